@@ -1,0 +1,21 @@
+import { defineConfig } from "vitest/config";
+
+/** unit: pure TypeScript, no GPU. gpu: needs a WebGPU adapter through Dawn for Node (scripts/test-gpu.mjs chooses it). */
+export default defineConfig({
+  test: {
+    projects: [
+      { test: { name: "unit", include: ["tests/unit/**/*.test.ts"], environment: "node" } },
+      {
+        test: {
+          name: "gpu",
+          include: ["tests/gpu/**/*.test.ts"],
+          environment: "node",
+          pool: "forks",
+          maxWorkers: 1,
+          testTimeout: 300_000,
+          hookTimeout: 120_000,
+        },
+      },
+    ],
+  },
+});
