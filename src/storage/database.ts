@@ -1,0 +1,131 @@
+/**
+ * The one IndexedDB database. Records only; base models are files in OPFS (`opfs.ts`). Nobody else opens a database.
+ * A schema change is a new entry at the end of `migrations`; entries that shipped never change.
+ */
+import { openDB } from "idb";
+import type { DBSchema, IDBPDatabase } from "idb";
+import type { SerializedError } from "../errors.ts";
+import type { LogEntry } from "../training/events.ts";
+import type { ConfigValues, RunState } from "../workers/train-protocol.ts";
+import { storing } from "./storage-errors.ts";
+
+/** How to find a picked base model again after a reload. */
+export interface ModelRef {
+  readonly name: string;
+  readonly bytes: number;
+  readonly lastModified: number;
+  /** Chromium only; reading may need the user's permission again. */
+  readonly handle?: FileSystemFileHandle;
+  /** Name of a copy in this browser's own storage. */
+  readonly copyName?: string;
+}
+
+export interface RunRecord {
+  readonly id: string;
+  /** Milliseconds since 1970. */
+  readonly createdAt: number;
+  readonly name: string;
+  readonly config: ConfigValues;
+  readonly state: RunState;
+  readonly model: ModelRef;
+  readonly datasetId: string;
+  readonly step: number;
+  readonly totalSteps: number;
+  readonly error?: SerializedError;
+}
+
+export interface PointChunk {
+  readonly runId: string;
+  readonly index: number;
+  /** Rows of `pointWidth` numbers, see `points.ts`. */
+  readonly values: Float64Array;
+}
+
+export interface CheckpointRecord {
+  readonly runId: string;
+  readonly step: number;
+  readonly bytes: Blob;
+}
+
+export interface ResultRecord {
+  readonly runId: string;
+  readonly bytes: Blob;
+}
+
+export interface DatasetRecord {
+  readonly id: string;
+  readonly createdAt: number;
+  readonly name: string;
+  readonly fileCount: number;
+}
+
+export interface DatasetFileRecord {
+  readonly datasetId: string;
+  readonly path: string;
+  readonly file: Blob;
+}
+
+export interface LogRecord {
+  readonly runId: string;
+  readonly at: number;
+  readonly entry: LogEntry;
+}
+
+export interface LorasmithSchema extends DBSchema {
+  runs: { key: string; value: RunRecord };
+  runPoints: { key: [string, number]; value: PointChunk };
+  checkpoints: { key: [string, number]; value: CheckpointRecord };
+  results: { key: string; value: ResultRecord };
+  settings: { key: string; value: unknown };
+  datasets: { key: string; value: DatasetRecord };
+  datasetFiles: { key: [string, string]; value: DatasetFileRecord };
+  logs: { key: number; value: LogRecord; indexes: { runId: string } };
+}
+
+export type Database = IDBPDatabase<LorasmithSchema>;
+
+/** migrations[n] takes version n to n + 1. */
+const migrations: readonly ((db: Database) => void)[] = [
+  (db) => {
+    db.createObjectStore("runs", { keyPath: "id" });
+    db.createObjectStore("runPoints", { keyPath: ["runId", "index"] });
+    db.createObjectStore("checkpoints", { keyPath: ["runId", "step"] });
+    db.createObjectStore("results", { keyPath: "runId" });
+    db.createObjectStore("settings");
+    db.createObjectStore("datasets", { keyPath: "id" });
+    db.createObjectStore("datasetFiles", { keyPath: ["datasetId", "path"] });
+    db.createObjectStore("logs", { autoIncrement: true }).createIndex("runId", "runId");
+  },
+];
+
+export const databaseName = "lorasmith";
+
+let opened: Promise<Database> | undefined;
+
+/** Opens the database once per thread. Throws StorageUnavailableError where the browser forbids it. */
+export function openDatabase(): Promise<Database> {
+  opened ??= storing("its database", () =>
+    openDB<LorasmithSchema>(databaseName, migrations.length, {
+      upgrade(db, oldVersion) {
+        for (const migrate of migrations.slice(oldVersion)) migrate(db);
+      },
+      // A newer version of the page in another tab wants to migrate: let it; our next access opens again.
+      blocking(_current, _next, event) {
+        (event.target as IDBDatabase).close();
+        opened = undefined;
+      },
+      terminated() {
+        opened = undefined;
+      },
+    }),
+  );
+  opened.catch(() => {
+    opened = undefined;
+  });
+  return opened;
+}
+
+/** Every key that starts with `prefix` in a store keyed by [string, …]. An array sorts after all numbers and strings. */
+export function keysOf(prefix: string): IDBKeyRange {
+  return IDBKeyRange.bound([prefix], [prefix, []]);
+}

@@ -1,0 +1,143 @@
+/** Runs and everything that belongs to one: history, checkpoints, result, log. Used by the page and the worker. */
+import type { LogEntry, StepReport } from "../training/events.ts";
+import { keysOf, openDatabase } from "./database.ts";
+import type { LogRecord, RunRecord } from "./database.ts";
+import { concatRows, packPoint, pointWidth, pointsPerChunk, rowsUpTo } from "./points.ts";
+import { storing } from "./storage-errors.ts";
+
+/** Older checkpoints are deleted only after a newer one is stored, so one good state always exists. */
+const checkpointsKept = 2;
+
+export interface Checkpoint {
+  readonly step: number;
+  readonly bytes: Uint8Array;
+}
+
+export interface RunStore {
+  createRun(run: RunRecord): Promise<void>;
+  run(id: string): Promise<RunRecord | undefined>;
+  /** Newest first. */
+  runs(): Promise<RunRecord[]>;
+  /** Returns the record as stored; throws where the run was deleted. */
+  updateRun(id: string, change: Partial<Omit<RunRecord, "id">>): Promise<RunRecord>;
+  deleteRun(id: string): Promise<void>;
+  appendPoints(runId: string, reports: readonly StepReport[]): Promise<void>;
+  points(runId: string): Promise<Float64Array>;
+  /** Forgets the history after `step`, because the run went back to it. */
+  cutPoints(runId: string, step: number): Promise<void>;
+  saveCheckpoint(runId: string, checkpoint: Checkpoint): Promise<void>;
+  latestCheckpoint(runId: string): Promise<Checkpoint | undefined>;
+  saveResult(runId: string, bytes: Blob): Promise<void>;
+  result(runId: string): Promise<Blob | undefined>;
+  appendLog(runId: string, entry: LogEntry): Promise<void>;
+  logs(runId: string): Promise<LogRecord[]>;
+}
+
+export const runStore: RunStore = {
+  async createRun(run) {
+    await storing("the run", async () => (await openDatabase()).put("runs", run));
+  },
+
+  async run(id) {
+    return (await openDatabase()).get("runs", id);
+  },
+
+  async runs() {
+    const all = await (await openDatabase()).getAll("runs");
+    return all.toSorted((a, b) => b.createdAt - a.createdAt);
+  },
+
+  async updateRun(id, change) {
+    return storing("the run", async () => {
+      const tx = (await openDatabase()).transaction("runs", "readwrite");
+      const run = await tx.store.get(id);
+      if (run === undefined) throw new Error(`Run ${id} is not stored.`);
+      const updated = { ...run, ...change };
+      await Promise.all([tx.store.put(updated), tx.done]);
+      return updated;
+    });
+  },
+
+  async deleteRun(id) {
+    const db = await openDatabase();
+    const tx = db.transaction(["runs", "runPoints", "checkpoints", "results", "logs"], "readwrite");
+    const logKeys = await tx.objectStore("logs").index("runId").getAllKeys(id);
+    await Promise.all([
+      tx.objectStore("runs").delete(id),
+      tx.objectStore("runPoints").delete(keysOf(id)),
+      tx.objectStore("checkpoints").delete(keysOf(id)),
+      tx.objectStore("results").delete(id),
+      ...logKeys.map((key) => tx.objectStore("logs").delete(key)),
+      tx.done,
+    ]);
+  },
+
+  async appendPoints(runId, reports) {
+    await storing("the loss history", async () => {
+      const tx = (await openDatabase()).transaction("runPoints", "readwrite");
+      const last = await tx.store.openCursor(keysOf(runId), "prev");
+      let index = last?.value.index ?? 0;
+      let rows = concatRows([last?.value.values ?? [], ...reports.map(packPoint)]);
+      const chunkLength = pointsPerChunk * pointWidth;
+      while (rows.length > 0) {
+        await tx.store.put({ runId, index, values: rows.slice(0, chunkLength) });
+        rows = rows.slice(chunkLength);
+        index += 1;
+      }
+      await tx.done;
+    });
+  },
+
+  async points(runId) {
+    const chunks = await (await openDatabase()).getAll("runPoints", keysOf(runId));
+    return concatRows(chunks.map((chunk) => chunk.values));
+  },
+
+  async cutPoints(runId, step) {
+    await storing("the loss history", async () => {
+      const tx = (await openDatabase()).transaction("runPoints", "readwrite");
+      let cursor = await tx.store.openCursor(keysOf(runId), "prev");
+      while (cursor) {
+        const kept = rowsUpTo(cursor.value.values, step);
+        if (kept.length === cursor.value.values.length) break;
+        await (kept.length === 0 ? cursor.delete() : cursor.update({ ...cursor.value, values: kept }));
+        cursor = await cursor.continue();
+      }
+      await tx.done;
+    });
+  },
+
+  async saveCheckpoint(runId, { step, bytes }) {
+    await storing("a checkpoint", async () => {
+      const tx = (await openDatabase()).transaction("checkpoints", "readwrite");
+      await tx.store.put({ runId, step, bytes: new Blob([bytes as Uint8Array<ArrayBuffer>]) });
+      const keys = await tx.store.getAllKeys(keysOf(runId));
+      await Promise.all([...keys.slice(0, -checkpointsKept).map((key) => tx.store.delete(key)), tx.done]);
+    });
+  },
+
+  async latestCheckpoint(runId) {
+    const cursor = await (await openDatabase())
+      .transaction("checkpoints")
+      .store.openCursor(keysOf(runId), "prev");
+    if (cursor === null) return undefined;
+    const { step, bytes } = cursor.value;
+    return { step, bytes: new Uint8Array(await bytes.arrayBuffer()) };
+  },
+
+  async saveResult(runId, bytes) {
+    await storing("the finished file", async () => (await openDatabase()).put("results", { runId, bytes }));
+  },
+
+  async result(runId) {
+    return (await (await openDatabase()).get("results", runId))?.bytes;
+  },
+
+  async appendLog(runId, entry) {
+    await storing("the log", async () => (await openDatabase()).add("logs", { runId, at: Date.now(), entry }));
+  },
+
+  async logs(runId) {
+    return (await openDatabase()).getAllFromIndex("logs", "runId", runId);
+  },
+};

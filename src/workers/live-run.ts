@@ -1,0 +1,165 @@
+/**
+ * One run while it goes: the host that the backend reports to. Holds it while paused, stores history and
+ * checkpoints, and tells the page. Storage trouble never stops training; it is said once and training goes on.
+ */
+import { CancelledError, LorasmithError, serializeError } from "../errors.ts";
+import type { SerializedError } from "../errors.ts";
+import type { RunStore } from "../storage/run-store.ts";
+import type { LogEntry, PhaseProgress, StepReport } from "../training/events.ts";
+import type { RunState, TrainObserver } from "./train-protocol.ts";
+import type { RunHost } from "./training-backend.ts";
+
+/** Time between checkpoints: at most this much work is repeated after a crash. */
+const checkpointEveryMs = 30_000;
+/** Reports are gathered this long, so that fast steps do not flood the page. */
+const flushEveryMs = 100;
+
+type Wish = "run" | "pause" | "stop";
+
+export class LiveRun implements RunHost {
+  readonly #runId: string;
+  readonly #store: RunStore;
+  readonly #observer: TrainObserver;
+  readonly #abort = new AbortController();
+  #wish: Wish = "run";
+  #wake: (() => void) | undefined;
+  #isCheckpointWanted = false;
+  #lastCheckpointAt = performance.now();
+  #lastFlushAt = 0;
+  #unsent: StepReport[] = [];
+  #unstored: StepReport[] = [];
+  #hasToldStorage = false;
+  #step: number;
+
+  constructor(runId: string, store: RunStore, observer: TrainObserver, step: number) {
+    this.#runId = runId;
+    this.#store = store;
+    this.#observer = observer;
+    this.#step = step;
+  }
+
+  get runId(): string {
+    return this.#runId;
+  }
+
+  get signal(): AbortSignal {
+    return this.#abort.signal;
+  }
+
+  /** Updates finished. */
+  get step(): number {
+    return this.#step;
+  }
+
+  get isStopping(): boolean {
+    return this.#wish === "stop";
+  }
+
+  pause(): void {
+    if (this.#wish === "run") this.#wish = "pause";
+  }
+
+  resume(): void {
+    if (this.#wish === "pause") this.#wish = "run";
+    this.#wake?.();
+  }
+
+  stopAndKeep(): void {
+    this.#wish = "stop";
+    this.#wake?.();
+    // Before the first update there is nothing to keep: leave loading and caching at once.
+    if (this.#step === 0) this.#abort.abort(new CancelledError());
+  }
+
+  checkpointSoon(): void {
+    this.#isCheckpointWanted = true;
+  }
+
+  phase(progress: PhaseProgress): void {
+    this.#observer.phase(progress);
+  }
+
+  log(entry: LogEntry): void {
+    this.#observer.log(entry);
+    void this.#keeping(() => this.#store.appendLog(this.#runId, entry));
+  }
+
+  async afterStep(report: StepReport, snapshot: () => Promise<Uint8Array>): Promise<"continue" | "stop"> {
+    this.#step = report.step;
+    this.#unsent.push(report);
+    this.#unstored.push(report);
+    const now = performance.now();
+    if (now - this.#lastFlushAt >= flushEveryMs) this.flush();
+    const isLast = report.step >= report.totalSteps;
+    if (!isLast && (this.#wish !== "run" || this.#isCheckpointWanted || now - this.#lastCheckpointAt >= checkpointEveryMs)) {
+      await this.#checkpoint(snapshot);
+    }
+    if (!isLast && this.#wish === "pause") await this.#hold();
+    return this.#wish === "stop" ? "stop" : "continue";
+  }
+
+  /** Sends the reports gathered so far to the page. */
+  flush(): void {
+    if (this.#unsent.length === 0) return;
+    this.#observer.steps(this.#unsent);
+    this.#unsent = [];
+    this.#lastFlushAt = performance.now();
+  }
+
+  /** Tells the page and the store. Where storing fails the page still hears it. */
+  async become(state: RunState, more: { error?: SerializedError; rewoundTo?: number } = {}): Promise<void> {
+    if (more.rewoundTo !== undefined) {
+      this.#step = more.rewoundTo;
+      this.#unsent = [];
+      this.#unstored = [];
+    }
+    this.flush();
+    await this.#storePoints();
+    const { error } = more;
+    await this.#keeping(() =>
+      this.#store.updateRun(this.#runId, { state, step: this.#step, ...(error === undefined ? {} : { error }) }),
+    );
+    this.#observer.state({ state, step: this.#step, ...more });
+  }
+
+  async #hold(): Promise<void> {
+    await this.become("paused");
+    await new Promise<void>((resolve) => {
+      this.#wake = resolve;
+      // Resumed while the checkpoint was being written.
+      if (this.#wish !== "pause") resolve();
+    });
+    this.#wake = undefined;
+    if (this.#wish === "run") await this.become("running");
+  }
+
+  async #checkpoint(snapshot: () => Promise<Uint8Array>): Promise<void> {
+    this.#isCheckpointWanted = false;
+    const step = this.#step;
+    const bytes = await snapshot();
+    await this.#storePoints();
+    await this.#keeping(async () => {
+      await this.#store.saveCheckpoint(this.#runId, { step, bytes });
+      await this.#store.updateRun(this.#runId, { step });
+    });
+    this.#lastCheckpointAt = performance.now();
+  }
+
+  async #storePoints(): Promise<void> {
+    const reports = this.#unstored;
+    this.#unstored = [];
+    if (reports.length > 0) await this.#keeping(() => this.#store.appendPoints(this.#runId, reports));
+  }
+
+  async #keeping(write: () => Promise<unknown>): Promise<void> {
+    try {
+      await write();
+    } catch (thrown) {
+      if (this.#hasToldStorage) return;
+      this.#hasToldStorage = true;
+      const error = thrown instanceof LorasmithError ? thrown : new LorasmithError("storage.failed", String(thrown));
+      const { code, message } = serializeError(error);
+      this.#observer.log({ level: "warn", code, text: message });
+    }
+  }
+}

@@ -1,0 +1,44 @@
+/**
+ * The engine as the worker sees it: the one seam between the page's world (runs, storage, tabs) and training.
+ * The session (`train-session.ts`) owns pausing, checkpoints and recovery; the backend owns everything numeric.
+ */
+import type { LogEntry, PhaseProgress, StepReport } from "../training/events.ts";
+import type { ConfigValues, DatasetFile, DatasetReport, GpuReport, ModelReport, PlanReport } from "./train-protocol.ts";
+
+export interface TrainJob {
+  /** Name of the output, without extension. */
+  readonly name: string;
+  readonly config: ConfigValues;
+  readonly model: File;
+  readonly dataset: readonly DatasetFile[];
+  /** State to continue from, as `snapshot` gave it. */
+  readonly checkpoint?: Uint8Array;
+}
+
+/** What a run needs from its owner while it goes. */
+export interface RunHost {
+  /** Aborted when the user stops before the first update; the backend then throws CancelledError. */
+  readonly signal: AbortSignal;
+  phase(progress: PhaseProgress): void;
+  log(entry: LogEntry): void;
+  /**
+   * Awaited after every update; holds while paused. On "stop" the backend writes the adapter as it is and returns.
+   * `snapshot` serializes everything that a bit-identical continuation needs; called only where it is wanted.
+   */
+  afterStep(report: StepReport, snapshot: () => Promise<Uint8Array>): Promise<"continue" | "stop">;
+}
+
+export interface TrainingBackend {
+  gpu(): Promise<GpuReport>;
+  openModel(file: File): Promise<ModelReport>;
+  openDataset(files: readonly DatasetFile[]): Promise<DatasetReport>;
+  /** For the model and dataset opened last. */
+  plan(config: ConfigValues): Promise<PlanReport>;
+  /**
+   * A whole run; returns the bytes of the LoRA file. Throws `gpu.deviceLost` (the session continues from the last
+   * checkpoint), `train.notFinite` (the session stops), or anything else typed.
+   */
+  train(job: TrainJob, host: RunHost): Promise<Uint8Array>;
+  /** The LoRA file of a checkpoint; needs no GPU. */
+  exportAdapter(checkpoint: Uint8Array, job: Omit<TrainJob, "model" | "dataset" | "checkpoint">): Promise<Uint8Array>;
+}
