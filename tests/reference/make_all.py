@@ -1,0 +1,24 @@
+"""Makes every file under data/ again, in order of dependence."""
+
+import make_goldens
+import make_minis
+import verify_names
+from paths import DATA
+
+
+def main() -> None:
+    DATA.mkdir(exist_ok=True)
+    make_minis.main()
+    verify_names.main()
+    make_goldens.main()
+    files = sorted(p for p in DATA.rglob("*") if p.is_file())
+    for p in files:
+        p.chmod(0o644)
+        print(f"{p.stat().st_size:>10,}  {p.relative_to(DATA)}")
+    total = sum(p.stat().st_size for p in files)
+    print(f"{total:>10,}  in all")
+    assert total <= 15_000_000, "the repository carries at most 15 MB of reference data"
+
+
+if __name__ == "__main__":
+    main()
