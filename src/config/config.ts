@@ -1,0 +1,51 @@
+import type { ConfigWarning } from "./errors.ts";
+import { shown } from "./errors.ts";
+import type { ParameterValue } from "./parameter.ts";
+import type { TrainingConfig } from "./parameters.ts";
+import { defaultConfig, isParameterKey, parameter } from "./parameters.ts";
+import { matchChoice, parseValue } from "./parse-value.ts";
+import { checkRules } from "./rules.ts";
+import { judgeUnusedKey } from "./unused-keys.ts";
+
+export interface ParsedConfig {
+  readonly config: TrainingConfig;
+  /** Keys that neither this program nor kohya's trainer knows, as written. */
+  readonly unknownKeys: readonly string[];
+  readonly warnings: readonly ConfigWarning[];
+}
+
+/**
+ * Reads values by kohya key over `base` and checks them one by one and together.
+ * Keys of kohya's that are not trained with here are reported if they would have changed the result.
+ * @throws ConfigError naming the parameter, the value and the rule
+ */
+export function parseConfig(
+  values: Readonly<Record<string, unknown>>,
+  base: TrainingConfig = defaultConfig(),
+): ParsedConfig {
+  const merged: Record<string, ParameterValue> = { ...base };
+  const unknownKeys: string[] = [];
+  const warnings: ConfigWarning[] = [];
+  for (const [key, raw] of Object.entries(values)) {
+    if (!isParameterKey(key)) {
+      const verdict = judgeUnusedKey(key, raw);
+      if (verdict === "unknown") unknownKeys.push(key);
+      else if (verdict !== "harmless") warnings.push(verdict);
+      continue;
+    }
+    const row = parameter(key);
+    merged[key] = parseValue(key, row, key === "text_encoder_lr" ? firstOf(raw) : raw);
+    if (row.kind === "choice" && matchChoice(row, raw)?.replaced === true) {
+      const message = `${key} ${shown(raw)} is not available here; ${shown(merged[key])} is used instead.`;
+      warnings.push({ code: "config.replaced", param: key, message });
+    }
+  }
+  const config = merged as unknown as TrainingConfig;
+  checkRules(config);
+  return { config, unknownKeys, warnings };
+}
+
+/** sd-scripts takes a list of text encoder rates, for models with several; Stable Diffusion 1 and 2 have one. */
+function firstOf(raw: unknown): unknown {
+  return Array.isArray(raw) ? (raw[0] ?? null) : raw;
+}

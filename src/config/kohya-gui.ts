@@ -1,0 +1,89 @@
+import type { ConfigWarning } from "./errors.ts";
+
+type Values = Readonly<Record<string, unknown>>;
+
+/** The GUI's own starting values, which a saved file may lack. They differ from sd-scripts' in places. */
+const GUI_DEFAULTS: Values = {
+  network_dim: 8,
+  network_alpha: 1,
+  learning_rate: 1e-4,
+  unet_lr: 1e-4,
+  text_encoder_lr: 1e-4,
+  optimizer: "AdamW8bit",
+  lr_scheduler: "cosine",
+  lr_warmup: 10,
+  max_resolution: "512,512",
+  epoch: 1,
+  max_train_epochs: 0,
+  max_train_steps: 1600,
+  caption_extension: ".txt",
+  enable_bucket: true,
+  max_bucket_reso: 2048,
+  bucket_no_upscale: true,
+  save_precision: "fp16",
+};
+
+/** Keys that only the GUI has, so that a flat JSON of sd-scripts' own keys is not taken for one. */
+const GUI_ONLY = ["LoRA_type", "max_resolution", "optimizer", "lr_warmup", "epoch", "model_list"];
+
+export function isGuiConfig(values: Values): boolean {
+  return GUI_ONLY.some((key) => Object.hasOwn(values, key));
+}
+
+/**
+ * Turns a configuration saved by kohya_ss' GUI into sd-scripts' keys, as the GUI does when it starts a training,
+ * except that an explicit 0 stays 0 where the GUI loses it.
+ */
+export function fromGuiConfig(saved: Values): { readonly values: Values; readonly warnings: ConfigWarning[] } {
+  const gui: Record<string, unknown> = { ...GUI_DEFAULTS, ...saved };
+  const warnings: ConfigWarning[] = [];
+  const translated = new Set(["optimizer", "max_resolution", "lr_warmup", "epoch", "use_8bit_adam"]);
+  const values = new Map(Object.entries(gui).filter(([key]) => !translated.has(key)));
+
+  values.set("resolution", gui["max_resolution"]);
+  values.set("optimizer_type", gui["use_8bit_adam"] === true ? "AdamW8bit" : gui["optimizer"]);
+  if (number(gui["seed"]) === 0) values.set("seed", null);
+  if (gui["caption_extension"] === "") values.set("caption_extension", ".caption");
+  if (gui["output_name"] === "") values.delete("output_name");
+  setSides(gui, values);
+  setWarmup(gui, values);
+  if (number(gui["max_train_steps"]) === 0) {
+    values.delete("max_train_steps");
+    if (number(gui["max_train_epochs"]) === 0) {
+      values.set("max_train_epochs", gui["epoch"]);
+      const message = "max_train_steps is 0, so the run is as long as the file's epoch says.";
+      warnings.push({ code: "config.epochsInsteadOfSteps", param: "max_train_steps", message });
+    }
+  }
+  return { values: Object.fromEntries(values), warnings };
+}
+
+/** A rate of 0 is how the GUI says "don't train this side"; both 0 means that both train at `learning_rate`. */
+function setSides(gui: Values, values: Map<string, unknown>): void {
+  const rate = gui["text_encoder_lr"];
+  const textEncoder = number(Array.isArray(rate) ? rate[0] : rate);
+  const unet = number(gui["unet_lr"]);
+  if (textEncoder === 0) {
+    values.delete("text_encoder_lr");
+    if (unet !== 0) values.set("network_train_unet_only", true);
+  }
+  if (unet === 0) {
+    values.delete("unet_lr");
+    if (textEncoder !== 0) values.set("network_train_text_encoder_only", true);
+  }
+}
+
+function setWarmup(gui: Values, values: Map<string, unknown>): void {
+  values.delete("lr_warmup_steps");
+  if (gui["lr_scheduler"] === "constant") return;
+  const steps = Math.trunc(number(gui["lr_warmup_steps"]));
+  const percent = number(gui["lr_warmup"]);
+  if (steps > 0) values.set("lr_warmup_steps", steps);
+  else if (percent > 0) values.set("lr_warmup_steps", percent / 100);
+}
+
+/** Old files keep numbers as text; what is no number counts as 0, as in the GUI. */
+function number(value: unknown): number {
+  const parsed = typeof value === "string" ? Number.parseFloat(value) : value;
+  return typeof parsed === "number" && Number.isFinite(parsed) ? parsed : 0;
+}

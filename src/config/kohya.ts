@@ -1,0 +1,123 @@
+/** kohya's configuration files: the training TOML of sd-scripts, flat JSON of the same keys, and the GUI's JSON. */
+import { parse, stringify, TomlError } from "smol-toml";
+import { InputError } from "../errors.ts";
+import type { ParsedConfig } from "./config.ts";
+import { parseConfig } from "./config.ts";
+import type { ConfigWarning } from "./errors.ts";
+import { fromGuiConfig, isGuiConfig } from "./kohya-gui.ts";
+import type { TrainingConfig } from "./parameters.ts";
+import { PARAMETER_KEYS, isParameterKey, parameter } from "./parameters.ts";
+import { GROUPS } from "./parameter.ts";
+import { judgeUnusedKey } from "./unused-keys.ts";
+
+export interface KohyaFile {
+  readonly source: "toml" | "json" | "gui";
+  /** sd-scripts' keys with the values as written. */
+  readonly values: Readonly<Record<string, unknown>>;
+  readonly warnings: readonly ConfigWarning[];
+}
+
+export interface LoadedConfig extends ParsedConfig {
+  readonly source: KohyaFile["source"];
+  /** Everything in the file that is not a parameter here, to be written back on export. */
+  readonly extra: Readonly<Record<string, unknown>>;
+}
+
+/**
+ * Reads and checks a kohya configuration file; keys that it leaves out mean what sd-scripts means.
+ * @param text contents; JSON if it starts with `{`, TOML otherwise
+ * @throws InputError `config.syntax` with the line; ConfigError for values that can't be used
+ */
+export function loadKohyaConfig(text: string): LoadedConfig {
+  const file = readKohyaFile(text);
+  const parsed = parseConfig(file.values);
+  const extra = Object.fromEntries(Object.entries(file.values).filter(([key]) => !isParameterKey(key)));
+  return { ...parsed, warnings: [...file.warnings, ...parsed.warnings], source: file.source, extra };
+}
+
+/**
+ * Reads a kohya configuration file without judging its values.
+ * @throws InputError `config.syntax`
+ */
+export function readKohyaFile(text: string): KohyaFile {
+  const content = text.replace(/^\uFEFF/, "");
+  if (!content.trimStart().startsWith("{")) return { source: "toml", values: readToml(content), warnings: [] };
+  const values = readJson(content);
+  if (!isGuiConfig(values)) return { source: "json", values, warnings: [] };
+  return { source: "gui", ...fromGuiConfig(values) };
+}
+
+function readJson(text: string): Record<string, unknown> {
+  try {
+    // It starts with a brace, so what JSON.parse gives is an object.
+    return JSON.parse(text) as Record<string, unknown>;
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new InputError("config.syntax", `The configuration is not valid JSON: ${reason}`, { reason }, { cause });
+  }
+}
+
+function readToml(text: string): Record<string, unknown> {
+  try {
+    return flattened(parse(text));
+  } catch (cause) {
+    if (!(cause instanceof TomlError)) throw cause;
+    const { line, column } = cause;
+    const reason = cause.message.split("\n", 1)[0] ?? "";
+    const message = `The configuration is not valid TOML at line ${line}, column ${column}: ${reason}`;
+    throw new InputError("config.syntax", message, { line, column, reason }, { cause });
+  }
+}
+
+/** sd-scripts ignores the names of sections; a later key wins. */
+function flattened(table: Record<string, unknown>): Record<string, unknown> {
+  const entries = Object.entries(table).flatMap(([key, value]) =>
+    isTable(value) ? Object.entries(value) : [[key, value] as const],
+  );
+  return Object.fromEntries(entries);
+}
+
+function isTable(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value) && !(value instanceof Date);
+}
+
+/**
+ * Writes a configuration as sd-scripts reads it with `--config_file`: one section per group, every parameter that
+ * is set, then `extra` keys that came with the file it was read from.
+ */
+export function writeKohyaToml(config: TrainingConfig, extra: Readonly<Record<string, unknown>> = {}): string {
+  const sections = GROUPS.map((group) => {
+    const lines = PARAMETER_KEYS.filter((key) => parameter(key).group === group).map((key) => tomlLine(config, key));
+    return `[${group}]\n${lines.join("")}`;
+  });
+  const rest = Object.entries(extra).filter(([, value]) => value !== null && value !== undefined);
+  if (rest.length > 0) sections.push(`[other]\n${stringify(Object.fromEntries(rest))}`);
+  return sections.filter((section) => section.split("\n").length > 2).join("\n");
+}
+
+function tomlLine(config: TrainingConfig, key: keyof TrainingConfig): string {
+  const value = config[key];
+  if (value === null || value === "") return "";
+  const { kind } = parameter(key);
+  // sd-scripts wants text like "512,512" here and splits it itself.
+  const written = kind === "size" ? String(value) : value;
+  return `${stringify({ [key]: written }, { numbersAsFloat: kind === "float" }).trimEnd()}\n`;
+}
+
+/**
+ * Reads one `--set key=value`. The value is text; its type comes from the parameter's row.
+ * @throws InputError `config.set` if there is no `=`, or neither this program nor kohya's knows the key
+ */
+export function parseSetOption(option: string): readonly [key: string, value: string] {
+  const split = option.indexOf("=");
+  const key = option.slice(0, Math.max(split, 0)).trim();
+  if (split < 1) {
+    throw new InputError("config.set", `--set ${option}: write it as key=value, for example network_dim=16.`, { option });
+  }
+  const value = option.slice(split + 1).trim();
+  if (!isParameterKey(key) && judgeUnusedKey(key, value) === "unknown") {
+    const message = `--set ${key}: there is no such parameter. Known ones: ${PARAMETER_KEYS.join(", ")}.`;
+    throw new InputError("config.set", message, { option });
+  }
+  return [key, value];
+}

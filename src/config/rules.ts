@@ -1,0 +1,52 @@
+import { ConfigError } from "./errors.ts";
+import { optimizerSettings } from "./optimizer-settings.ts";
+import type { TrainingConfig } from "./parameters.ts";
+
+/**
+ * What must hold between parameters. sd-scripts refuses the same combinations.
+ * @throws ConfigError `config.conflict`, or those of the optimizer's arguments
+ */
+export function checkRules(config: TrainingConfig): void {
+  if (config.network_train_unet_only && config.network_train_text_encoder_only) {
+    const rule = "network_train_text_encoder_only is on too, which leaves nothing to train; turn one of them off";
+    throw new ConfigError("conflict", "network_train_unet_only", true, rule);
+  }
+  if (config.lr_scheduler === "constant" && config.lr_warmup_steps !== 0) {
+    const rule = "the constant scheduler has no warmup; set it to 0 or choose constant_with_warmup";
+    throw new ConfigError("conflict", "lr_warmup_steps", config.lr_warmup_steps, rule);
+  }
+  if (config.caption_extension.includes("/") || config.caption_extension.includes("\\")) {
+    throw new ConfigError("range", "caption_extension", config.caption_extension, "must be a file ending like .txt");
+  }
+  if (/[/\\\0]/.test(config.output_name)) {
+    throw new ConfigError("range", "output_name", config.output_name, "must be a file name without folders");
+  }
+  checkResolution(config);
+  optimizerSettings(config);
+}
+
+function checkResolution(config: TrainingConfig): void {
+  const [width, height] = config.resolution;
+  const step = config.bucket_reso_steps;
+  if (!config.enable_bucket) {
+    if (width % 64 !== 0 || height % 64 !== 0) {
+      const rule = "without buckets both sides must be multiples of 64; choose such a size or turn on enable_bucket";
+      throw new ConfigError("conflict", "resolution", config.resolution, rule);
+    }
+    return;
+  }
+  const shortest = Math.floor(config.min_bucket_reso / step) * step;
+  const longest = Math.ceil(config.max_bucket_reso / step) * step;
+  if (Math.min(width, height) < shortest) {
+    const rule = `must be at most the shorter side of the resolution, ${Math.min(width, height)}`;
+    throw new ConfigError("conflict", "min_bucket_reso", config.min_bucket_reso, rule);
+  }
+  if (Math.max(width, height) > longest) {
+    const rule = `must be at least the longer side of the resolution, ${Math.max(width, height)}`;
+    throw new ConfigError("conflict", "max_bucket_reso", config.max_bucket_reso, rule);
+  }
+  if (shortest === 0) {
+    const rule = `must be at least bucket_reso_steps, ${step}`;
+    throw new ConfigError("conflict", "min_bucket_reso", config.min_bucket_reso, rule);
+  }
+}

@@ -1,0 +1,103 @@
+import { choice, float, list, optionalFloat, warmup } from "../parameter.ts";
+
+export const rateParameters = {
+  learning_rate: float({
+    default: 2e-6,
+    suggested: 1e-4,
+    min: 0,
+    max: 10,
+    group: "rates",
+    label: { en: "Learning rate", "zh-CN": "学习率" },
+    hint: {
+      en: "Used for every part that has no rate of its own.",
+      "zh-CN": "没有单独设置学习率的部分都用它。",
+    },
+    more: {
+      en: "Too high and the loss becomes invalid or the pictures burn; too low and nothing is learned. "
+        + "AdamW likes about 0.0001 for a LoRA, Lion three to ten times less.",
+      "zh-CN": "过高会使损失失效或画面过饱和，过低则学不到东西。练 LoRA 时 AdamW 约用 0.0001，Lion 再小三到十倍。",
+    },
+  }),
+  unet_lr: optionalFloat({
+    default: null,
+    min: 0,
+    max: 10,
+    group: "rates",
+    when: (values) => values["network_train_text_encoder_only"] !== true,
+    label: { en: "UNet learning rate", "zh-CN": "UNet 学习率" },
+    hint: { en: "Empty: the learning rate above.", "zh-CN": "留空则使用上面的学习率。" },
+  }),
+  text_encoder_lr: optionalFloat({
+    default: null,
+    suggested: 5e-5,
+    min: 0,
+    max: 10,
+    group: "rates",
+    when: (values) => values["network_train_unet_only"] !== true,
+    label: { en: "Text encoder learning rate", "zh-CN": "文本编码器学习率" },
+    hint: {
+      en: "Usually half of the UNet's or less. Empty: the learning rate above.",
+      "zh-CN": "通常为 UNet 的一半或更低。留空则使用上面的学习率。",
+    },
+  }),
+  optimizer_type: choice({
+    choices: ["AdamW", "Lion"],
+    aliases: {
+      "": "AdamW",
+      adamw8bit: "AdamW",
+      pagedadamw: "AdamW",
+      pagedadamw8bit: "AdamW",
+      pagedadamw32bit: "AdamW",
+      lion8bit: "Lion",
+      pagedlion8bit: "Lion",
+    },
+    default: "AdamW",
+    group: "rates",
+    label: { en: "Optimizer", "zh-CN": "优化器" },
+    hint: {
+      en: "AdamW is the safe choice. Lion keeps half the state and wants a smaller rate.",
+      "zh-CN": "AdamW 最稳妥。Lion 的状态只占一半，但要用更小的学习率。",
+    },
+  }),
+  optimizer_args: list({
+    default: [],
+    group: "rates",
+    label: { en: "Optimizer arguments", "zh-CN": "优化器参数" },
+    hint: {
+      en: "For example weight_decay=0.1 betas=0.9,0.99",
+      "zh-CN": "例如 weight_decay=0.1 betas=0.9,0.99",
+    },
+  }),
+  lr_scheduler: choice({
+    choices: ["constant", "constant_with_warmup", "cosine"],
+    default: "constant",
+    suggested: "cosine",
+    group: "rates",
+    label: { en: "Scheduler", "zh-CN": "学习率调度器" },
+    hint: {
+      en: "How the rate moves during the run. Cosine lets it sink to zero.",
+      "zh-CN": "训练中学习率如何变化。cosine 会逐渐降到零。",
+    },
+  }),
+  lr_warmup_steps: warmup({
+    default: 0,
+    group: "rates",
+    when: (values) => values["lr_scheduler"] !== "constant",
+    label: { en: "Warmup", "zh-CN": "预热" },
+    hint: {
+      en: "Updates until the full rate is reached; a number below 1 is a share of the run.",
+      "zh-CN": "学习率升到设定值所用的步数；小于 1 的数表示占总步数的比例。",
+    },
+  }),
+  max_grad_norm: float({
+    default: 1,
+    min: 0,
+    max: 1e6,
+    group: "rates",
+    label: { en: "Gradient norm limit", "zh-CN": "梯度裁剪" },
+    hint: {
+      en: "Longer gradients are shortened to this. 0 turns it off.",
+      "zh-CN": "超过此长度的梯度会被缩短。0 表示关闭。",
+    },
+  }),
+};

@@ -1,0 +1,138 @@
+/**
+ * Keys that kohya's trainer or its GUI writes and that nothing here trains with. Most can't change the result;
+ * the others are harmless only while they have the value that means "off".
+ */
+import type { ConfigWarning } from "./errors.ts";
+import { ConfigError, shown } from "./errors.ts";
+
+/** How a run is carried out, logged and stored: other machinery here, same LoRA. */
+const HARMLESS = new Set(
+  `tokenizer_cache_dir no_half_vae dataset_class cache_info cache_latents cache_latents_to_disk skip_cache_check
+  vae_batch_size debug_dataset mixed_precision full_fp16 full_bf16 fp8_base fp8_base_unet cpu_offload_checkpointing
+  xformers sdpa mem_eff_attn torch_compile dynamo_backend dynamo_mode dynamo_use_dynamic dynamo_use_fullgraph lowram
+  lowvram highvram max_data_loader_n_workers persistent_data_loader_workers no_metadata logging_dir log_with
+  log_prefix log_config log_tracker_name log_tracker_config wandb_api_key wandb_run_name use_wandb
+  huggingface_repo_id huggingface_token huggingface_repo_type huggingface_repo_visibility
+  huggingface_path_in_repo save_state_to_huggingface resume_from_huggingface async_upload
+  validation_seed validate_every_n_steps validate_every_n_epochs max_validation_steps
+  lr_decay_steps lr_scheduler_num_cycles lr_scheduler_power lr_scheduler_timescale lr_scheduler_min_lr_ratio
+  multires_noise_discount noise_offset_random_strength adaptive_noise_scale ip_noise_gamma_random_strength
+  huber_schedule huber_c huber_scale token_warmup_min caption_separator keep_tokens_separator secondary_separator
+  prior_loss_weight base_weights_multiplier dim_from_weights conv_dim conv_alpha stop_text_encoder_training
+  stop_text_encoder_training_pct save_last_n_epochs save_last_n_epochs_state save_last_n_steps
+  save_last_n_steps_state sample_sampler model_list num_cpu_threads_per_process num_processes num_machines multi_gpu
+  gpu_ids main_process_port extra_accelerate_launch_args blocks_to_swap noise_offset_type LyCORIS_preset factor unit
+  use_tucker use_cp use_scalar dora_wd bypass_mode decompose_both rank_dropout_scale rescaled train_norm
+  train_on_input constrain metadata_merged_from initial_epoch initial_step skip_until_initial_step save_state save_state_on_train_end`.split(/\s+/),
+);
+
+/** Key → values with which leaving it out changes nothing. */
+const NEUTRAL: Readonly<Record<string, readonly unknown[]>> = {
+  vae: [""],
+  reg_data_dir: [""],
+  in_json: [""],
+  dataset_config: [""],
+  dataset_repeats: [1],
+  conditioning_data_dir: [""],
+  masked_loss: [false],
+  alpha_mask: [false],
+  shuffle_caption: [false],
+  keep_tokens: [0],
+  enable_wildcard: [false],
+  caption_prefix: [""],
+  caption_suffix: [""],
+  caption_dropout_rate: [0],
+  caption_dropout_every_n_epochs: [0],
+  caption_tag_dropout_rate: [0],
+  token_warmup_step: [0],
+  color_aug: [false],
+  flip_aug: [false],
+  random_crop: [false],
+  face_crop_aug_range: [""],
+  resize_interpolation: [""],
+  max_token_length: [75],
+  weighted_captions: [false],
+  network_args: [""],
+  network_dropout: [0],
+  rank_dropout: [0],
+  module_dropout: [0],
+  scale_weight_norms: [0],
+  network_weights: ["", 0],
+  lora_network_weights: [""],
+  base_weights: [""],
+  down_lr_weight: [""],
+  mid_lr_weight: [""],
+  up_lr_weight: [""],
+  block_lr_zero_threshold: ["", 0],
+  block_dims: [""],
+  block_alphas: [""],
+  conv_block_dims: [""],
+  conv_block_alphas: [""],
+  loraplus_lr_ratio: [0],
+  loraplus_unet_lr_ratio: [0],
+  loraplus_text_encoder_lr_ratio: [0],
+  lr_scheduler_type: [""],
+  lr_scheduler_args: [""],
+  multires_noise_iterations: [0],
+  ip_noise_gamma: [0],
+  zero_terminal_snr: [false],
+  min_timestep: [0],
+  max_timestep: [1000],
+  scale_v_pred_loss_like_noise_pred: [false],
+  v_pred_like_loss: [0],
+  debiased_estimation_loss: [false],
+  loss_type: ["l2"],
+  validation_split: [0],
+  save_model_as: ["safetensors"],
+  save_every_n_epochs: [0],
+  save_every_n_steps: [0],
+  save_n_epoch_ratio: [0],
+  resume: [""],
+  sample_every_n_steps: [0],
+  sample_every_n_epochs: [0],
+  sample_at_first: [false],
+  sample_prompts: [""],
+  additional_parameters: [""],
+  metadata_title: [""],
+  metadata_author: [""],
+  metadata_description: [""],
+  metadata_license: [""],
+  metadata_tags: [""],
+  metadata_usage_hint: [""],
+  metadata_thumbnail: [""],
+  metadata_trigger_phrase: [""],
+  metadata_preprocessor: [""],
+  metadata_is_negative_embedding: [""],
+};
+
+/** Keys that decide what kind of file comes out; training something else instead would waste the owner's time. */
+const REQUIRED: Readonly<Record<string, readonly unknown[]>> = {
+  network_module: ["networks.lora", ""],
+  LoRA_type: ["Standard", ""],
+  sdxl: [false],
+};
+
+/**
+ * What it means that `key` is not trained with here.
+ * @throws ConfigError `config.unsupported` if the file asks for another kind of network or model
+ */
+export function judgeUnusedKey(key: string, value: unknown): "harmless" | "unknown" | ConfigWarning {
+  if (Object.hasOwn(REQUIRED, key)) {
+    const accepted = REQUIRED[key] ?? [];
+    if (!isOff(value, accepted)) {
+      throw new ConfigError("unsupported", key, value, `only ${shown(accepted[0])} can be trained here`);
+    }
+    return "harmless";
+  }
+  if (HARMLESS.has(key)) return "harmless";
+  if (!Object.hasOwn(NEUTRAL, key)) return "unknown";
+  if (isOff(value, NEUTRAL[key] ?? [])) return "harmless";
+  const message = `${key} = ${shown(value)} is not supported and has no effect on this run.`;
+  return { code: "config.notSupported", param: key, message };
+}
+
+function isOff(value: unknown, neutral: readonly unknown[]): boolean {
+  if (value === null || value === undefined || value === "") return true;
+  if (Array.isArray(value)) return value.length === 0;
+  return neutral.some((off) => off === value || (off !== "" && String(off) === String(value).trim().toLowerCase()));
+}

@@ -1,0 +1,162 @@
+import { describe, expect, it } from "vitest";
+import { parseConfig } from "../../src/config/config.ts";
+import { ConfigError } from "../../src/config/errors.ts";
+import { optimizerSettings } from "../../src/config/optimizer-settings.ts";
+import { PARAMETER_KEYS, defaultConfig, parameter, suggestedConfig } from "../../src/config/parameters.ts";
+import { parsePythonLiteral } from "../../src/config/python-literal.ts";
+
+function failure(values: Record<string, unknown>): ConfigError {
+  try {
+    parseConfig(values);
+  } catch (error) {
+    if (error instanceof ConfigError) return error;
+    throw error;
+  }
+  throw new Error("expected a ConfigError");
+}
+
+describe("the parameter table", () => {
+  it("has sd-scripts' defaults", () => {
+    expect(defaultConfig()).toMatchObject({
+      learning_rate: 2e-6, max_train_steps: 1600, max_train_epochs: null, network_dim: 4, network_alpha: 1,
+      caption_extension: ".caption", min_bucket_reso: 256, max_bucket_reso: 1024, bucket_reso_steps: 64,
+      enable_bucket: false, lr_scheduler: "constant", max_grad_norm: 1, train_batch_size: 1, clip_skip: null,
+      noise_offset: null, min_snr_gamma: null, unet_lr: null, save_precision: null,
+    });
+  });
+
+  it("gives defaults and suggestions that pass its own checks", () => {
+    for (const config of [defaultConfig(), suggestedConfig()]) {
+      expect(parseConfig(config)).toEqual({ config, unknownKeys: [], warnings: [] });
+    }
+  });
+
+  it.each(PARAMETER_KEYS)("describes %s in both languages", (key) => {
+    const { label, hint, more = hint } = parameter(key);
+    for (const text of [label, hint, more]) {
+      expect(text.en).not.toBe("");
+      expect(text["zh-CN"]).not.toBe("");
+    }
+  });
+
+  it("shows a field only when it matters", () => {
+    const warmup = parameter("lr_warmup_steps").when;
+    expect(warmup?.({ ...defaultConfig() })).toBe(false);
+    expect(warmup?.({ ...defaultConfig(), lr_scheduler: "cosine" })).toBe(true);
+  });
+});
+
+describe("parseConfig", () => {
+  it("reads numbers and booleans that came as text", () => {
+    const { config } = parseConfig({ network_dim: "16", learning_rate: "1e-4", enable_bucket: "True", seed: 7 });
+    expect(config).toMatchObject({ network_dim: 16, learning_rate: 1e-4, enable_bucket: true, seed: 7 });
+  });
+
+  it.each([
+    [768, [768, 768]], ["512", [512, 512]], ["512,768", [512, 768]], ["512, 768", [512, 768]], [[640, 448], [640, 448]],
+  ])("reads the resolution %j", (resolution, expected) => {
+    expect(parseConfig({ resolution }).config.resolution).toEqual(expected);
+  });
+
+  it.each([[0, 0], [100, 100], [0.1, 0.1], ["10%", 0.1], ["25", 25]])("reads the warmup %j", (given, expected) => {
+    expect(parseConfig({ lr_scheduler: "cosine", lr_warmup_steps: given }).config.lr_warmup_steps).toBe(expected);
+  });
+
+  it("takes the first of several text encoder rates", () => {
+    expect(parseConfig({ text_encoder_lr: [5e-5, 1e-5] }).config.text_encoder_lr).toBe(5e-5);
+  });
+
+  it("treats 0 as not set where kohya does, and as 0 where it does not", () => {
+    const { config } = parseConfig({ min_snr_gamma: 0, noise_offset: 0, max_train_epochs: 0, max_grad_norm: 0, seed: 0 });
+    expect(config).toMatchObject({
+      min_snr_gamma: null, noise_offset: null, max_train_epochs: null, max_grad_norm: 0, seed: 0,
+    });
+  });
+
+  it("says so when an optimizer is replaced", () => {
+    const { config, warnings } = parseConfig({ optimizer_type: "AdamW8bit" });
+    expect(config.optimizer_type).toBe("AdamW");
+    expect(warnings).toEqual([expect.objectContaining({ code: "config.replaced", param: "optimizer_type" })]);
+    expect(parseConfig({ optimizer_type: "lion" })).toMatchObject({ config: { optimizer_type: "Lion" }, warnings: [] });
+    expect(parseConfig({ optimizer_type: "" }).warnings).toEqual([]);
+  });
+
+  it("tells keys that would change the result from harmless and from unknown ones", () => {
+    const { unknownKeys, warnings } = parseConfig({
+      xformers: true, network_dropout: 0.1, keep_tokens: 0, shuffle_caption: "False", nework_dim: 8,
+    });
+    expect(unknownKeys).toEqual(["nework_dim"]);
+    expect(warnings).toEqual([expect.objectContaining({ code: "config.notSupported", param: "network_dropout" })]);
+  });
+
+  it.each([
+    [{ network_dim: "a lot" }, "config.type", "network_dim"],
+    [{ network_dim: 1.5 }, "config.type", "network_dim"],
+    [{ network_dim: 0 }, "config.range", "network_dim"],
+    [{ learning_rate: Number.NaN }, "config.type", "learning_rate"],
+    [{ learning_rate: "0x10" }, "config.type", "learning_rate"],
+    [{ seed: -1 }, "config.range", "seed"],
+    [{ bucket_reso_steps: 32 }, "config.range", "bucket_reso_steps"],
+    [{ resolution: "512,512,512" }, "config.range", "resolution"],
+    [{ resolution: "big" }, "config.range", "resolution"],
+    [{ resolution: 500 }, "config.conflict", "resolution"],
+    [{ resolution: 128, enable_bucket: true }, "config.conflict", "min_bucket_reso"],
+    [{ resolution: 2048, enable_bucket: true }, "config.conflict", "max_bucket_reso"],
+    [{ lr_scheduler: "constant", lr_warmup_steps: 10 }, "config.conflict", "lr_warmup_steps"],
+    [{ lr_scheduler: "cosine", lr_warmup_steps: 1.5 }, "config.range", "lr_warmup_steps"],
+    [{ lr_scheduler: "linear" }, "config.choice", "lr_scheduler"],
+    [{ optimizer_type: "Prodigy" }, "config.choice", "optimizer_type"],
+    [{ optimizer_type: "constructor" }, "config.choice", "optimizer_type"],
+    [{ optimizer_args: ["momentum=0.9"] }, "config.optimizerArgs", "optimizer_args"],
+    [{ optimizer_args: ["betas=0.9"] }, "config.optimizerArgs", "optimizer_args"],
+    [{ optimizer_type: "Lion", optimizer_args: ["eps=1e-8"] }, "config.optimizerArgs", "optimizer_args"],
+    [{ network_train_unet_only: true, network_train_text_encoder_only: true }, "config.conflict", "network_train_unet_only"],
+    [{ network_module: "lycoris.kohya" }, "config.unsupported", "network_module"],
+    [{ output_name: "../evil" }, "config.range", "output_name"],
+    [{ enable_bucket: "maybe" }, "config.type", "enable_bucket"],
+  ])("refuses %j with %s", (values, code, param) => {
+    const error = failure(values);
+    expect(error).toMatchObject({ code, param });
+    expect(error.message).toContain(param);
+  });
+
+  it("allows a resolution that is no multiple of 64 when pictures go to buckets", () => {
+    expect(parseConfig({ resolution: 500, enable_bucket: true }).config.resolution).toEqual([500, 500]);
+  });
+
+  it("can read over another base than sd-scripts' defaults", () => {
+    expect(parseConfig({ network_dim: 32 }, suggestedConfig()).config).toMatchObject({
+      network_dim: 32, network_alpha: 8, lr_scheduler: "cosine",
+    });
+  });
+});
+
+describe("optimizerSettings", () => {
+  const settings = (optimizer_type: "AdamW" | "Lion", ...optimizer_args: string[]) =>
+    optimizerSettings({ optimizer_type, optimizer_args });
+
+  it("has the defaults of torch's AdamW and of lion-pytorch", () => {
+    expect(settings("AdamW")).toEqual({ type: "AdamW", beta1: 0.9, beta2: 0.999, eps: 1e-8, weightDecay: 0.01 });
+    expect(settings("Lion")).toEqual({ type: "Lion", beta1: 0.9, beta2: 0.99, weightDecay: 0 });
+  });
+
+  it("applies Python-style arguments", () => {
+    expect(settings("AdamW", "weight_decay=0.1", "betas=0.8,0.95", "eps=1e-6")).toEqual({
+      type: "AdamW", beta1: 0.8, beta2: 0.95, eps: 1e-6, weightDecay: 0.1,
+    });
+    expect(settings("Lion", "betas=(.95, .98)")).toMatchObject({ beta1: 0.95, beta2: 0.98 });
+  });
+});
+
+describe("parsePythonLiteral", () => {
+  it.each([
+    ["0.9,0.99", [0.9, 0.99]], ["(0.9, 0.99)", [0.9, 0.99]], ["[1]", [1]], ["(1)", 1], ["1,", [1]], ["()", []],
+    ["True", true], ["None", null], ["'a b'", "a b"], ["1_000", 1000], ["-2.5e-3", -0.0025], ["(1,(2,3))", [1, [2, 3]]],
+  ])("reads %s", (text, value) => {
+    expect(parsePythonLiteral(text)).toEqual(value);
+  });
+
+  it.each(["", "true", "1 2", "(1", "1)", "f()", "1,,2", "toString"])("rejects %j", (text) => {
+    expect(parsePythonLiteral(text)).toBeUndefined();
+  });
+});
