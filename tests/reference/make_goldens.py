@@ -3,6 +3,8 @@
 Computed in f32 and again in f64; the largest relative difference is printed, so that a tolerance can be judged.
 """
 
+import json
+
 import torch
 from diffusers import DDPMScheduler
 from safetensors.torch import save_file
@@ -98,15 +100,17 @@ def make(f: Family) -> None:
     single = compute(f, given, torch.float32)
     with computing_in(torch.float64):
         double = compute(f, given, torch.float64)
+    config = {
+        "v_parameterization": f.linear_projection,
+        "network_dim": RANK,
+        "network_alpha": ALPHA,
+        "vae_scale_factor": VAE_SCALE,
+    }
     save_file(
         given | single,
         DATA / f"golden-{f.name}.safetensors",
-        metadata={
-            "prediction": "v" if f.linear_projection else "epsilon",
-            "network_dim": str(RANK),
-            "network_alpha": str(ALPHA),
-            "vae_scale": str(VAE_SCALE),
-        },
+        # One entry: the library writes several in random order.
+        metadata={"config": json.dumps(config)},
     )
     grads = {k: relative(single[k], double[k]) for k in single if k.startswith("grad.")}
     worst = max(grads, key=lambda k: grads[k])
