@@ -1,7 +1,9 @@
 """Makes every file under data/ again, in order of dependence."""
 
 import make_goldens
+import make_lora
 import make_minis
+import make_replays
 import verify_names
 from paths import DATA
 
@@ -11,6 +13,8 @@ def main() -> None:
     make_minis.main()
     verify_names.main()
     make_goldens.main()
+    make_lora.main()
+    make_replays.main()
     files = sorted(p for p in DATA.rglob("*") if p.is_file())
     for p in files:
         p.chmod(0o644)

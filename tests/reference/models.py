@@ -1,7 +1,8 @@
 """The two mini model families: their shapes, their PyTorch modules, and strict loading from an LDM checkpoint.
 
-Small, but with every structural feature of the real thing: four levels, the last one without transformers, skips of
-unequal width, both projection kinds, both head rules, both text-encoder layouts, a text layer that must not be used.
+Small, but with every structural feature of the real thing: levels of unequal width, a last level without transformers,
+skips wider than their block, both projection kinds, both head rules, both text-encoder layouts, a text layer that must
+not be used.
 """
 
 from dataclasses import dataclass
@@ -34,7 +35,7 @@ class Family:
     vae_channels: tuple[int, ...]
     vocabulary: int = 512
     context: int = 64
-    text_mlp: int = 256
+    text_mlp: int = 128
 
     @property
     def heads(self) -> tuple[int, ...]:
@@ -42,7 +43,7 @@ class Family:
         return tuple(c // 64 if self.linear_projection else 8 for c in self.channels)
 
 
-SD1 = Family("sd1", (32, 64, 32, 32), (True, True, True, False), False, 2, 2, "quick_gelu", (32, 64, 32, 32))
+SD1 = Family("sd1", (32, 64, 32), (True, True, False), False, 2, 2, "quick_gelu", (32, 64, 32, 32))
 SD2 = Family("sd2", (64, 128), (True, False), True, 2, 3, "gelu", (32, 32, 32, 32))
 FAMILIES = {f.name: f for f in (SD1, SD2)}
 
