@@ -59,6 +59,11 @@ export function differentiate(graph: Graph, seeds: readonly { of: Tensor; gradie
     if (known !== undefined) return known;
     const inputs: Record<string, Tensor> = {};
     for (const [name, input] of Object.entries(producer.inputs)) inputs[name] = saved(input);
+    if (tensor.viewOf !== undefined) {
+      const view = graph.view(single(Object.values(inputs)), tensor.shape);
+      recomputed.set(tensor, view);
+      return view;
+    }
     const again = graph.scope(`${producer.scope}~`, () => graph.addBound(producer.op, inputs));
     producer.outputs.forEach((output, i) => {
       const copy = again[i];

@@ -4,7 +4,8 @@
  */
 import { invariant } from "../../errors.ts";
 import { bindOp, type BoundOp, type OpDef, type OutputSpec, type TensorMap } from "./op.ts";
-import { elementCount, type DType, type Tensor, type TensorRole } from "./tensor.ts";
+import { elementCount, rootOf, type DType, type Tensor, type TensorRole } from "./tensor.ts";
+import { viewOp } from "./view.ts";
 
 export interface GraphNode {
   readonly id: number;
@@ -102,6 +103,18 @@ export class Graph {
     const grad = this.#gradOf.get(param);
     invariant(grad !== undefined, `${param.name} is not a parameter`);
     return grad;
+  }
+
+  /** The same data under another shape; costs nothing. */
+  view(tensor: Tensor, shape: readonly number[]): Tensor {
+    invariant(
+      elementCount(shape) === elementCount(tensor.shape),
+      `cannot view ${tensor.name} [${tensor.shape.join(",")}] as [${shape.join(",")}]`,
+    );
+    const view: Tensor = { ...rootOf(tensor), id: this.tensors.length, shape, viewOf: rootOf(tensor) };
+    this.tensors.push(view);
+    this.addBound(bindOp(viewOp, { shape }), { x: tensor }, { outputs: [view] });
+    return view;
   }
 
   /** Marks a temp as readable after the step. */

@@ -22,6 +22,13 @@ export interface Tensor {
   readonly name: string;
   /** Pool of a resident tensor, e.g. `params/unet`; tensors of one pool share buffers. */
   readonly pool: string;
+  /** Set on a view: the tensor whose memory it shows with another shape. */
+  readonly viewOf?: Tensor;
+}
+
+/** The tensor that owns the memory. */
+export function rootOf(tensor: Tensor): Tensor {
+  return tensor.viewOf ?? tensor;
 }
 
 const dtypeBytes: Readonly<Record<DType, number>> = { f32: 4, f16: 2, u32: 4, i32: 4 };

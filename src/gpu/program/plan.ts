@@ -7,7 +7,7 @@ import { lowerGraph, type LoweredCall } from "../graph/lower.ts";
 import { planMemory, type MemoryPlan } from "../graph/memory-plan.ts";
 import { renderWgsl, type RenderedShader } from "../wgsl.ts";
 import type { Graph } from "../graph/graph.ts";
-import type { Tensor } from "../graph/tensor.ts";
+import { rootOf, type Tensor } from "../graph/tensor.ts";
 import type { Tier } from "../tier.ts";
 
 export interface PlannedCall extends LoweredCall {
@@ -43,7 +43,7 @@ export function planProgram(name: string, graph: Graph, tier: Tier): ProgramPlan
     const tensors = shader.bindings.map(({ name: binding }) => {
       const tensor = call.bindings[binding];
       invariant(tensor !== undefined, `${call.kernel.name}: binding ${binding} is missing`);
-      return tensor;
+      return rootOf(tensor);
     });
     invariant(
       Object.keys(call.bindings).length === tensors.length,
@@ -67,7 +67,7 @@ export function planProgram(name: string, graph: Graph, tier: Tier): ProgramPlan
     reads: tensors.filter((_, i) => shader.bindings[i]?.writable === false),
     writes: tensors.filter((_, i) => shader.bindings[i]?.writable === true),
   }));
-  const memory = planMemory(accesses, graph.kept, tier.limits);
+  const memory = planMemory(accesses, new Set([...graph.kept].map(rootOf)), tier.limits);
   const residents = new Set<Tensor>();
   for (const call of calls) for (const tensor of call.tensors) if (tensor.role !== "temp") residents.add(tensor);
   return {

@@ -3,7 +3,7 @@
  * nothing on the GPU.
  */
 import { invariant } from "../../errors.ts";
-import { byteLength, type Tensor } from "../graph/tensor.ts";
+import { byteLength, rootOf, type Tensor } from "../graph/tensor.ts";
 import { uniformStride, type PlannedCall, type ProgramPlan } from "./plan.ts";
 import type { Gpu } from "../device.ts";
 import type { PipelineCache } from "./pipelines.ts";
@@ -164,7 +164,7 @@ export class Program {
 
   /** Copies a kept temporary to the CPU after a run. */
   async readTemp(tensor: Tensor): Promise<ArrayBuffer> {
-    const placement = this.plan.memory.placements.get(tensor);
+    const placement = this.plan.memory.placements.get(rootOf(tensor));
     const buffer = placement && this.#arena.buffers[placement.chunk];
     invariant(placement !== undefined && buffer !== undefined, `${tensor.name} is not in the arena`);
     return this.#gpu.read(buffer, placement.offset, byteLength(tensor));
