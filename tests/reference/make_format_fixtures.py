@@ -1,6 +1,7 @@
-"""Writes tests/unit/fixtures/formats.json: what numpy, torch and safetensors say about rounding, file layout and hashes.
+"""Writes tests/unit/fixtures/formats.json: what numpy, torch, safetensors and diffusers say about rounding, file layout,
+hashes and names.
 
-Run with numpy, torch 2.13 and safetensors 0.8: python tests/reference/make_format_fixtures.py
+Run with numpy, torch 2.13, safetensors 0.8 and diffusers 0.39: python tests/reference/make_format_fixtures.py
 """
 
 import base64
@@ -10,9 +11,10 @@ import pathlib
 
 import numpy as np
 import torch
+from diffusers.loaders.single_file_utils import convert_ldm_unet_checkpoint
 from safetensors.torch import save
 
-OUT = pathlib.Path(__file__).parent.parent / "unit" / "fixtures" / "formats.json"
+FIXTURES = pathlib.Path(__file__).parent.parent / "unit" / "fixtures"
 
 
 def rounding_cases() -> dict:
@@ -89,6 +91,21 @@ def hash_cases() -> list:
     return cases
 
 
+def unet_names() -> dict:
+    """LDM key -> diffusers key of every UNet weight of SD1, found by sending numbered tensors through the converter."""
+    prefix = "model.diffusion_model."
+    keys = json.loads((FIXTURES / "ldm-key-shapes.json").read_text())["sd1"]
+    keys = [k for k in keys if k.startswith(prefix)]
+    config = {"layers_per_block": 2, "class_embed_type": None, "addition_embed_type": None}
+    converted = convert_ldm_unet_checkpoint({k: torch.tensor(i) for i, k in enumerate(keys)}, config)
+    return {keys[int(i)]: name for name, i in converted.items()}
+
+
 if __name__ == "__main__":
-    fixture = {"rounding": rounding_cases(), "layout": layout_case(), "hashes": hash_cases()}
-    OUT.write_text(json.dumps(fixture, separators=(",", ":")) + "\n")
+    fixture = {
+        "rounding": rounding_cases(),
+        "layout": layout_case(),
+        "hashes": hash_cases(),
+        "unetNames": unet_names(),
+    }
+    (FIXTURES / "formats.json").write_text(json.dumps(fixture, separators=(",", ":")) + "\n")
