@@ -145,6 +145,12 @@ function findCrossing(forward: readonly GraphNode[]): Set<Tensor> {
       if (home.has(input) && home.get(input) !== node.region) crossing.add(input);
     }
   }
+  // A view that leaves takes the memory it shows with it.
+  for (const node of [...forward].reverse()) {
+    if (node.op.kind === "view" && node.outputs.some((output) => crossing.has(output))) {
+      for (const input of Object.values(node.inputs)) crossing.add(input);
+    }
+  }
   return crossing;
 }
 

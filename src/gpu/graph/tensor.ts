@@ -10,8 +10,10 @@ export type DType = "f32" | "f16" | "u32" | "i32";
  * - weight: frozen base weights, uploaded once
  * - param / grad: adapter weights and their gradients (f32 pools that the optimizer walks)
  * - output: small results that the CPU reads back
+ * - state: optimizer state, kept from step to step
+ * - pool: a whole buffer of a resident pool, named `pool#index` (what the optimizer walks)
  */
-export type TensorRole = "temp" | "input" | "weight" | "param" | "grad" | "output";
+export type TensorRole = "temp" | "input" | "weight" | "param" | "grad" | "output" | "state" | "pool";
 
 export interface Tensor {
   readonly id: number;

@@ -32,6 +32,7 @@ export function planResidents(tensors: Iterable<Tensor>, limits: EngineLimits): 
   const largest = new Map<string, { pool: string; bytes: number }>();
   for (const tensor of tensors) {
     invariant(tensor.role !== "temp", "temps live in the arena");
+    if (tensor.role === "pool") continue;
     const bytes = Math.ceil(byteLength(tensor) / alignment) * alignment;
     const known = largest.get(tensor.name);
     largest.set(tensor.name, { pool: tensor.pool, bytes: Math.max(bytes, known?.bytes ?? 0) });
@@ -88,7 +89,15 @@ export class Residents {
     return this.#buffers.get(name) ?? [];
   }
 
+  /** Where a tensor lives; `pool#i` means the whole i-th buffer of a pool. */
   locate(name: string): { buffer: GPUBuffer; offset: number; bytes: number } {
+    const whole = /^(.+)#(\d+)$/.exec(name);
+    const buffers = whole?.[1] === undefined ? undefined : this.#buffers.get(whole[1]);
+    if (whole !== null && buffers !== undefined) {
+      const buffer = buffers[Number(whole[2])];
+      invariant(buffer !== undefined, `pool ${whole[1] ?? ""} has no buffer ${whole[2] ?? ""}`);
+      return { buffer, offset: 0, bytes: buffer.size };
+    }
     const slot = this.plan.slots.get(name);
     invariant(slot !== undefined, `no resident ${name}`);
     const buffer = this.#buffers.get(slot.pool)?.[slot.chunk];
