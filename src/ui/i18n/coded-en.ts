@@ -1,0 +1,117 @@
+/**
+ * Texts by the codes of the engine, in English: errors (what happened, what to do), problems of a folder, advice on
+ * a plan, rules of a setting, log lines. Placeholders are the data of the error or entry; `{name:bytes}` is written in MiB or GiB.
+ * A code without a text here falls back to the message that came with it.
+ */
+import type { ErrorText } from "./messages.ts";
+
+const damaged = "Download or export the file again.";
+
+export const codedEn = {
+  errors: {
+    "gpu.none": { what: "No graphics adapter was found.", do: "Use a browser with WebGPU and a current graphics driver." },
+    "gpu.limit": {
+      what: "This GPU offers {limit} = {offered}, and at least {needed} is needed.",
+      do: "Another browser, a newer driver or another GPU may offer more.",
+    },
+    "gpu.outOfMemory": {
+      what: "The GPU ran out of memory while allocating {what} ({bytes:bytes}).",
+      do: "Close other programs, turn on gradient_checkpointing, or lower the resolution, the batch size or network_dim. The last checkpoint is kept.",
+    },
+    "gpu.bindingTooLarge": {
+      what: "{tensor} needs {bytes:bytes} in one piece, and this GPU allows {limit:bytes}.",
+      do: "Use a smaller train_batch_size or resolution.",
+    },
+    "gpu.deviceLost": {
+      what: "The graphics driver restarted again and again.",
+      do: "Your last checkpoint is kept. Close other programs that use the GPU, or lower the resolution or batch size, then continue.",
+    },
+    "gpu.shader": {
+      what: "The graphics driver rejected the program {kernel}.",
+      do: "Update the driver or try another browser, and report it with the details below.",
+    },
+    "train.notFinite": {
+      what: "The loss became invalid at step {step}, so the run stopped.",
+      do: "The last good checkpoint is kept. The usual cause is a learning rate that is too high: halve it, and start again.",
+    },
+    "run.otherTab": {
+      what: "Another tab is training.",
+      do: "Let it finish, or pause it and close that tab. Then start here.",
+    },
+    "run.busy": { what: "A run is going on in this tab already.", do: "Stop it before you start another." },
+    "run.unknown": { what: "This run is no longer stored here.", do: "Set it up again." },
+    "run.nothingToKeep": { what: "This run has no checkpoint yet.", do: "Start it again." },
+    "storage.full": {
+      what: "This browser has no room left to store {what}.",
+      do: "Free disk space, or delete earlier runs below. Nothing already stored is lost.",
+    },
+    "storage.unavailable": {
+      what: "This window cannot store data.",
+      do: "You can train, but a reload loses the run. A normal window (not a private one) keeps it.",
+    },
+    "storage.failed": { what: "The browser could not store the run's state.", do: "Training goes on; do not reload before it ends." },
+    "model.copyGone": { what: "The browser deleted its copy of the model.", do: "Choose the file again." },
+    "file.unreadable": {
+      what: "{file} can no longer be read.",
+      do: "It was moved, changed or removed after it was chosen. Choose it again.",
+    },
+    "safetensors.tooShort": { what: "{file} is too short to be a safetensors file.", do: damaged },
+    "safetensors.headerTooLarge": {
+      what: "{file} is not a safetensors file, or its header is damaged.",
+      do: "Choose a .safetensors checkpoint; .ckpt files must be converted first.",
+    },
+    "safetensors.truncated": { what: "{file} ends too early: part of it is missing.", do: damaged },
+    "safetensors.headerUtf8": { what: "The header of {file} is not text.", do: damaged },
+    "safetensors.headerJson": { what: "The header of {file} cannot be read.", do: damaged },
+    "safetensors.duplicateKey": { what: "{file} names {key} twice.", do: damaged },
+    "safetensors.metadata": { what: "The metadata of {file} is malformed.", do: damaged },
+    "safetensors.entry": { what: "{file} describes the tensor {tensor} incompletely.", do: damaged },
+    "safetensors.dtype": { what: "{file} stores {tensor} in the unknown format {dtype}.", do: damaged },
+    "safetensors.size": { what: "In {file} the size of {tensor} does not match its shape.", do: damaged },
+    "safetensors.offsets": { what: "In {file} the position of {tensor} is wrong.", do: damaged },
+    "safetensors.overlap": { what: "In {file} the data of {tensor} overlaps another tensor's.", do: damaged },
+    "safetensors.trailing": { what: "{file} has bytes behind its last tensor.", do: damaged },
+    "checkpoint.missingTensors": { what: "{file} lacks {count} tensors of the model: {tensors}", do: damaged },
+    "checkpoint.wrongShape": {
+      what: "{file} has {count} tensors whose shapes do not fit: {tensors}",
+      do: "It is built differently from Stable Diffusion 1 and 2, or damaged. Choose another checkpoint.",
+    },
+  },
+  problem: {},
+  advice: {},
+  rule: {
+    "config.conflict.network_train_unet_only":
+      "network_train_text_encoder_only is on too, which leaves nothing to train. Turn one of them off.",
+    "config.conflict.lr_warmup_steps": "The constant scheduler has no warmup. Set it to 0, or choose constant_with_warmup.",
+    "config.conflict.resolution": "Without buckets both sides must be multiples of 64. Choose such a size, or turn on enable_bucket.",
+    "config.conflict.min_bucket_reso":
+      "Must be at least bucket_reso_steps, and at most the shorter side of the resolution.",
+    "config.conflict.max_bucket_reso": "Must be at least the longer side of the resolution.",
+    "config.range.caption_extension": "Must be a file ending such as .txt.",
+    "config.range.output_name": "Must be a file name without folders.",
+  },
+  log: {
+    "run.deviceLost": "The graphics driver restarted. Continuing from step {step}.",
+    "run.resultNotStored": "The finished LoRA could not be stored here ({reason}). Download it before you close this tab.",
+    "storage.full": "This browser has no room left. Training goes on without new checkpoints; nothing stored is lost.",
+    "storage.failed": "The run's state could not be stored. Training goes on; do not reload before it ends.",
+    "storage.unavailable": "This window cannot store data. Training goes on; a reload would lose the run.",
+  },
+} as const satisfies CodedTexts;
+
+export interface CodedTexts {
+  readonly errors: Readonly<Record<string, ErrorText>>;
+  readonly problem: Readonly<Record<string, string>>;
+  readonly advice: Readonly<Record<string, string>>;
+  readonly rule: Readonly<Record<string, string>>;
+  readonly log: Readonly<Record<string, string>>;
+}
+
+/** The same codes in another language. */
+export type SameCodes = {
+  readonly errors: Readonly<Record<keyof typeof codedEn.errors, ErrorText>>;
+  readonly problem: Readonly<Record<keyof typeof codedEn.problem, string>>;
+  readonly advice: Readonly<Record<keyof typeof codedEn.advice, string>>;
+  readonly rule: Readonly<Record<keyof typeof codedEn.rule, string>>;
+  readonly log: Readonly<Record<keyof typeof codedEn.log, string>>;
+};

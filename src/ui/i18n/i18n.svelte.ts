@@ -1,0 +1,87 @@
+/** The page's language: reactive texts by key, and texts by code with the English line as the way out. */
+import type { SerializedError } from "../../errors.ts";
+import { codedEn } from "./coded-en.ts";
+import { codedZhCN } from "./coded-zh-CN.ts";
+import { en } from "./en.ts";
+import type { MessageKey } from "./en.ts";
+import { Formatter } from "./format.ts";
+import type { ArgsOf, CountKey, ErrorText, Messages } from "./messages.ts";
+import { zhCN } from "./zh-CN.ts";
+
+export const languages = ["en", "zh-CN"] as const;
+export type Language = (typeof languages)[number];
+
+type Values = Readonly<Record<string, unknown>>;
+
+const dictionaries: Record<Language, Messages> = { en, "zh-CN": zhCN };
+const coded = { en: codedEn, "zh-CN": codedZhCN };
+type CodedKind = "problem" | "advice" | "rule" | "log";
+
+/** The first of the user's languages that the page speaks; English otherwise. */
+export function detectLanguage(preferred: readonly string[]): Language {
+  for (const tag of preferred) {
+    const base = tag.toLowerCase().split("-")[0];
+    if (base === "zh") return "zh-CN";
+    if (base === "en") return "en";
+  }
+  return "en";
+}
+
+export class I18n {
+  #language: Language = $state("en");
+  readonly format: Formatter = $derived(new Formatter(this.#language));
+  readonly #plurals = $derived(new Intl.PluralRules(this.#language));
+
+  constructor(language: Language) {
+    this.#language = language;
+  }
+
+  get language(): Language {
+    return this.#language;
+  }
+
+  set language(language: Language) {
+    this.#language = language;
+  }
+
+  /** The text of `key` with its placeholders filled; numbers are written as the language writes them. */
+  t = <K extends MessageKey>(key: K, ...[values]: ArgsOf<K>): string =>
+    this.#fill(dictionaries[this.#language][key] ?? en[key], values ?? {});
+
+  /** The plural form of `key` for `n`. */
+  count = (key: CountKey, n: number): string => {
+    const texts: Readonly<Record<string, string | undefined>> = dictionaries[this.#language];
+    const text = texts[`${key}.${this.#plurals.select(n)}`] ?? texts[`${key}.other`] ?? "";
+    return this.#fill(text, { n });
+  };
+
+  /** A text by a name that is only known while running; `fallback` where there is none. */
+  named = (prefix: "part" | "phase", name: string, fallback: string): string => {
+    const texts: Readonly<Record<string, string | undefined>> = dictionaries[this.#language];
+    return texts[`${prefix}.${name}`] ?? fallback;
+  };
+
+  /** Words of the engine, by code. `text` is its own English line, for a code without translation. */
+  coded = (kind: CodedKind, code: string, data: Values, text: string): string => {
+    const texts: Readonly<Record<string, string>> = coded[this.#language][kind];
+    const found = texts[code];
+    return found === undefined ? text : this.#fill(found, data);
+  };
+
+  error = (error: SerializedError): ErrorText => {
+    const texts: Readonly<Record<string, ErrorText>> = coded[this.#language].errors;
+    const found = texts[error.code];
+    if (found !== undefined) return { what: this.#fill(found.what, error.data), do: this.#fill(found.do, error.data) };
+    if (error.code !== "internal") return { what: error.message, do: "" };
+    return { what: this.t("error.internal.what", { message: error.message }), do: this.t("error.internal.do") };
+  };
+
+  #fill(text: string, values: Values): string {
+    return text.replaceAll(/\{(\w+)(:bytes)?\}/g, (whole, name: string, unit?: string) => {
+      const value = values[name];
+      if (value === undefined || value === null) return whole;
+      if (typeof value === "number") return unit === undefined ? this.format.number(value) : this.format.bytes(value);
+      return Array.isArray(value) ? value.join(", ") : String(value);
+    });
+  }
+}

@@ -1,0 +1,28 @@
+/** From a stored reference to a readable model: a copy, a handle the browser still trusts, or the user's help. */
+import type { ModelRef } from "../../storage/database.ts";
+import { openCopy } from "../../storage/opfs.ts";
+import type { ModelSource } from "../../workers/train-protocol.ts";
+import { mayRead } from "../platform/file-access.ts";
+
+/** What the user must do before the model can be read again. */
+export type ModelNeed = "permission" | "file";
+
+/** `ask` may show the browser's permission question; it needs a click. */
+export async function reopenModel(ref: ModelRef, ask = false): Promise<ModelSource | ModelNeed> {
+  if (ref.copyName !== undefined && (await openCopy(ref.copyName).catch(() => undefined)) !== undefined) {
+    return { kind: "copy", copyName: ref.copyName };
+  }
+  if (ref.handle === undefined) return "file";
+  if (!(await mayRead(ref.handle, ask))) return "permission";
+  try {
+    return { kind: "file", file: await ref.handle.getFile() };
+  } catch {
+    // Moved or deleted since: the user has to show where it is.
+    return "file";
+  }
+}
+
+/** The same name and size: good enough to tell a wrong pick; another file of equal size would be a deliberate act. */
+export function isSameModel(ref: ModelRef, file: File): boolean {
+  return file.name === ref.name && file.size === ref.bytes;
+}

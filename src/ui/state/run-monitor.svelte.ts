@@ -1,0 +1,314 @@
+/**
+ * One run as the page sees it: live, paused, ended or found again after a reload. Follows the worker's reports;
+ * decides nothing about training. High-rate numbers go to `history`, which is not reactive.
+ */
+import { serializeError } from "../../errors.ts";
+import type { SerializedError } from "../../errors.ts";
+import type { LogRecord, RunRecord } from "../../storage/database.ts";
+import { unpackPoints } from "../../storage/points.ts";
+import { runStore } from "../../storage/run-store.ts";
+import type { Phase, PhaseProgress, StepReport } from "../../training/events.ts";
+import type { TrainClient } from "../../workers/train-client.ts";
+import type { ModelSource, RunState, RunStateChange, TrainObserver } from "../../workers/train-protocol.ts";
+import { LossHistory } from "../charts/loss-history.ts";
+import { isSameModel, reopenModel } from "./model-access.ts";
+import type { ModelNeed } from "./model-access.ts";
+import { Pace } from "./pace.ts";
+
+export type RunView = RunState | "pausing" | "stopping" | "interrupted";
+
+/** Log lines kept on the page; the store has them all. */
+const shownLogs = 500;
+
+export class RunMonitor {
+  readonly history: LossHistory;
+  readonly #client: TrainClient;
+  readonly #pace = new Pace();
+
+  #run: RunRecord | undefined = $state.raw();
+  #view: RunView = $state("ready");
+  /** Whether the worker holds this run now. A stored run that is paused is not live after a reload. */
+  #isLive = $state(false);
+  #phase: PhaseProgress | undefined = $state.raw();
+  #last: StepReport | undefined = $state.raw();
+  #lastAt: number | undefined = $state();
+  #stepMs: number | undefined = $state();
+  #logs: readonly LogRecord[] = $state.raw([]);
+  #error: SerializedError | undefined = $state.raw();
+  #result: Blob | undefined = $state.raw();
+  #recovered: { readonly from: number; readonly to: number } | undefined = $state.raw();
+  #need: ModelNeed | undefined = $state();
+  #wrongPick: string | undefined = $state();
+  #copyProgress: { readonly done: number; readonly total: number } | undefined = $state.raw();
+  #hasLostDevice = $state(false);
+  #checkpointStep: number | undefined = $state();
+
+  constructor(client: TrainClient, smoothing: number) {
+    this.#client = client;
+    this.history = new LossHistory(smoothing);
+  }
+
+  get run() {
+    return this.#run;
+  }
+  get view() {
+    return this.#view;
+  }
+  /** True from Start to the end, also while paused. */
+  get isLive() {
+    return this.#isLive;
+  }
+  get phase() {
+    return this.#phase;
+  }
+  get last() {
+    return this.#last;
+  }
+  /** Time of the last report, in milliseconds since 1970. */
+  get lastAt() {
+    return this.#lastAt;
+  }
+  get stepMs() {
+    return this.#stepMs;
+  }
+  get logs() {
+    return this.#logs;
+  }
+  get error() {
+    return this.#error;
+  }
+  get result() {
+    return this.#result;
+  }
+  get recovered() {
+    return this.#recovered;
+  }
+  get need() {
+    return this.#need;
+  }
+  get wrongPick() {
+    return this.#wrongPick;
+  }
+  get copyProgress() {
+    return this.#copyProgress;
+  }
+  get hasLostDevice() {
+    return this.#hasLostDevice;
+  }
+  /** The step that a continuation or "keep" would start from; undefined where there is no checkpoint. */
+  get checkpointStep() {
+    return this.#checkpointStep;
+  }
+  get fileName(): string {
+    return `${this.#run?.name ?? ""}.safetensors`;
+  }
+  get leftMs(): number | undefined {
+    if (this.#last === undefined || this.#stepMs === undefined) return undefined;
+    return (this.#last.totalSteps - this.#last.step) * this.#stepMs;
+  }
+
+  isPhaseDone(phase: Phase, order: readonly Phase[]): boolean {
+    if (this.#view === "finished") return true;
+    if (this.#phase === undefined) return false;
+    return order.indexOf(phase) < order.indexOf(this.#phase.phase);
+  }
+
+  /** A new run: stores it, keeps a copy of the model where wanted, and starts. */
+  async begin(run: RunRecord, source: ModelSource, file: File | undefined, oncopied: (name: string) => void): Promise<void> {
+    this.#show(run);
+    let model = source;
+    try {
+      if (file !== undefined) {
+        this.#copyProgress = { done: 0, total: file.size };
+        const copyName = await this.#client.keepModelCopy(file, (done, total) => {
+          this.#copyProgress = { done, total };
+        });
+        model = { kind: "copy", copyName };
+        this.#run = { ...run, model: { ...run.model, copyName } };
+        oncopied(copyName);
+      }
+    } catch (error) {
+      // Without a copy the run is as good; only a reload would ask for the file.
+      const { code, message } = serializeError(error);
+      this.#addLog({ runId: run.id, at: Date.now(), entry: { level: "warn", code, text: message } });
+    } finally {
+      this.#copyProgress = undefined;
+    }
+    try {
+      await runStore.createRun(this.#run ?? run);
+    } catch (error) {
+      this.#fail(error);
+      return;
+    }
+    await this.#go(model);
+  }
+
+  /** Shows a stored run with its history; a run that was going on when the page closed continues if it can. */
+  async open(run: RunRecord, mayContinue: boolean): Promise<void> {
+    this.#show(run);
+    const [points, logs, checkpoint, result] = await Promise.all([
+      runStore.points(run.id),
+      runStore.logs(run.id),
+      runStore.latestCheckpoint(run.id),
+      this.#client.result(run.id),
+    ]);
+    const reports = unpackPoints(points, { totalSteps: run.totalSteps, totalEpochs: 0 });
+    for (const report of reports) this.history.append(report.step, report.loss);
+    this.#last = reports.at(-1);
+    this.#logs = logs.slice(-shownLogs);
+    this.#checkpointStep = checkpoint?.step;
+    this.#result = result;
+    if (run.state === "failed") this.#error = run.error;
+    const wasGoing = run.state === "running" || run.state === "ready";
+    this.#view = wasGoing ? "interrupted" : run.state;
+    if (wasGoing && mayContinue) await this.continueRun();
+  }
+
+  /** Continues a run that is not live, from its last checkpoint. `ask`: the user clicked, questions are welcome. */
+  async continueRun(ask = false): Promise<void> {
+    if (this.#run === undefined) return;
+    const found = await reopenModel(this.#run.model, ask);
+    if (typeof found === "string") {
+      this.#need = found;
+      if (this.#view !== "paused" && this.#view !== "failed") this.#view = "interrupted";
+      return;
+    }
+    await this.#recover(found);
+  }
+
+  /** Continues with a file that the user picked again. */
+  async continueWith(file: File): Promise<void> {
+    if (this.#run === undefined) return;
+    this.#wrongPick = isSameModel(this.#run.model, file) ? undefined : file.name;
+    if (this.#wrongPick === undefined) await this.#recover({ kind: "file", file });
+  }
+
+  async pause(): Promise<void> {
+    if (this.#view !== "running") return;
+    this.#view = "pausing";
+    await this.#client.pause();
+  }
+
+  async resume(): Promise<void> {
+    if (this.#view !== "paused" && this.#view !== "pausing") return;
+    if (!this.#isLive) return this.continueRun(true);
+    this.#view = "running";
+    await this.#client.resume();
+  }
+
+  async stopAndKeep(): Promise<void> {
+    if (this.#isLive) {
+      this.#view = "stopping";
+      await this.#client.stopAndKeep();
+    } else {
+      await this.keepLastGood();
+    }
+  }
+
+  /** Takes the LoRA out of the last good checkpoint of a run that ended badly. */
+  async keepLastGood(): Promise<void> {
+    if (this.#run === undefined) return;
+    try {
+      await this.#client.keepLastGood(this.#run.id);
+      this.#result = await this.#client.result(this.#run.id);
+      this.#error = undefined;
+      this.#view = "stopped";
+    } catch (error) {
+      this.#fail(error);
+    }
+  }
+
+  close(): void {
+    if (!this.#isLive) this.#run = undefined;
+  }
+
+  #show(run: RunRecord): void {
+    this.#run = run;
+    this.#view = "ready";
+    this.#isLive = false;
+    this.history.clear();
+    this.#pace.clear();
+    this.#phase = undefined;
+    this.#last = undefined;
+    this.#lastAt = undefined;
+    this.#stepMs = undefined;
+    this.#logs = [];
+    this.#error = undefined;
+    this.#result = undefined;
+    this.#recovered = undefined;
+    this.#need = undefined;
+    this.#wrongPick = undefined;
+    this.#hasLostDevice = false;
+    this.#checkpointStep = undefined;
+  }
+
+  async #recover(model: ModelSource): Promise<void> {
+    const from = this.#last?.step ?? 0;
+    const to = this.#checkpointStep ?? 0;
+    if (from > 0) this.#recovered = { from, to };
+    this.#need = undefined;
+    this.#error = undefined;
+    await this.#go(model);
+  }
+
+  async #go(model: ModelSource): Promise<void> {
+    const run = this.#run;
+    if (run === undefined) return;
+    this.#view = "ready";
+    this.#isLive = true;
+    try {
+      await this.#client.start(run.id, model, this.#observer());
+      this.#result = await this.#client.result(run.id);
+      this.#checkpointStep = (await runStore.latestCheckpoint(run.id))?.step;
+    } catch (error) {
+      this.#fail(error);
+    } finally {
+      this.#isLive = false;
+    }
+  }
+
+  #observer(): TrainObserver {
+    return {
+      phase: (progress) => {
+        this.#phase = progress;
+      },
+      steps: (reports) => this.#addSteps(reports),
+      log: (entry) => {
+        if (this.#run !== undefined) this.#addLog({ runId: this.#run.id, at: Date.now(), entry });
+        if (entry.code === "run.deviceLost") this.#hasLostDevice = true;
+      },
+      state: (change) => this.#changeState(change),
+    };
+  }
+
+  #addSteps(reports: readonly StepReport[]): void {
+    for (const report of reports) {
+      this.history.append(report.step, report.loss);
+      this.#pace.add(report.stepMs);
+    }
+    this.#last = reports.at(-1) ?? this.#last;
+    this.#lastAt = Date.now();
+    this.#stepMs = this.#pace.stepMs;
+  }
+
+  #changeState({ state, error, rewoundTo }: RunStateChange): void {
+    const isWaiting = state === "running" && (this.#view === "pausing" || this.#view === "stopping");
+    if (!isWaiting) this.#view = state;
+    if (rewoundTo !== undefined) {
+      this.history.cut(rewoundTo);
+      this.#lastAt = undefined;
+      if ((this.#last?.step ?? 0) > rewoundTo) this.#last = undefined;
+    }
+    if (error !== undefined) this.#error = error;
+    if (this.#run !== undefined) this.#run = { ...this.#run, state };
+  }
+
+  #addLog(record: LogRecord): void {
+    this.#logs = [...this.#logs.slice(1 - shownLogs), record];
+  }
+
+  #fail(error: unknown): void {
+    this.#error = serializeError(error);
+    this.#view = "failed";
+  }
+}

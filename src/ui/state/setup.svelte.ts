@@ -1,0 +1,277 @@
+/**
+ * Preparing a run: the model, the pictures, the settings, and the plan that follows from them. Remembers the draft,
+ * so that a reload finds everything as it was. Training facts (steps, bytes, buckets) come from the worker.
+ */
+import { serializeError } from "../../errors.ts";
+import type { SerializedError } from "../../errors.ts";
+import type { ParameterKey } from "../../config/parameters.ts";
+import type { DatasetRecord, ModelRef } from "../../storage/database.ts";
+import { dataset as storedDataset, datasetFiles, deleteUnusedDatasets, saveDataset } from "../../storage/dataset-store.ts";
+import { readSetting, writeSetting } from "../../storage/settings-store.ts";
+import type { TrainClient } from "../../workers/train-client.ts";
+import type { DatasetFile, DatasetReport, ModelReport, ModelSource, PlanReport } from "../../workers/train-protocol.ts";
+import { datasetNameOf } from "../platform/file-access.ts";
+import type { PickedModel } from "../platform/file-access.ts";
+import { ConfigForm } from "./config-form.svelte.ts";
+import { reopenModel } from "./model-access.ts";
+import type { ModelNeed } from "./model-access.ts";
+
+/** Set by what was picked or by the place where the page runs, so no fields for them are shown. */
+export const impliedKeys: readonly ParameterKey[] = ["pretrained_model_name_or_path", "v2", "train_data_dir", "output_dir"];
+
+const settingName = "draft";
+/** Wait for typing to end before the worker plans again. */
+const planDelayMs = 150;
+
+interface Draft {
+  readonly config?: unknown;
+  readonly model?: ModelRef;
+  readonly datasetId?: string;
+}
+
+export interface OpenedModel {
+  readonly ref: ModelRef;
+  readonly source: ModelSource;
+  readonly report: ModelReport;
+}
+
+export interface OpenedDataset {
+  readonly id: string;
+  readonly name: string;
+  readonly report: DatasetReport;
+  /** Files of the previews, for thumbnails. */
+  readonly previews: readonly DatasetFile[];
+  /** False where there was no room: a reload will ask again. */
+  readonly isKept: boolean;
+}
+
+export class Setup {
+  readonly form = new ConfigForm();
+  readonly #client: TrainClient;
+
+  #model: OpenedModel | undefined = $state.raw();
+  #modelBusy: string | undefined = $state();
+  #modelError: SerializedError | undefined = $state.raw();
+  /** A model of an earlier visit that cannot be read without the user. */
+  #missingModel: { readonly ref: ModelRef; readonly need: ModelNeed } | undefined = $state.raw();
+  #keepsCopy = $state(false);
+
+  #dataset: OpenedDataset | undefined = $state.raw();
+  #datasetBusy: "listing" | "storing" | "reading" | undefined = $state();
+  #datasetError: SerializedError | undefined = $state.raw();
+
+  #plan: PlanReport | undefined = $state.raw();
+  #planError: SerializedError | undefined = $state.raw();
+  #isPlanning = $state(false);
+  #planTimer: ReturnType<typeof setTimeout> | undefined;
+  #planRequest = 0;
+
+  constructor(client: TrainClient) {
+    this.#client = client;
+  }
+
+  get model() {
+    return this.#model;
+  }
+  get modelBusy() {
+    return this.#modelBusy;
+  }
+  get modelError() {
+    return this.#modelError;
+  }
+  get missingModel() {
+    return this.#missingModel;
+  }
+  get keepsCopy() {
+    return this.#keepsCopy;
+  }
+  set keepsCopy(keeps: boolean) {
+    this.#keepsCopy = keeps;
+  }
+  get dataset() {
+    return this.#dataset;
+  }
+  get datasetBusy() {
+    return this.#datasetBusy;
+  }
+  get datasetError() {
+    return this.#datasetError;
+  }
+  get plan() {
+    return this.#plan;
+  }
+  get planError() {
+    return this.#planError;
+  }
+  get isPlanning() {
+    return this.#isPlanning;
+  }
+  get isBusy() {
+    return this.#modelBusy !== undefined || this.#datasetBusy !== undefined;
+  }
+
+  /** Brings back the draft of the last visit. */
+  async restore(): Promise<void> {
+    const draft = ((await readSetting(settingName).catch(() => undefined)) ?? {}) as Draft;
+    this.form.load(draft.config);
+    await Promise.all([this.#restoreDataset(draft.datasetId), this.#restoreModel(draft.model)]);
+  }
+
+  async pickModel({ file, handle }: PickedModel): Promise<void> {
+    const ref: ModelRef = {
+      name: file.name,
+      bytes: file.size,
+      lastModified: file.lastModified,
+      ...(handle === undefined ? {} : { handle }),
+    };
+    this.#keepsCopy = await this.#shouldCopy(ref);
+    await this.#openModel(ref, { kind: "file", file });
+  }
+
+  /** After the user's click: asks the browser to trust the stored handle again. */
+  async allowMissingModel(): Promise<void> {
+    const missing = this.#missingModel?.ref;
+    if (missing === undefined) return;
+    const found = await reopenModel(missing, true);
+    if (typeof found === "string") this.#missingModel = { ref: missing, need: found };
+    else await this.#openModel(missing, found);
+  }
+
+  async importDataset(listing: DatasetFile[] | Promise<DatasetFile[]>): Promise<void> {
+    this.#datasetError = undefined;
+    this.#datasetBusy = "listing";
+    try {
+      const files = await listing;
+      if (files.length === 0) return;
+      this.#datasetBusy = "reading";
+      const report = await this.#client.openDataset(files);
+      this.#datasetBusy = "storing";
+      const name = datasetNameOf(files);
+      let record: DatasetRecord | undefined;
+      try {
+        record = await saveDataset(name, files);
+      } catch (error) {
+        this.#datasetError = serializeError(error);
+      }
+      this.#showDataset(record?.id ?? "", name, report, files, record !== undefined);
+      this.#remember();
+      if (record !== undefined) await deleteUnusedDatasets([record.id]).catch(() => undefined);
+    } catch (error) {
+      this.#datasetError = serializeError(error);
+    } finally {
+      this.#datasetBusy = undefined;
+    }
+  }
+
+  /** Takes a change of a setting; the plan follows. */
+  setParameter(key: ParameterKey, raw: unknown): void {
+    this.form.set(key, raw);
+    this.settingsChanged();
+  }
+
+  /** Call after the form was changed as a whole. */
+  settingsChanged(): void {
+    this.#remember();
+    this.#planSoon();
+  }
+
+  async #openModel(ref: ModelRef, source: ModelSource): Promise<void> {
+    this.#modelError = undefined;
+    this.#modelBusy = ref.name;
+    try {
+      const report = await this.#client.openModel(source);
+      this.#model = { ref, source, report };
+      this.#missingModel = undefined;
+      this.form.set("v2", report.isV2);
+      this.form.set("v_parameterization", report.predictionType === "v_prediction");
+      this.form.set("pretrained_model_name_or_path", ref.name);
+      this.settingsChanged();
+    } catch (error) {
+      this.#modelError = serializeError(error);
+    } finally {
+      this.#modelBusy = undefined;
+    }
+  }
+
+  async #restoreModel(ref: ModelRef | undefined): Promise<void> {
+    if (ref === undefined) return;
+    const found = await reopenModel(ref);
+    this.#keepsCopy = ref.copyName !== undefined || (await this.#shouldCopy(ref));
+    if (typeof found === "string") {
+      this.#missingModel = { ref, need: found };
+      return;
+    }
+    const chosen = this.form.value("v_parameterization");
+    await this.#openModel(ref, found);
+    // The user may have corrected an assumption; the draft knows better than the file.
+    if (this.#model?.report.isPredictionAssumed === true) this.setParameter("v_parameterization", chosen);
+  }
+
+  async #restoreDataset(id: string | undefined): Promise<void> {
+    if (id === undefined || id === "") return;
+    try {
+      const record = await storedDataset(id);
+      if (record === undefined) return;
+      this.#datasetBusy = "reading";
+      const files = await datasetFiles(id);
+      this.#showDataset(id, record.name, await this.#client.openDataset(files), files, true);
+    } catch (error) {
+      this.#datasetError = serializeError(error);
+    } finally {
+      this.#datasetBusy = undefined;
+    }
+  }
+
+  #showDataset(id: string, name: string, report: DatasetReport, files: readonly DatasetFile[], isKept: boolean): void {
+    const wanted = new Set(report.previewPaths);
+    this.#dataset = { id, name, report, isKept, previews: files.filter(({ path }) => wanted.has(path)) };
+    this.#planSoon();
+  }
+
+  /** A copy is the default where the browser could not reopen the file after a reload and there is ample room. */
+  async #shouldCopy(ref: ModelRef): Promise<boolean> {
+    if (ref.handle !== undefined) return false;
+    const { quota = 0, usage = 0 } = await navigator.storage.estimate().catch(() => ({ quota: 0, usage: 0 }));
+    return quota - usage > 2 * ref.bytes;
+  }
+
+  #planSoon(): void {
+    clearTimeout(this.#planTimer);
+    if (!this.form.isValid || (this.#model === undefined && this.#dataset === undefined)) return;
+    this.#isPlanning = true;
+    this.#planTimer = setTimeout(() => void this.#planNow(), planDelayMs);
+  }
+
+  async #planNow(): Promise<void> {
+    this.#planRequest += 1;
+    const request = this.#planRequest;
+    try {
+      const plan = await this.#client.plan(this.form.config);
+      if (request !== this.#planRequest) return;
+      this.#plan = plan;
+      this.#planError = undefined;
+    } catch (error) {
+      if (request !== this.#planRequest) return;
+      this.#plan = undefined;
+      this.#planError = serializeError(error);
+    }
+    this.#isPlanning = false;
+  }
+
+  #remember(): void {
+    const model = this.#model?.ref ?? this.#missingModel?.ref;
+    const draft: Draft = {
+      config: this.form.config,
+      ...(model === undefined ? {} : { model }),
+      ...(this.#dataset?.isKept === true ? { datasetId: this.#dataset.id } : {}),
+    };
+    void writeSetting(settingName, draft).catch(() => undefined);
+  }
+
+  /** The model's reference once a copy of it is kept, so that the next visit finds it. */
+  useCopy(copyName: string): void {
+    if (this.#model === undefined) return;
+    this.#model = { ...this.#model, ref: { ...this.#model.ref, copyName } };
+    this.#remember();
+  }
+}
