@@ -1,0 +1,58 @@
+import { endOfText, startOfText, wordIds } from "./clip-bpe.ts";
+import { fixText } from "./fix-text.ts";
+
+/**
+ * `sd1`: the tokenizer of CLIP ViT-L/14; `sd2`: that of Stable Diffusion 2, which differs in padding with `!` (id 0)
+ * and in cutting every ASCII `!` out of the text as that padding token.
+ */
+export type TokenizerVariant = "sd1" | "sd2";
+
+export interface TokenizeOptions {
+  readonly variant: TokenizerVariant;
+}
+
+const paddingToken = "!";
+const boundaryIds = new Map([
+  ["<|startoftext|>", startOfText],
+  ["<|endoftext|>", endOfText],
+]);
+const specialPatterns = {
+  sd1: /(<\|startoftext\|>|<\|endoftext\|>)/,
+  sd2: /(<\|startoftext\|>|<\|endoftext\|>|!)/,
+};
+/** What Python counts as white space (JavaScript's `\s` takes U+FEFF and leaves U+0085); control codes are gone by then. */
+const whiteSpace = /[\t-\r \u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]+/g;
+const wordPattern = /<\|startoftext\|>|<\|endoftext\|>|'s|'t|'re|'ve|'m|'ll|'d|\p{L}+|\p{N}|[^ \p{L}\p{N}]+/giu;
+
+/** Token ids of a text as sd-scripts gets them, without start, end and padding. */
+export function tokenize(text: string, { variant }: TokenizeOptions): number[] {
+  const ids: number[] = [];
+  // Special tokens are found in the text as typed, before any cleaning; the split keeps them at odd places.
+  text.split(specialPatterns[variant]).forEach((part, i) => {
+    if (i % 2 === 0) ids.push(...plainIds(part));
+    else ids.push(part === paddingToken ? 0 : boundaryIds.get(part)!);
+  });
+  return ids;
+}
+
+function plainIds(text: string): number[] {
+  const clean = fixText(text).replace(whiteSpace, " ").toLowerCase();
+  const words = clean.match(wordPattern) ?? [];
+  return words.flatMap((word) => boundaryIds.get(word) ?? wordIds(word));
+}
+
+export interface EncodeOptions extends TokenizeOptions {
+  /** Length of the result; 77 is what the text encoders take. */
+  readonly maxLength?: number;
+}
+
+/**
+ * Ids for a text encoder, `[maxLength]`: start, the text's tokens (cut if there are more than fit), end, then padding
+ * with the end token (SD1) or 0 (SD2).
+ */
+export function encodePrompt(text: string, { variant, maxLength = 77 }: EncodeOptions): Int32Array<ArrayBuffer> {
+  const ids = tokenize(text, { variant }).slice(0, maxLength - 2);
+  const padded = new Int32Array(maxLength).fill(variant === "sd2" ? 0 : endOfText);
+  padded.set([startOfText, ...ids, endOfText]);
+  return padded;
+}
