@@ -89,7 +89,7 @@ fn main(@builtin(workgroup_id) wg: vec3<u32>, @builtin(num_workgroups) grid: vec
   // What this thread copies: vec4 number k of TILE_M * TILE_K / 4 / threads rows of A...
   let fillK = lane % $(TILE_K / 4);
   //#for i (TILE_M * (TILE_K / 4) + TX * TY - 1) / (TX * TY)
-  let fillRow$i = lane / $(TILE_K / 4) + $(i * (TX * TY / (TILE_K / 4)));
+  let fillRow$i = lane / $(TILE_K / 4) + $(i * TX * TY * 4 / TILE_K);
   let fillM$i = min(row + fillRow$i, rows - 1);
   //#endfor
 

@@ -1,0 +1,116 @@
+/**
+ * Gradients of a linear layer's adapter, added in place: down += dhT * x and, for each stacked layer j,
+ * up_j += dy_jT * h_j. Deterministic: many rows are cut into fixed chunks whose sums are added in order.
+ */
+import { lastDim, rowCount, elementCount, type Tensor } from "../graph/tensor.ts";
+import { ceilDiv, spread } from "../tier.ts";
+import { pickLoraGradVariant } from "../variants.ts";
+import type { GradientContext } from "../graph/autodiff.ts";
+import type { KernelCall } from "../graph/lower.ts";
+import type { OpDef, RefTensor } from "../graph/op.ts";
+import source from "../kernels/lora-grad.wgsl?raw";
+import sumSource from "../kernels/lora-grad-sum.wgsl?raw";
+
+export interface LoraGradAttrs {
+  /** Which gradients are wanted; down needs x and dh, up needs dy and h. */
+  readonly down: boolean;
+  readonly up: boolean;
+  readonly groups: number;
+}
+
+const kernel = { name: "lora-grad", source };
+const sumKernel = { name: "lora-grad-sum", source: sumSource };
+
+export const loraGradOp: OpDef<LoraGradAttrs> = {
+  kind: "loraGrad",
+  outputs: () => [],
+  lower(ctx, { down: wantsDown, up: wantsUp, groups }) {
+    const targets = {
+      ...(wantsDown && { down: ctx.accumulated("down") }),
+      ...(wantsUp && { up: ctx.accumulated("up") }),
+    };
+    const { down, up }: { down?: Tensor; up?: Tensor } = targets;
+    const sources = {
+      ...(down && { x: ctx.input("x"), dh: ctx.input("dh") }),
+      ...(up && { dy: ctx.input("dy"), h: ctx.input("h") }),
+    };
+    const rows = rowCount(down ? ctx.input("x") : ctx.input("dy"));
+    const rank = lastDim(down ? ctx.input("dh") : ctx.input("h")) / groups;
+    const k = down ? lastDim(ctx.input("x")) : 0;
+    const n = up ? lastDim(ctx.input("dy")) : 0;
+    const down4 = down ? elementCount(down.shape) / 4 : 0;
+    const total4 = down4 + (up ? elementCount(up.shape) / 4 : 0);
+
+    const { lanes, slices, rankTile, chunkRows } = pickLoraGradVariant(ctx.tier, { rows, rank });
+    const chunks = ceilDiv(rows, chunkRows);
+    const colTile = lanes * 4;
+    const downUnits = ceilDiv(k, colTile) * ((groups * rank) / rankTile);
+    const units = downUnits + groups * ceilDiv(n / groups, colTile) * (rank / rankTile);
+    const isSplit = chunks > 1;
+    const partials = isSplit ? ctx.scratch([chunks, total4 * 4]) : undefined;
+    const flags = { DOWN: wantsDown, UP: wantsUp };
+    const calls: KernelCall[] = [
+      {
+        kernel,
+        defines: { ...flags, LANES: lanes, SLICES: slices, RANK: rankTile, SPLIT: isSplit, SLICED: slices > 1 },
+        bindings: { ...sources, ...(partials === undefined ? targets : { partials }) },
+        params: {
+          rows,
+          chunkRows,
+          chunks,
+          rank4: rank / 4,
+          groups,
+          k4: k / 4,
+          n4: n / 4,
+          downUnits,
+          units,
+          down4,
+          total4,
+        },
+        grid: spread(units * chunks),
+      },
+    ];
+    if (partials !== undefined) {
+      calls.push({
+        kernel: sumKernel,
+        defines: flags,
+        bindings: { partials, ...targets },
+        params: { chunks, down4, total4 },
+        grid: spread(ceilDiv(total4, 64)),
+      });
+    }
+    return calls;
+  },
+  flops: ({ x, dh, dy, h }, { groups }) =>
+    (x && dh ? 2 * elementCount(x.shape) * lastDim(dh) : 0) + (dy && h ? (2 * elementCount(dy.shape) * lastDim(h)) / groups : 0),
+  reference({ x, dh, dy, h, down, up }, { groups }) {
+    const results: Float64Array[] = [];
+    if (down && x && dh) results.push(addOuter(down, dh, x, 1, false));
+    if (up && dy && h) results.push(addOuter(up, h, dy, groups, true));
+    return results;
+  },
+};
+
+/** target += smallT * wide, or its transpose with `small` and `wide` split in `groups` equal blocks of columns. */
+function addOuter(target: RefTensor, small: RefTensor, wide: RefTensor, groups: number, byColumn: boolean): Float64Array {
+  const sum = Float64Array.from(target.data);
+  const columns = wide.shape.at(-1)!;
+  const width = small.shape.at(-1)!;
+  const rank = width / groups;
+  for (let m = 0; m < wide.data.length / columns; m++) {
+    for (let c = 0; c < columns; c++) {
+      const block = Math.floor(c / (columns / groups));
+      for (let i = 0; i < rank; i++) {
+        const at = byColumn ? c * rank + i : i * columns + c;
+        sum[at] = sum[at]! + small.data[m * width + block * rank + i]! * wide.data[m * columns + c]!;
+      }
+    }
+  }
+  return sum;
+}
+
+/** Emits the op. `inputs` holds what the wanted gradients need (see LoraGradAttrs). */
+export function loraGrad(ctx: GradientContext, inputs: Record<string, Tensor | undefined>, attrs: LoraGradAttrs): void {
+  const grads = { ...(attrs.down && { down: ctx.gradOf("down") }), ...(attrs.up && { up: ctx.gradOf("up") }) };
+  ctx.accumulateParam(loraGradOp, inputs, grads, attrs);
+}

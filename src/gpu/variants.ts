@@ -1,0 +1,56 @@
+/** Which kernel variant a matrix op gets, from the tier's style and the problem's shape. The only place that decides. */
+import { ceilDiv, type Tier } from "./tier.ts";
+
+export interface MatrixShape {
+  /** Output rows (of one stride class, for convolution gradients). */
+  readonly rows: number;
+  /** Output columns of one group. */
+  readonly cols: number;
+}
+
+export type MatrixVariant =
+  | { readonly style: "direct"; readonly tileRows: number; readonly tileCols: number; readonly lanes: number }
+  | {
+      readonly style: "tiled";
+      readonly tileRows: number;
+      readonly tileCols: number;
+      readonly tileRed: number;
+      readonly threadsX: number;
+      readonly threadsY: number;
+    };
+
+/** CPU rasterizers run 4 or 8 invocations as one vector; more in a workgroup only costs. */
+const directLanes = 8;
+
+export function pickMatrixVariant(tier: Tier, { rows, cols }: MatrixShape): MatrixVariant {
+  if (tier.matrixStyle === "direct") {
+    const tileRows = rows <= 1 ? 1 : rows <= 4 ? 4 : 8;
+    return { style: "direct", tileRows, tileCols: directLanes * 4, lanes: directLanes };
+  }
+  if (cols <= 16) return { style: "tiled", tileRows: 32, tileCols: 16, tileRed: 32, threadsX: 4, threadsY: 16 };
+  // Fewer workgroups than this leave most of a discrete GPU idle.
+  const enough = 128;
+  if (rows > 32 && ceilDiv(rows, 64) * ceilDiv(cols, 64) >= enough) {
+    return { style: "tiled", tileRows: 64, tileCols: 64, tileRed: 16, threadsX: 8, threadsY: 16 };
+  }
+  if (rows > 8) return { style: "tiled", tileRows: 32, tileCols: 32, tileRed: 32, threadsX: 8, threadsY: 8 };
+  return { style: "tiled", tileRows: 8, tileCols: 32, tileRed: 32, threadsX: 8, threadsY: 8 };
+}
+
+export interface LoraGradVariant {
+  /** Threads side by side, 4 columns each. */
+  readonly lanes: number;
+  /** Groups of threads of one workgroup that share the rows. */
+  readonly slices: number;
+  /** Adapter rows that a thread sums. */
+  readonly rankTile: number;
+  /** Rows that one workgroup sums. */
+  readonly chunkRows: number;
+}
+
+export function pickLoraGradVariant(tier: Tier, { rows, rank }: { rows: number; rank: number }): LoraGradVariant {
+  const rankTile = rank % 16 === 0 ? 16 : rank % 8 === 0 ? 8 : 4;
+  // A CPU has few cores to fill, so cutting the rows gains nothing there.
+  if (tier.matrixStyle === "direct") return { lanes: directLanes, slices: 1, rankTile, chunkRows: rows };
+  return { lanes: 32, slices: 8, rankTile, chunkRows: 256 };
+}
