@@ -1,0 +1,148 @@
+/**
+ * What the graph builders of UNet, text encoder and VAE share: declaring frozen weights by checkpoint key, and
+ * linear layers that may carry an adapter. Parameter names are the checkpoint's keys.
+ */
+import { InputError, invariant } from "../errors.ts";
+import { groupNorm } from "../gpu/ops/group-norm.ts";
+import { layerNorm } from "../gpu/ops/layer-norm.ts";
+import { conv2d, type Padding } from "../gpu/ops/conv2d.ts";
+import { linear, type LinearInputs } from "../gpu/ops/linear.ts";
+import type { Graph } from "../gpu/graph/graph.ts";
+import type { Tensor } from "../gpu/graph/tensor.ts";
+
+/** Rows of a stored weight: all of it, or a range (OpenCLIP keeps q, k and v in one matrix). */
+export interface WeightPart {
+  readonly key: string;
+  readonly rowStart?: number;
+  readonly rows?: number;
+}
+
+/** Trainable low-rank factors of a (possibly stacked) linear. */
+export type LinearAdapter = NonNullable<LinearInputs["adapter"]>;
+
+/** Decides which linears are trained. Implemented by lora/; models only ask. */
+export interface AdapterProvider {
+  /**
+   * The adapter of a linear whose weight is the given parts stacked along the output axis; undefined if it is not
+   * a target. All parts of one linear are targets or none.
+   */
+  adapterFor(graph: Graph, parts: readonly WeightPart[], inWidth: number, outWidth: number): LinearAdapter | undefined;
+}
+
+export const noAdapters: AdapterProvider = { adapterFor: () => undefined };
+
+/** Shapes of checkpoint tensors by normalized key. */
+export interface WeightShapes {
+  shape(key: string): readonly number[];
+  has(key: string): boolean;
+}
+
+export interface LinearOptions {
+  readonly addend?: Tensor;
+  /** Ask the adapter provider (default true). */
+  readonly trainable?: boolean;
+}
+
+export interface ConvOptions {
+  readonly stride?: 1 | 2;
+  readonly pad?: Padding;
+  readonly addend?: Tensor;
+  /** Per-batch, per-channel offsets [B, total]; columns from rowBiasOffset on are added. */
+  readonly rowBias?: Tensor;
+  readonly rowBiasOffset?: number;
+}
+
+export class ModelBuilder {
+  readonly graph: Graph;
+  readonly #shapes: WeightShapes;
+  readonly #adapters: AdapterProvider;
+
+  constructor(graph: Graph, shapes: WeightShapes, adapters: AdapterProvider = noAdapters) {
+    this.graph = graph;
+    this.#shapes = shapes;
+    this.#adapters = adapters;
+  }
+
+  has(key: string): boolean {
+    return this.#shapes.has(key);
+  }
+
+  shape(key: string): readonly number[] {
+    return this.#shapes.shape(key);
+  }
+
+  /** A norm's weight or a bias, f32 [n]; several keys are stacked. */
+  vector(...keys: string[]): Tensor {
+    const length = keys.reduce((total, key) => total + (this.shape(key)[0] ?? 0), 0);
+    return this.graph.weight(keys.join("+"), [length], "f32", { parts: keys.map((key) => ({ key })), layout: "rows" });
+  }
+
+  /** A linear's or 1×1 convolution's weight as f16 [out, in]; several parts are stacked along out. */
+  matrix(parts: readonly WeightPart[]): Tensor {
+    let rows = 0;
+    let columns = 0;
+    for (const part of parts) {
+      const [out = 0, ...rest] = this.shape(part.key);
+      rows += part.rows ?? out;
+      columns = rest.reduce((product, n) => product * n, 1);
+    }
+    if (columns % 4 !== 0 || rows % 4 !== 0) {
+      throw new InputError("model.width", `${parts[0]?.key ?? ""} is [${rows}, ${columns}]; widths must be multiples of 4`, {
+        key: parts[0]?.key ?? "",
+      });
+    }
+    const name = parts.map((p) => (p.rowStart === undefined ? p.key : `${p.key}[${p.rowStart}]`)).join("+");
+    return this.graph.weight(name, [rows, columns], "f16", { parts, layout: "rows" });
+  }
+
+  /** A table of f16 rows (position embeddings); its height need not be a multiple of 4. */
+  matrixRows(key: string): Tensor {
+    return this.graph.weight(key, this.shape(key), "f16", { parts: [{ key }], layout: "rows" });
+  }
+
+  /** y = x·Wᵀ + bias for the module at `prefix` (keys `prefix.weight`, `prefix.bias` if present). */
+  linear(x: Tensor, prefix: string, options: LinearOptions = {}): Tensor {
+    return this.stacked(x, [{ key: `${prefix}.weight` }], this.has(`${prefix}.bias`) ? this.vector(`${prefix}.bias`) : undefined, options);
+  }
+
+  /** Several linears of the same input as one, outputs side by side in the last dimension. */
+  stacked(x: Tensor, parts: readonly WeightPart[], bias?: Tensor, options: LinearOptions = {}): Tensor {
+    const w = this.matrix(parts);
+    const [out = 0, width = 0] = w.shape;
+    const adapter = options.trainable === false ? undefined : this.#adapters.adapterFor(this.graph, parts, width, out);
+    return linear(this.graph, {
+      x,
+      w,
+      ...(bias && { bias }),
+      ...(options.addend && { addend: options.addend }),
+      ...(adapter && { adapter }),
+    });
+  }
+
+  /** 3×3 convolution on NHWC maps. */
+  conv3x3(x: Tensor, prefix: string, options: ConvOptions = {}): Tensor {
+    const key = `${prefix}.weight`;
+    const [out = 0, channels = 0, kh = 0, kw = 0] = this.shape(key);
+    invariant(kh === 3 && kw === 3, `${key} is not a 3x3 convolution`);
+    const padded = Math.ceil(channels / 4) * 4;
+    const w = this.graph.weight(key, [out, kh, kw, padded], "f16", { parts: [{ key }], layout: "oihw" });
+    return conv2d(this.graph, {
+      x,
+      w,
+      bias: this.vector(`${prefix}.bias`),
+      stride: options.stride ?? 1,
+      pad: options.pad ?? { top: 1, left: 1, bottom: 1, right: 1 },
+      ...(options.addend && { addend: options.addend }),
+      ...(options.rowBias && { rowBias: options.rowBias, rowBiasOffset: options.rowBiasOffset ?? 0 }),
+    });
+  }
+
+  groupNorm(x: Tensor, prefix: string, eps: number, silu: boolean): Tensor {
+    const gamma = this.vector(`${prefix}.weight`);
+    return groupNorm(this.graph, { x, gamma, beta: this.vector(`${prefix}.bias`), groups: 32, eps, silu });
+  }
+
+  layerNorm(x: Tensor, prefix: string): Tensor {
+    return layerNorm(this.graph, { x, gamma: this.vector(`${prefix}.weight`), beta: this.vector(`${prefix}.bias`), eps: 1e-5 });
+  }
+}
