@@ -127,7 +127,7 @@ export class Gpu {
       const encoder = this.device.createCommandEncoder({ label: "readback" });
       encoder.copyBufferToBuffer(buffer, offset, staging, 0, size);
       this.submit([encoder.finish()]);
-      await this.#map(staging);
+      await this.map(staging);
       const copy = staging.getMappedRange().slice(0, bytes);
       this.counters.readBytes += bytes;
       return copy;
@@ -136,7 +136,8 @@ export class Gpu {
     }
   }
 
-  async #map(buffer: GPUBuffer): Promise<void> {
+  /** Maps a buffer for reading; a lost device is the typed error. */
+  async map(buffer: GPUBuffer): Promise<void> {
     try {
       await buffer.mapAsync(GPUMapMode.READ);
     } catch (error) {

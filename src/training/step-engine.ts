@@ -1,0 +1,192 @@
+/**
+ * The running half of a training plan: all GPU memory and programs of a run, one update at a time. What a batch is
+ * and where it comes from is not decided here.
+ */
+import { invariant } from "../errors.ts";
+import { timestepEmbedding } from "../models/unet.ts";
+import { updateTensors } from "../gpu/optimizers/update-graph.ts";
+import { scalarsPerGroup } from "../gpu/optimizers/optimizer.ts";
+import { Arena, Program } from "../gpu/program/program.ts";
+import { PipelineCache } from "../gpu/program/pipelines.ts";
+import { Residents } from "../gpu/program/residents.ts";
+import { AdapterMemory } from "./adapter-memory.ts";
+import { loadWeights, type LoadOptions } from "./weight-loader.ts";
+import { names } from "./model-graphs.ts";
+import { reportHeaderBytes, shapeKey, sumBytes, trainingBytes, type BatchShape, type TrainingPlan } from "./training-plan.ts";
+import type { Gpu } from "../gpu/device.ts";
+
+/** Data of one micro-batch; maps are NHWC. */
+export interface MicroBatch {
+  readonly shape: BatchShape;
+  /** Noisy latents [B, h, w, 4]. */
+  readonly x: Float32Array<ArrayBuffer>;
+  /** What the UNet should predict, [B, h, w, 4]. */
+  readonly target: Float32Array<ArrayBuffer>;
+  /** [B] */
+  readonly timesteps: ArrayLike<number>;
+  /** [B]: factor of each sample's mean loss. */
+  readonly lossWeights: ArrayLike<number>;
+  /** Token ids [B, 77] where the text encoder is trained, its output [B, 77, width] otherwise. */
+  readonly text: { readonly ids: Int32Array<ArrayBuffer> } | { readonly context: Float32Array<ArrayBuffer> };
+}
+
+export interface UpdateRates {
+  readonly unet?: number;
+  readonly textEncoder?: number;
+}
+
+export interface UpdateReport {
+  /** Mean loss of each micro-batch, as sd-scripts logs it. */
+  readonly losses: readonly number[];
+  /** Global gradient norm before clipping. */
+  readonly gradNorm: number;
+  /** False if any gradient was infinite or NaN; the adapter was then left as it was. */
+  readonly isFinite: boolean;
+}
+
+export class StepEngine {
+  readonly plan: TrainingPlan;
+  readonly adapters: AdapterMemory;
+  readonly #gpu: Gpu;
+  readonly #residents: Residents;
+  readonly #arena: Arena;
+  readonly #report: GPUBuffer;
+  readonly #programs = new Map<string, Program>();
+  #update: Program | undefined;
+  readonly #pipelines: PipelineCache;
+  readonly #scratchWeights = new Map<number, Float32Array<ArrayBuffer>>();
+
+  private constructor(gpu: Gpu, plan: TrainingPlan, residents: Residents, arena: Arena, report: GPUBuffer) {
+    this.#gpu = gpu;
+    this.plan = plan;
+    this.#residents = residents;
+    this.#arena = arena;
+    this.#report = report;
+    this.#pipelines = new PipelineCache(gpu);
+    this.adapters = new AdapterMemory(gpu, residents, plan.options.adapters);
+  }
+
+  /**
+   * Allocates everything, uploads the frozen weights and compiles all programs.
+   * @throws OutOfMemoryError, ShaderCompileError, DeviceLostError, InputError for a damaged checkpoint
+   */
+  static async create(
+    gpu: Gpu,
+    plan: TrainingPlan,
+    progress: { load?: LoadOptions; onCompile?(done: number, total: number): void } = {},
+  ): Promise<StepEngine> {
+    const before = gpu.counters.bufferBytes;
+    const residents = await Residents.allocate(gpu, plan.residents);
+    let arena: Arena | undefined;
+    let engine: StepEngine | undefined;
+    try {
+      arena = await Arena.allocate(gpu, [...plan.steps.values(), plan.update]);
+      const [report] = await gpu.allocate("report", [plan.reportBytes], GPUBufferUsage.COPY_DST | GPUBufferUsage.MAP_READ);
+      invariant(report !== undefined, "no report buffer");
+      engine = new StepEngine(gpu, plan, residents, arena, report);
+      await loadWeights(gpu, plan.options.checkpoint, plan.weights, residents, progress.load);
+      await engine.#compile(progress.onCompile);
+    } catch (error) {
+      if (engine !== undefined) engine.destroy();
+      else {
+        arena?.destroy();
+        residents.destroy();
+      }
+      throw error;
+    }
+    const allocated = gpu.counters.bufferBytes - before;
+    invariant(allocated === trainingBytes(plan), `planned ${trainingBytes(plan)} bytes, allocated ${allocated}`);
+    return engine;
+  }
+
+  async #compile(onCompile?: (done: number, total: number) => void): Promise<void> {
+    const memory = { residents: this.#residents, arena: this.#arena, pipelines: this.#pipelines };
+    const plans = [...this.plan.steps.values(), this.plan.update];
+    const total = sumBytes(plans.map((plan) => plan.calls.length));
+    let finished = 0;
+    const compile = async (plan: (typeof plans)[number]): Promise<Program> => {
+      const program = await Program.compile(this.#gpu, plan, memory, (done) => onCompile?.(finished + done, total));
+      finished += plan.calls.length;
+      return program;
+    };
+    for (const [key, plan] of this.plan.steps) this.#programs.set(key, await compile(plan));
+    this.#update = await compile(this.plan.update);
+  }
+
+  /** Names of parameter groups in the order of their scalars. */
+  get #groups(): readonly ("unet" | "textEncoder")[] {
+    return this.plan.options.adapters.groups;
+  }
+
+  /**
+   * Runs one optimizer update: forward and backward for each micro-batch, then clipping and the optimizer.
+   * @param step number of this update, from 1
+   */
+  async runUpdate(batches: readonly MicroBatch[], rates: UpdateRates, step: number, maxGradNorm: number): Promise<UpdateReport> {
+    const { accumulation, optimizer } = this.plan.options;
+    invariant(batches.length >= 1 && batches.length <= accumulation, `${batches.length} micro-batches in one update`);
+    const maxBatch = (this.plan.reportBytes - reportHeaderBytes) / 4 / accumulation;
+    batches.forEach((batch, i) => {
+      this.#writeInputs(batch);
+      const program = this.#programs.get(shapeKey(batch.shape));
+      invariant(program !== undefined, `no program for ${shapeKey(batch.shape)}`);
+      program.run();
+      this.#copyOut(names.loss, batch.shape.batch * 4, reportHeaderBytes + i * maxBatch * 4);
+    });
+    const scalars = new Float32Array(this.#groups.length * scalarsPerGroup);
+    this.#groups.forEach((group, i) => scalars.set(optimizer.scalars({ lr: rates[group] ?? 0, step }), i * scalarsPerGroup));
+    this.#residents.write(updateTensors.scalars, scalars);
+    this.#residents.write(updateTensors.settings, Float32Array.of(maxGradNorm, 0, 0, 0));
+    this.#update?.run();
+    this.#copyOut(updateTensors.report, reportHeaderBytes, 0);
+
+    const report = await this.#readReport();
+    const losses = batches.map(({ shape }, i) => {
+      const start = reportHeaderBytes / 4 + i * maxBatch;
+      return report.subarray(start, start + shape.batch).reduce((a, b) => a + b, 0) / shape.batch;
+    });
+    const isFinite = report[2] === 1 && losses.every(Number.isFinite);
+    return { losses, gradNorm: report[0] ?? NaN, isFinite };
+  }
+
+  #writeInputs({ shape, x, target, timesteps, lossWeights, text }: MicroBatch): void {
+    const { unet } = this.plan.options.checkpoint;
+    this.#residents.write(names.x, x);
+    this.#residents.write(names.target, target);
+    this.#residents.write(names.timestepEmbedding, timestepEmbedding(timesteps, unet.modelChannels));
+    let weights = this.#scratchWeights.get(shape.batch);
+    if (weights === undefined) this.#scratchWeights.set(shape.batch, (weights = new Float32Array(shape.batch * 2)));
+    for (let b = 0; b < shape.batch; b++) {
+      const weight = lossWeights[b] ?? 1;
+      weights[2 * b] = weight;
+      // The batch loss is the mean over samples, divided by the full accumulation even in a short last group.
+      weights[2 * b + 1] = weight / (shape.batch * this.plan.options.accumulation);
+    }
+    this.#residents.write(names.lossWeights, weights);
+    if ("ids" in text) this.#residents.write(names.ids, text.ids);
+    else this.#residents.write(names.context, text.context);
+  }
+
+  #copyOut(name: string, bytes: number, offset: number): void {
+    const encoder = this.#gpu.device.createCommandEncoder({ label: "report" });
+    const from = this.#residents.locate(name);
+    encoder.copyBufferToBuffer(from.buffer, from.offset, this.#report, offset, bytes);
+    this.#gpu.submit([encoder.finish()]);
+  }
+
+  async #readReport(): Promise<Float32Array<ArrayBuffer>> {
+    await this.#gpu.map(this.#report);
+    const copy = new Float32Array(this.#report.getMappedRange().slice(0));
+    this.#report.unmap();
+    this.#gpu.counters.readBytes += copy.byteLength;
+    return copy;
+  }
+
+  destroy(): void {
+    for (const program of this.#programs.values()) program.destroy();
+    this.#update?.destroy();
+    this.#gpu.destroyBuffer(this.#report);
+    this.#arena.destroy();
+    this.#residents.destroy();
+  }
+}

@@ -1,0 +1,102 @@
+/**
+ * Everything that is known about a run before it starts: programs for every batch shape, the optimizer update, and
+ * where all memory goes. Needs no GPU; the forecast is read off it and the engine allocates exactly it.
+ */
+import { InputError, invariant } from "../errors.ts";
+import { planProgram, uniformStride, type ProgramPlan } from "../gpu/program/plan.ts";
+import { planResidents, type ResidentPlan } from "../gpu/program/residents.ts";
+import { buildUpdate } from "../gpu/optimizers/update-graph.ts";
+import { buildTrainGraph } from "./model-graphs.ts";
+import type { Optimizer } from "../gpu/optimizers/optimizer.ts";
+import type { Tier } from "../gpu/tier.ts";
+import type { Tensor } from "../gpu/graph/tensor.ts";
+import type { WeightSource } from "../gpu/graph/graph.ts";
+import type { AdapterSet } from "../lora/adapter-set.ts";
+import type { Checkpoint } from "../models/checkpoint-types.ts";
+
+/** Shape of a micro-batch: latents [batch, height, width]. */
+export interface BatchShape {
+  readonly batch: number;
+  readonly height: number;
+  readonly width: number;
+}
+
+export const shapeKey = ({ batch, height, width }: BatchShape): string => `${batch}x${height}x${width}`;
+
+export interface TrainingPlanOptions {
+  readonly checkpoint: Checkpoint;
+  readonly tier: Tier;
+  readonly adapters: AdapterSet;
+  readonly optimizer: Optimizer;
+  readonly shapes: readonly BatchShape[];
+  readonly checkpointing: boolean;
+  readonly clipSkip: number;
+  /** Micro-batches per update, at most. */
+  readonly accumulation: number;
+}
+
+export interface TrainingPlan {
+  readonly options: TrainingPlanOptions;
+  readonly steps: ReadonlyMap<string, ProgramPlan>;
+  readonly update: ProgramPlan;
+  /** Weights, adapters, gradients, optimizer state, inputs and outputs. */
+  readonly residents: ResidentPlan;
+  readonly weights: ReadonlyMap<Tensor, WeightSource>;
+  /** Arena buffers, shared by all programs. */
+  readonly arenaBytes: readonly number[];
+  /** Size of the one buffer through which results come back. */
+  readonly reportBytes: number;
+}
+
+/** Report buffer: [norm, coefficient, finite, Σg²], then the per-sample losses of each micro-batch. */
+export const reportHeaderBytes = 16;
+
+export function planTraining(options: TrainingPlanOptions): TrainingPlan {
+  const { checkpoint, tier, adapters, optimizer, shapes } = options;
+  if (shapes.length === 0) throw new InputError("train.noBatches", "There is nothing to train on: the dataset gives no batches");
+  if (adapters.targets.length === 0) {
+    throw new InputError("train.nothingToTrain", "Nothing is trained: unet_lr and text_encoder_lr are both 0");
+  }
+  const trainsTextEncoder = adapters.settings.trains.textEncoder;
+  const steps = new Map<string, ProgramPlan>();
+  const weights = new Map<Tensor, WeightSource>();
+  const seen = new Set<string>();
+  for (const shape of shapes) {
+    const key = shapeKey(shape);
+    if (steps.has(key)) continue;
+    const graph = buildTrainGraph(checkpoint, {
+      ...shape,
+      adapters,
+      trainsTextEncoder,
+      checkpointing: options.checkpointing,
+      clipSkip: options.clipSkip,
+    });
+    steps.set(key, planProgram(`step ${key}`, graph, tier));
+    for (const [tensor, source] of graph.weights) {
+      if (!seen.has(tensor.name)) weights.set(tensor, source);
+      seen.add(tensor.name);
+    }
+  }
+  const stepResidents = [...steps.values()].flatMap((plan) => plan.residents);
+  const update = planProgram("update", buildUpdate(optimizer, planResidents(stepResidents, tier.limits), adapters.groups), tier);
+  const residents = planResidents([...stepResidents, ...update.residents], tier.limits);
+  const plans = [...steps.values(), update];
+  const arenaBytes: number[] = [];
+  for (const { memory } of plans) memory.chunkBytes.forEach((bytes, i) => (arenaBytes[i] = Math.max(bytes, arenaBytes[i] ?? 0)));
+  const batch = Math.max(...shapes.map((shape) => shape.batch));
+  const reportBytes = reportHeaderBytes + options.accumulation * batch * 4;
+  for (const tensor of weights.keys()) invariant(residents.slots.has(tensor.name), `${tensor.name} has no memory`);
+  return { options, steps, update, residents, weights, arenaBytes, reportBytes };
+}
+
+export const sumBytes = (sizes: Iterable<number>): number => [...sizes].reduce((a, b) => a + b, 0);
+
+/** All GPU bytes that the training phase allocates. */
+export function trainingBytes(plan: TrainingPlan): number {
+  return plan.residents.totalBytes + sumBytes(plan.arenaBytes) + uniformBytes(plan) + plan.reportBytes;
+}
+
+/** Per-dispatch scalars of all programs. */
+export function uniformBytes(plan: TrainingPlan): number {
+  return sumBytes([...plan.steps.values(), plan.update].map((program) => Math.max(uniformStride, program.uniformBytes)));
+}
