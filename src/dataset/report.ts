@@ -1,0 +1,58 @@
+/** What was understood of a dropped or named folder. Plain data: shown on the page, printed, and trained from. */
+
+export interface FolderEntry {
+  /** Relative, with "/", beginning with the dropped folder's own name if there is one. */
+  readonly path: string;
+  /** Bytes. */
+  readonly size: number;
+}
+
+export interface DatasetImage {
+  readonly path: string;
+  /** `null`: the subset's class tokens are the caption. */
+  readonly captionPath: string | null;
+}
+
+export interface Subset {
+  /** Path of the folder; "" for loose pictures. */
+  readonly dir: string;
+  /** How often an epoch shows each picture. */
+  readonly repeats: number;
+  /** The folder's name without its number, "" if it has none. */
+  readonly classTokens: string;
+  /** In code point order of their paths, as sd-scripts has them. */
+  readonly images: readonly DatasetImage[];
+}
+
+export type IgnoredReason =
+  /** No picture, and no caption of one. */
+  | "notAPicture"
+  /** A picture format that kohya's trainer does not read either. */
+  | "unsupportedPicture"
+  | "captionWithoutPicture"
+  /** In a folder inside a repeats folder; kohya looks one level deep. */
+  | "nested"
+  /** Beside folders that have repeats in their names, which kohya passes over as well. */
+  | "outsideRepeatsFolders"
+  /** In a `reg…` folder; regularization pictures are no training pictures. */
+  | "regularization"
+  /** System files such as `.DS_Store`. */
+  | "hidden";
+
+export interface Ignored {
+  readonly path: string;
+  readonly reason: IgnoredReason;
+}
+
+/** Something that was assumed. `code` is the i18n key, `text` the English line. */
+export interface Notice {
+  readonly code: string;
+  readonly data: Readonly<Record<string, string | number>>;
+  readonly text: string;
+}
+
+export interface DatasetReport {
+  readonly subsets: readonly Subset[];
+  readonly ignored: readonly Ignored[];
+  readonly notices: readonly Notice[];
+}
