@@ -95,6 +95,12 @@ export class App {
     await this.refreshRuns();
   }
 
+  /** From a run back to the set-up. */
+  async leaveRun(): Promise<void> {
+    this.monitor.close();
+    await this.#guard(() => this.refreshRuns());
+  }
+
   async openRun(run: RunRecord): Promise<void> {
     await this.#guard(() => this.monitor.open(run, false));
   }
