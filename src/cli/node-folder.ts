@@ -1,25 +1,17 @@
 import { readFile, readdir, realpath, stat } from "node:fs/promises";
 import { basename, join, resolve } from "node:path";
+import type { DatasetFolder } from "../dataset/inspect.ts";
 import type { FolderEntry } from "../dataset/report.ts";
 import { InputError } from "../errors.ts";
-import type { ByteSource } from "../formats/byte-source.ts";
 import { unreadable } from "../formats/byte-source.ts";
 import { openNodeFile } from "./node-file.ts";
 
-/** A directory seen as a browser sees a dropped folder: paths begin with its own name. */
-export interface NodeFolder {
-  readonly entries: readonly FolderEntry[];
-  /** Whole contents. Throws InputError `file.unreadable`. */
-  read(path: string): Promise<Uint8Array>;
-  /** For reading a header; to be closed. */
-  open(path: string): Promise<ByteSource & { close(): Promise<void> }>;
-}
-
 /**
- * Lists a directory and what is below it; links are followed once.
+ * A directory and what is below it, seen as a browser sees a dropped folder: paths begin with its own name. Links are
+ * followed, but not in circles.
  * @throws InputError `folder.missing`, `folder.notAFolder` or `folder.unreadable`
  */
-export async function openNodeFolder(directory: string): Promise<NodeFolder> {
+export async function openNodeFolder(directory: string): Promise<DatasetFolder> {
   const root = resolve(directory);
   const stats = await stat(root).catch((cause: unknown) => {
     throw new InputError("folder.missing", `${directory} does not exist.`, { folder: directory }, { cause });
@@ -38,7 +30,7 @@ export async function openNodeFolder(directory: string): Promise<NodeFolder> {
   return {
     entries,
     read: (path) => readFile(locate(path)).catch((cause: unknown) => Promise.reject(unreadable(path, cause))),
-    open: (path) => openNodeFile(locate(path)),
+    open: async (path) => ({ ...(await openNodeFile(locate(path))), name: path }),
   };
 
   async function list(folder: string, path: string, above: ReadonlySet<string>): Promise<void> {

@@ -1,6 +1,5 @@
-import { InputError } from "../errors.ts";
-import type { Subset } from "./report.ts";
 import { baseName } from "./paths.ts";
+import type { DatasetImage, DatasetProblem, Subset } from "./report.ts";
 
 export type CaptionProblem = "empty" | "notUtf8";
 
@@ -17,8 +16,7 @@ export function decodeCaption(bytes: Uint8Array): { caption: string } | { proble
   return { caption: line.trim() };
 }
 
-export interface CaptionedImage {
-  readonly path: string;
+export interface CaptionedImage extends DatasetImage {
   readonly caption: string;
 }
 
@@ -26,46 +24,34 @@ export interface CaptionedSubset extends Omit<Subset, "images"> {
   readonly images: readonly CaptionedImage[];
 }
 
-export interface CaptionFault {
-  readonly path: string;
-  readonly problem: CaptionProblem;
-}
-
 /**
- * Reads every caption; pictures without a file get the class tokens. Faults are collected, so that all of them can be
- * shown at once; `captionError` makes the error that stops a run.
+ * Reads every caption; pictures without a file get the class tokens. Pictures whose caption can't be used are left out
+ * and listed as problems (`caption.empty`, `caption.notUtf8`).
  * @param read whole contents of a file by its path
  */
 export async function readCaptions(
   subsets: readonly Subset[], read: (path: string) => Promise<Uint8Array>,
-): Promise<{ readonly subsets: readonly CaptionedSubset[]; readonly faults: readonly CaptionFault[] }> {
-  const faults: CaptionFault[] = [];
+): Promise<{ readonly subsets: readonly CaptionedSubset[]; readonly problems: readonly DatasetProblem[] }> {
+  const problems: DatasetProblem[] = [];
   const captioned: CaptionedSubset[] = [];
   for (const subset of subsets) {
     const images: CaptionedImage[] = [];
-    for (const { path, captionPath } of subset.images) {
+    for (const image of subset.images) {
+      const { captionPath } = image;
       const result = captionPath === null ? { caption: subset.classTokens } : decodeCaption(await read(captionPath));
-      if ("caption" in result) images.push({ path, caption: result.caption });
-      else if (captionPath !== null) faults.push({ path: captionPath, problem: result.problem });
+      if ("caption" in result) images.push({ ...image, caption: result.caption });
+      else if (captionPath !== null) problems.push(captionProblem(captionPath, result.problem));
     }
     captioned.push({ ...subset, images });
   }
-  return { subsets: captioned, faults };
+  return { subsets: captioned, problems };
 }
 
-/** At most this many file names in a message; all are in its data. */
-const NAMED_FILES = 5;
-
-/** `caption.empty` or `caption.notUtf8`, whichever comes first, naming the files that have it. */
-export function captionError(faults: readonly CaptionFault[]): InputError {
-  const problem = faults[0]?.problem ?? "empty";
-  const files = faults.filter((fault) => fault.problem === problem).map((fault) => fault.path);
-  const rest = files.length > NAMED_FILES ? ` and ${files.length - NAMED_FILES} more` : "";
-  const named = files.slice(0, NAMED_FILES).join(", ") + rest;
-  const message = problem === "empty"
-    ? `Empty caption file: ${named}. Write a caption into it, or delete the file to use the folder's name.`
-    : `Caption file not in UTF-8: ${named}. Save it again as UTF-8 text.`;
-  return new InputError(`caption.${problem}`, message, { files });
+function captionProblem(path: string, problem: CaptionProblem): DatasetProblem {
+  const text = problem === "empty"
+    ? `The caption file ${path} is empty. Write a caption into it, or delete it to use the folder's name.`
+    : `The caption file ${path} is not UTF-8 text. Save it again as UTF-8.`;
+  return { path, code: `caption.${problem}`, data: { file: path }, text };
 }
 
 export type TagFrequency = Readonly<Record<string, Readonly<Record<string, number>>>>;

@@ -26,7 +26,7 @@ export function understandFolder(entries: readonly FolderEntry[], captionExtensi
   const subsets = [...chosen].map(([dir, name]): Subset => {
     if (name === undefined) notices.push(countsOnce(dir));
     const images = (folders.get(dir) ?? []).map((path) => ({ path, captionPath: findCaption(path, extension, files) }));
-    return { dir, repeats: name?.repeats ?? 1, classTokens: name?.classTokens ?? "", images };
+    return { dir, repeats: 1, classTokens: "", ...name, hasRepeatsPrefix: name !== undefined, images };
   });
   const images = subsets.flatMap((subset) => subset.images);
   notices.push(...captionNotices(images, extension, subsets));

@@ -1,4 +1,5 @@
 /** What was understood of a dropped or named folder. Plain data: shown on the page, printed, and trained from. */
+import type { ErrorData } from "../errors.ts";
 
 export interface FolderEntry {
   /** Relative, with "/", beginning with the dropped folder's own name if there is one. */
@@ -18,6 +19,8 @@ export interface Subset {
   readonly dir: string;
   /** How often an epoch shows each picture. */
   readonly repeats: number;
+  /** False where the folder's name gives no repeats, so that they are 1. */
+  readonly hasRepeatsPrefix: boolean;
   /** The folder's name without its number, "" if it has none. */
   readonly classTokens: string;
   /** In code point order of their paths, as sd-scripts has them. */
@@ -48,6 +51,14 @@ export interface Ignored {
 export interface Notice {
   readonly code: string;
   readonly data: Readonly<Record<string, string | number>>;
+  readonly text: string;
+}
+
+/** A file that can't be used; a run does not start with it. `code` and `data` are those of the error it amounts to. */
+export interface DatasetProblem {
+  readonly path: string;
+  readonly code: string;
+  readonly data: ErrorData;
   readonly text: string;
 }
 

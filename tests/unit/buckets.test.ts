@@ -1,8 +1,13 @@
 import { describe, expect, it } from "vitest";
 import { parseConfig } from "../../src/config/config.ts";
 import type { Size } from "../../src/config/parameter.ts";
-import { bucketInfo, bucketOptions, cropOffset, placeImage, planBuckets, predefinedBuckets } from "../../src/dataset/buckets.ts";
+import {
+  bucketInfo, bucketOptions, cropOffset, placeImage, planBuckets, predefinedBuckets,
+} from "../../src/dataset/buckets.ts";
+// From sd-scripts: tests/reference/make_buckets.py.
+import fixture from "./fixtures/buckets.json" with { type: "json" };
 
+const pair = (numbers: readonly number[]): Size => [numbers[0]!, numbers[1]!];
 const options = (values: Record<string, unknown> = {}) =>
   bucketOptions(parseConfig({ enable_bucket: true, resolution: 512, ...values }).config);
 const place = (size: Size, values: Record<string, unknown> = {}) =>
@@ -35,6 +40,12 @@ describe("placeImage", () => {
   ])("puts %j into %j (resized %j), or %j (resized %j) without enlarging", (size, bucket, resized, keptBucket, kept) => {
     expect(place(size)).toMatchObject({ bucket, resized });
     expect(place(size, { bucket_no_upscale: true })).toMatchObject({ bucket: keptBucket, resized: kept });
+  });
+
+  it.each(fixture)("chooses as sd-scripts' BucketManager does: $options", ({ options, pictures }) => {
+    const given = { ...options, resolution: pair(options.resolution), enabled: true };
+    const shapes = predefinedBuckets(given);
+    for (const { size, ...expected } of pictures) expect(placeImage(pair(size), given, shapes)).toEqual(expected);
   });
 
   it("takes a shape that fits exactly, whatever is nearest", () => {

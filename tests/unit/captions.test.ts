@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { captionError, decodeCaption, readCaptions, tagFrequency } from "../../src/dataset/captions.ts";
+import { decodeCaption, readCaptions, tagFrequency } from "../../src/dataset/captions.ts";
 import type { Subset } from "../../src/dataset/report.ts";
 
 const utf8 = (text: string) => new TextEncoder().encode(text);
@@ -21,7 +21,7 @@ describe("decodeCaption", () => {
 describe("readCaptions", () => {
   const subsets: Subset[] = [
     {
-      dir: "t/10_sls girl", repeats: 10, classTokens: "sls girl",
+      dir: "t/10_sls girl", repeats: 10, hasRepeatsPrefix: true, classTokens: "sls girl",
       images: [
         { path: "t/10_sls girl/a.png", captionPath: "t/10_sls girl/a.txt" },
         { path: "t/10_sls girl/b.png", captionPath: null },
@@ -30,26 +30,24 @@ describe("readCaptions", () => {
     },
   ];
 
-  it("falls back to the class tokens and collects all faults", async () => {
+  it("falls back to the class tokens and collects all problems", async () => {
     const contents = new Map([["t/10_sls girl/a.txt", utf8("Sls, Solo")], ["t/10_sls girl/c.txt", new Uint8Array()]]);
     const result = await readCaptions(subsets, async (path) => contents.get(path)!);
     expect(result.subsets[0]!.images).toEqual([
-      { path: "t/10_sls girl/a.png", caption: "Sls, Solo" }, { path: "t/10_sls girl/b.png", caption: "sls girl" },
+      { path: "t/10_sls girl/a.png", captionPath: "t/10_sls girl/a.txt", caption: "Sls, Solo" },
+      { path: "t/10_sls girl/b.png", captionPath: null, caption: "sls girl" },
     ]);
-    expect(result.faults).toEqual([{ path: "t/10_sls girl/c.txt", problem: "empty" }]);
-  });
-
-  it("names the files in the error that stops a run", () => {
-    const error = captionError([{ path: "x/c.txt", problem: "empty" }, { path: "x/d.txt", problem: "empty" }]);
-    expect(error).toMatchObject({ code: "caption.empty", data: { files: ["x/c.txt", "x/d.txt"] } });
-    expect(error.message).toContain("x/c.txt, x/d.txt");
+    expect(result.problems).toEqual([
+      expect.objectContaining({ path: "t/10_sls girl/c.txt", code: "caption.empty" }),
+    ]);
   });
 });
 
 describe("tagFrequency", () => {
   it("counts lower-cased tags per folder name, without repeats", () => {
     const subset = (dir: string, ...captions: string[]) => ({
-      dir, repeats: 5, classTokens: "", images: captions.map((caption, i) => ({ path: `${dir}/${i}.png`, caption })),
+      dir, repeats: 5, hasRepeatsPrefix: true, classTokens: "",
+      images: captions.map((caption, i) => ({ path: `${dir}/${i}.png`, captionPath: null, caption })),
     });
     const counted = tagFrequency([
       subset("a/5_sls", "Sls, solo , ", "sls,smile"), subset("b/5_sls", "SLS"), subset("5___proto__", "__proto__"),

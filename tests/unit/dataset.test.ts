@@ -23,7 +23,7 @@ describe("understandFolder", () => {
 
   it("takes a folder without a number as repeats 1 and says so", () => {
     const { subsets, notices } = understand(["cats/a.png", "cats/a.txt"]);
-    expect(subsets[0]).toMatchObject({ dir: "cats", repeats: 1, classTokens: "" });
+    expect(subsets[0]).toMatchObject({ dir: "cats", repeats: 1, hasRepeatsPrefix: false, classTokens: "" });
     expect(notices).toEqual([expect.objectContaining({ code: "dataset.repeatsOne", data: { dir: "cats" } })]);
   });
 

@@ -1,0 +1,78 @@
+/** Everything about a dataset that can be known without decoding a picture. */
+import type { Size } from "../config/parameter.ts";
+import { InputError } from "../errors.ts";
+import type { ByteSource } from "../formats/byte-source.ts";
+import type { PictureSize } from "./buckets.ts";
+import type { CaptionedSubset } from "./captions.ts";
+import { readCaptions } from "./captions.ts";
+import { understandFolder } from "./folders.ts";
+import { readImageSize } from "./image-size.ts";
+import type { DatasetProblem, DatasetReport, FolderEntry } from "./report.ts";
+
+/** Files by path, wherever they are: on disk, dropped, or stored in the browser. */
+export interface DatasetFolder {
+  readonly entries: readonly FolderEntry[];
+  /** Whole contents of a file. */
+  read(path: string): Promise<Uint8Array>;
+  /** A file for reading parts of it. */
+  open(path: string): Promise<ByteSource & { close?(): Promise<void> }>;
+}
+
+export interface Picture extends PictureSize {
+  readonly caption: string;
+}
+
+export interface InspectedDataset extends Omit<DatasetReport, "subsets"> {
+  readonly subsets: readonly CaptionedSubset[];
+  /** Usable pictures of all subsets, in order; buckets and batches refer to them by number. */
+  readonly pictures: readonly Picture[];
+  /** Files that stop a run. */
+  readonly problems: readonly DatasetProblem[];
+}
+
+/**
+ * Understands a folder, reads its captions and the sizes of its pictures.
+ * @param captionExtension `caption_extension`
+ * @throws InputError `dataset.noPictures`; what is wrong with single files is listed instead
+ */
+export async function inspectDataset(folder: DatasetFolder, captionExtension: string): Promise<InspectedDataset> {
+  const report = understandFolder(folder.entries, captionExtension);
+  const { subsets, problems: captionProblems } = await readCaptions(report.subsets, (path) => folder.read(path));
+  const problems = [...captionProblems];
+  const pictures: Picture[] = [];
+  for (const { repeats, images } of subsets) {
+    for (const { path, caption } of images) {
+      const size = await sizeOrProblem(folder, path);
+      if ("problem" in size) problems.push(size.problem);
+      else pictures.push({ path, caption, repeats, size: size.size });
+    }
+  }
+  return { ...report, subsets, pictures, problems };
+}
+
+async function sizeOrProblem(
+  folder: DatasetFolder, path: string,
+): Promise<{ readonly size: Size } | { readonly problem: DatasetProblem }> {
+  const file = await folder.open(path);
+  try {
+    return { size: await readImageSize(file) };
+  } catch (error) {
+    if (!(error instanceof InputError)) throw error;
+    return { problem: { path, code: error.code, data: error.data, text: error.message } };
+  } finally {
+    await file.close?.();
+  }
+}
+
+/** At most this many further files are named in a message; all are in its data. */
+const NAMED_FILES = 5;
+
+/** The error that stops a run: the first problem, and the other files that have the same one. */
+export function datasetError(problems: readonly DatasetProblem[]): InputError {
+  const [first, ...others] = problems;
+  if (first === undefined) throw new Error("invariant: an error needs a problem");
+  const rest = others.filter((problem) => problem.code === first.code).map((problem) => problem.path);
+  const named = rest.slice(0, NAMED_FILES).join(", ") + (rest.length > NAMED_FILES ? ", …" : "");
+  const also = rest.length === 0 ? "" : ` The same goes for ${rest.length} more: ${named}.`;
+  return new InputError(first.code, first.text + also, { ...first.data, files: [first.path, ...rest] });
+}
