@@ -73,7 +73,8 @@ class LiteralReader {
 
   private closes(close: string): boolean {
     const token = this.tokens[this.position];
-    return close === "" ? token === undefined : token !== undefined && "punctuation" in token && token.punctuation === close;
+    if (token === undefined || close === "") return token === undefined && close === "";
+    return "punctuation" in token && token.punctuation === close;
   }
 
   private take(punctuation: string): boolean {

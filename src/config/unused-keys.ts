@@ -23,7 +23,8 @@ const HARMLESS = new Set(
   save_last_n_steps_state sample_sampler model_list num_cpu_threads_per_process num_processes num_machines multi_gpu
   gpu_ids main_process_port extra_accelerate_launch_args blocks_to_swap noise_offset_type LyCORIS_preset factor unit
   use_tucker use_cp use_scalar dora_wd bypass_mode decompose_both rank_dropout_scale rescaled train_norm
-  train_on_input constrain metadata_merged_from initial_epoch initial_step skip_until_initial_step save_state save_state_on_train_end`.split(/\s+/),
+  train_on_input constrain metadata_merged_from
+  initial_epoch initial_step skip_until_initial_step save_state save_state_on_train_end`.split(/\s+/),
 );
 
 /** Key → values with which leaving it out changes nothing. */

@@ -22,8 +22,8 @@ const MAX_PIXELS = 200_000_000;
 /** Throws InputError `image.tooLarge` for a picture that would not fit into memory when decoded. */
 export function checkImageSize(name: string, [width, height]: Size): void {
   if (width <= MAX_SIDE && height <= MAX_SIDE && width * height <= MAX_PIXELS) return;
-  const message = `${name} is ${width}×${height} pixels, which is too large (at most ${MAX_SIDE} a side and 200 megapixels). `
-    + "Make it smaller or remove it.";
+  const message = `${name} is ${width}×${height} pixels, which is too large: at most ${MAX_SIDE} a side and `
+    + `${MAX_PIXELS / 1e6} megapixels can be read. Make it smaller or remove it.`;
   throw new InputError("image.tooLarge", message, { file: name, width, height });
 }
 

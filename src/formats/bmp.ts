@@ -1,4 +1,4 @@
-/** Uncompressed BMP pictures of 24 or 32 bits, for Node, whose picture library reads none. Browsers decode BMP themselves. */
+/** Uncompressed BMP pictures of 24 or 32 bits, for Node, whose picture library reads none. Browsers decode them. */
 
 export interface BmpImage {
   readonly width: number;

@@ -110,7 +110,10 @@ describe("parseConfig", () => {
     [{ optimizer_args: ["momentum=0.9"] }, "config.optimizerArgs", "optimizer_args"],
     [{ optimizer_args: ["betas=0.9"] }, "config.optimizerArgs", "optimizer_args"],
     [{ optimizer_type: "Lion", optimizer_args: ["eps=1e-8"] }, "config.optimizerArgs", "optimizer_args"],
-    [{ network_train_unet_only: true, network_train_text_encoder_only: true }, "config.conflict", "network_train_unet_only"],
+    [
+      { network_train_unet_only: true, network_train_text_encoder_only: true },
+      "config.conflict", "network_train_unet_only",
+    ],
     [{ network_module: "lycoris.kohya" }, "config.unsupported", "network_module"],
     [{ output_name: "../evil" }, "config.range", "output_name"],
     [{ enable_bucket: "maybe" }, "config.type", "enable_bucket"],

@@ -32,7 +32,8 @@ export const modelParameters = {
       "zh-CN": "SD 2.x 的 768 像素模型要开，其他模型几乎都要关。",
     },
     more: {
-      en: "What the network predicts is not written in the file's tensors. The wrong answer trains a LoRA that gives noise.",
+      en: "What the network predicts is not written in the file's tensors. "
+        + "The wrong answer trains a LoRA that gives noise.",
       "zh-CN": "网络预测的是什么并没有写在文件的张量里。选错了，练出来的 LoRA 只会产生噪点。",
     },
   }),
