@@ -101,11 +101,20 @@ def unet_names() -> dict:
     return {keys[int(i)]: name for name, i in converted.items()}
 
 
+def python_text() -> dict:
+    """What str() and json.dumps() give for numbers and texts that occur in metadata."""
+    floats = [0.0, -0.0, 1.0, 16.0, 0.1, 1e-4, 5e-5, 1.5e-5, 2e-6, 1e-7, 123456.789, 1e15, 1e16, 1.25e22, -3e-5]
+    floats += [1763819000.123456, 0.1 + 0.2, 5e-324, 1.7976931348623157e308]
+    value = {"10_猫 \U0001f600": {"n_repeats": 10, "tags": ["a\"b\\", "\x7f\n\u2028"], "x": [0.5, None, True]}, "e": {}}
+    return {"floats": [[x, str(x)] for x in floats], "json": [value, json.dumps(value)]}
+
+
 if __name__ == "__main__":
     fixture = {
         "rounding": rounding_cases(),
         "layout": layout_case(),
         "hashes": hash_cases(),
         "unetNames": unet_names(),
+        "python": python_text(),
     }
     (FIXTURES / "formats.json").write_text(json.dumps(fixture, separators=(",", ":")) + "\n")

@@ -1,0 +1,100 @@
+import { sha256 } from "@noble/hashes/sha2.js";
+import { bytesToHex } from "@noble/hashes/utils.js";
+import { invariant } from "../errors.ts";
+import type { Dtype } from "../formats/dtypes.ts";
+import { bfloatsFromFloats, halvesFromFloats } from "../formats/half.ts";
+import type { PlannedFile, TensorSpec } from "../formats/safetensors-writer.ts";
+import { safetensorsHeader } from "../formats/safetensors-writer.ts";
+
+/** One adapted module of a standard LoRA. */
+export interface LoraModule {
+  /** kohya name, e.g. `lora_unet_mid_block_attentions_0_proj_in`. */
+  readonly name: string;
+  /** `[rank, in]`, row-major. */
+  readonly down: Float32Array;
+  /** `[out, rank]`, row-major. */
+  readonly up: Float32Array;
+  /** The adapter adds up · down · alpha / rank. */
+  readonly alpha: number;
+  readonly rank: number;
+  readonly in: number;
+  readonly out: number;
+  /** 4: written as 1×1 convolutions `[rank, in, 1, 1]` and `[out, rank, 1, 1]`. */
+  readonly fileRank: 2 | 4;
+}
+
+export type SavePrecision = "float" | "fp16" | "bf16";
+
+export interface LoraFileContents {
+  readonly modules: readonly LoraModule[];
+  /** `ss_*` and `modelspec.*`; the hashes are added here. */
+  readonly metadata: Readonly<Record<string, string>> | ReadonlyMap<string, string>;
+  readonly savePrecision: SavePrecision;
+}
+
+interface ValueSpec extends TensorSpec {
+  readonly values: Float32Array;
+}
+
+const dtypes: Readonly<Record<SavePrecision, Dtype>> = { float: "F32", fp16: "F16", bf16: "BF16" };
+/** The web UI's old model hash covers 64 KiB from 1 MiB on. */
+const legacyStart = 0x100000;
+const legacyEnd = 0x110000;
+
+/**
+ * A LoRA file as sd-scripts writes it: `<name>.alpha`, `.lora_down.weight` and `.lora_up.weight`, all in one number
+ * format, with the hashes by which the web UI recognizes models.
+ */
+export function writeLoraFile({ modules, metadata, savePrecision }: LoraFileContents): Uint8Array<ArrayBuffer> {
+  const specs = modules.flatMap((module) => moduleSpecs(module, dtypes[savePrecision]));
+  const pairs: [string, string][] = metadata instanceof Map ? [...metadata] : Object.entries(metadata);
+  const plan = (model: string, legacy: string): PlannedFile<ValueSpec> =>
+    safetensorsHeader(
+      specs,
+      new Map([...pairs, ["sshs_model_hash", model], ["sshs_legacy_hash", legacy]]),
+    );
+
+  // The hashes cover the data, which is written first; their places in the header have a fixed length.
+  const draft = plan("0".repeat(64), "0".repeat(8));
+  const file = new Uint8Array(draft.totalBytes);
+  const data = file.subarray(draft.header.length);
+  for (const { spec, offset, byteLength } of draft.ordered) {
+    const bytes = encode(spec.values, savePrecision);
+    invariant(bytes.length === byteLength, `the values of ${spec.name} fill its shape`);
+    data.set(bytes, offset);
+  }
+  const trainingOnly = new Map(pairs.filter(([key]) => key.startsWith("ss_")));
+  const { header } = plan(hex(data), legacyHash(safetensorsHeader(specs, trainingOnly).header, data));
+  file.set(header);
+  return file;
+}
+
+function moduleSpecs(module: LoraModule, dtype: Dtype): ValueSpec[] {
+  const { name, rank } = module;
+  const ones = module.fileRank === 4 ? [1, 1] : [];
+  return [
+    { name: `${name}.alpha`, dtype, shape: [], values: Float32Array.of(module.alpha) },
+    { name: `${name}.lora_down.weight`, dtype, shape: [rank, module.in, ...ones], values: module.down },
+    { name: `${name}.lora_up.weight`, dtype, shape: [module.out, rank, ...ones], values: module.up },
+  ];
+}
+
+function encode(values: Float32Array, precision: SavePrecision): Uint8Array {
+  const array =
+    precision === "float" ? values : precision === "fp16" ? halvesFromFloats(values) : bfloatsFromFloats(values);
+  return new Uint8Array(array.buffer, array.byteOffset, array.byteLength);
+}
+
+/** Hash over a part of the file that would have only the training metadata in its header. */
+function legacyHash(header: Uint8Array, data: Uint8Array): string {
+  const part = new Uint8Array(Math.max(0, Math.min(legacyEnd, header.length + data.length) - legacyStart));
+  if (header.length > legacyStart) part.set(header.subarray(legacyStart, legacyEnd));
+  const dataStart = Math.max(0, legacyStart - header.length);
+  const at = Math.max(0, header.length - legacyStart);
+  if (at < part.length) part.set(data.subarray(dataStart, dataStart + part.length - at), at);
+  return hex(part).slice(0, 8);
+}
+
+function hex(bytes: Uint8Array): string {
+  return bytesToHex(sha256(bytes));
+}

@@ -1,0 +1,111 @@
+import { readFileSync } from "node:fs";
+import { describe, expect, test } from "vitest";
+import { blobSource } from "../../src/formats/byte-source.ts";
+import type { Dtype } from "../../src/formats/dtypes.ts";
+import { openSafetensors } from "../../src/formats/safetensors.ts";
+import { encodeSafetensors } from "../../src/formats/safetensors-writer.ts";
+import type { LoraModule, SavePrecision } from "../../src/lora/file.ts";
+import { writeLoraFile } from "../../src/lora/file.ts";
+import { listLoraModules, readLoraFile } from "../../src/lora/file-reader.ts";
+import { sparseFile, specsOf } from "./sparse-file.ts";
+
+interface HashCase {
+  savePrecision: SavePrecision;
+  modules: number;
+  rank: number;
+  width: number;
+  metadata: Record<string, string>;
+  sshs_model_hash: string;
+  sshs_legacy_hash: string;
+}
+
+const { hashes } = JSON.parse(readFileSync(new URL("fixtures/formats.json", import.meta.url), "utf8")) as {
+  hashes: HashCase[];
+};
+
+/** The tensors of make_format_fixtures.py. */
+function recipeModules({ modules, rank, width }: { modules: number; rank: number; width: number }): LoraModule[] {
+  const count = rank * width;
+  const values = (start: number): Float32Array =>
+    Float32Array.from({ length: count }, (_, i) => ((((start + i) * 37) % 1001) - 500) / 1024);
+  return Array.from({ length: modules }, (_, index) => ({
+    name: `lora_unet_module_${index}`,
+    down: values(2 * index * count),
+    up: values((2 * index + 1) * count),
+    alpha: rank / 2,
+    rank,
+    in: width,
+    out: width,
+    fileRank: 2,
+  }));
+}
+
+function open(bytes: Uint8Array<ArrayBuffer>) {
+  return openSafetensors(blobSource(new Blob([bytes]), "test.safetensors"));
+}
+
+describe("a written LoRA", () => {
+  test.each(hashes)("has sd-scripts' hashes ($savePrecision, $modules modules)", async (hashCase) => {
+    const { metadata, savePrecision } = hashCase;
+    const file = await open(writeLoraFile({ modules: recipeModules(hashCase), metadata, savePrecision }));
+    expect(Object.fromEntries(file.metadata)).toEqual({
+      ...metadata,
+      sshs_model_hash: hashCase.sshs_model_hash,
+      sshs_legacy_hash: hashCase.sshs_legacy_hash,
+    });
+  });
+
+  test("has kohya's keys, and 4-D tensors for projections", async () => {
+    const [linear, projection] = recipeModules({ modules: 2, rank: 4, width: 16 });
+    const modules = [linear!, { ...projection!, fileRank: 4 as const }];
+    const file = await open(writeLoraFile({ modules, metadata: {}, savePrecision: "fp16" }));
+    const layout = [...file.tensors.values()].map(({ name, dtype, shape }) => `${name} ${dtype} ${shape.join("x")}`);
+    expect(layout.toSorted()).toEqual([
+      "lora_unet_module_0.alpha F16 ",
+      "lora_unet_module_0.lora_down.weight F16 4x16",
+      "lora_unet_module_0.lora_up.weight F16 16x4",
+      "lora_unet_module_1.alpha F16 ",
+      "lora_unet_module_1.lora_down.weight F16 4x16x1x1",
+      "lora_unet_module_1.lora_up.weight F16 16x4x1x1",
+    ]);
+  });
+
+  test("is read back as it was written", async () => {
+    const modules = recipeModules({ modules: 3, rank: 2, width: 8 }).map((module, i) => ({
+      ...module,
+      fileRank: i === 1 ? (4 as const) : (2 as const),
+    }));
+    const read = await readLoraFile(await open(writeLoraFile({ modules, metadata: {}, savePrecision: "float" })));
+    expect(read.toSorted((a, b) => a.name.localeCompare(b.name))).toEqual(modules);
+  });
+});
+
+describe("reading other trainers' LoRAs", () => {
+  test("a missing alpha counts as the rank, a whole-number alpha may be an integer tensor", async () => {
+    const f32 = (...values: number[]): Uint8Array => new Uint8Array(Float32Array.from(values).buffer);
+    const module = (name: string) => [
+      { name: `${name}.lora_down.weight`, dtype: "F32" as Dtype, shape: [2, 1], data: f32(1, 2) },
+      { name: `${name}.lora_up.weight`, dtype: "F32" as Dtype, shape: [1, 2], data: f32(3, 4) },
+    ];
+    const alpha = new Uint8Array(BigInt64Array.of(5n).buffer);
+    const bytes = encodeSafetensors([
+      ...module("lora_te_a"),
+      ...module("lora_unet_b"),
+      { name: "lora_unet_b.alpha", dtype: "I64", shape: [], data: alpha },
+    ]);
+    const modules = await readLoraFile(await open(bytes));
+    expect(Object.fromEntries(modules.map((m) => [m.name, m.alpha]))).toEqual({ lora_te_a: 2, lora_unet_b: 5 });
+  });
+
+  test.each<[string, [string, number[]][], string]>([
+    ["LoHa", [["lora_unet_a.hada_w1_a", [4, 4]]], "lora.unsupported"],
+    ["a convolution", [["lora_unet_a.lora_down.weight", [4, 8, 3, 3]], ["lora_unet_a.lora_up.weight", [8, 4, 1, 1]]], "lora.unsupported"],
+    ["half a module", [["lora_unet_a.lora_down.weight", [4, 8]]], "lora.incomplete"],
+    ["ranks that differ", [["lora_unet_a.lora_down.weight", [4, 8]], ["lora_unet_a.lora_up.weight", [8, 5]]], "lora.wrongShape"],
+    ["a checkpoint", [["model.diffusion_model.out.2.bias", [4]]], "lora.notLora"],
+    ["nothing", [], "lora.notLora"],
+  ])("%s is refused by name", async (_, shapes, code) => {
+    const file = await sparseFile(specsOf(shapes));
+    expect(() => listLoraModules(file)).toThrow(expect.objectContaining({ code }));
+  });
+});
