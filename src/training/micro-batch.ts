@@ -1,0 +1,42 @@
+/** Puts one micro-batch together: noise on the latents, the target, the loss weights. All maps are NHWC. */
+import { lossWeights } from "./loss-weights.ts";
+import { addNoise, predictionTarget, type NoiseSchedule, type Prediction } from "./noise-schedule.ts";
+import type { MicroBatch } from "./step-engine.ts";
+import type { BatchShape } from "./training-plan.ts";
+
+export interface MicroBatchParts {
+  readonly shape: BatchShape;
+  /** [B, h, w, 4], scaled */
+  readonly latents: Float32Array<ArrayBuffer>;
+  /** [B, h, w, 4]; noise offset and the like are already in it */
+  readonly noise: Float32Array<ArrayBuffer>;
+  /** [B] */
+  readonly timesteps: Int32Array;
+  readonly text: MicroBatch["text"];
+  readonly prediction: Prediction;
+  readonly minSnrGamma: number | null;
+}
+
+export function makeMicroBatch(schedule: NoiseSchedule, parts: MicroBatchParts): MicroBatch {
+  const { shape, latents, noise, timesteps, text, prediction } = parts;
+  return {
+    shape,
+    x: addNoise(schedule, latents, noise, timesteps),
+    target: predictionTarget(schedule, prediction, latents, noise, timesteps),
+    timesteps,
+    lossWeights: lossWeights(schedule, timesteps, prediction, parts.minSnrGamma),
+    text,
+  };
+}
+
+/** [B, C, H, W] to [B, H, W, C]. */
+export function nchwToNhwc(data: Float32Array, [batch, channels, height, width]: readonly [number, number, number, number]): Float32Array<ArrayBuffer> {
+  const out = new Float32Array(data.length);
+  const plane = height * width;
+  for (let b = 0; b < batch; b++) {
+    for (let c = 0; c < channels; c++) {
+      for (let i = 0; i < plane; i++) out[(b * plane + i) * channels + c] = data[(b * channels + c) * plane + i] ?? 0;
+    }
+  }
+  return out;
+}

@@ -1,0 +1,185 @@
+/**
+ * Replays recorded training data: latents, noise, timesteps and token ids from a trace, through the same engine as a
+ * real run, so that losses and final weights can be compared with another trainer's.
+ */
+import { InputError } from "../errors.ts";
+import { parseConfig } from "../config/config.ts";
+import { defaultConfig, type TrainingConfig } from "../config/parameters.ts";
+import { initialAdapter } from "./adapter-init.ts";
+import { makeMicroBatch, nchwToNhwc } from "./micro-batch.ts";
+import { createNoiseSchedule } from "./noise-schedule.ts";
+import { cacheText, planText } from "./text-cache.ts";
+import { createAdapters, planRun } from "./run-settings.ts";
+import { learningRates } from "./schedule-lr.ts";
+import { StepEngine, type MicroBatch } from "./step-engine.ts";
+import { tokenCount } from "./model-graphs.ts";
+import type { BatchShape } from "./training-plan.ts";
+import type { Gpu } from "../gpu/device.ts";
+import type { SafetensorsFile } from "../formats/safetensors.ts";
+import type { AdapterSet, ModuleWeights } from "../lora/adapter-set.ts";
+import type { Checkpoint } from "../models/checkpoint-types.ts";
+
+export interface ReplayResult {
+  readonly config: TrainingConfig;
+  readonly adapters: AdapterSet;
+  /** Per micro-batch. */
+  readonly losses: readonly number[];
+  /** Per update, before clipping. */
+  readonly gradNorms: readonly number[];
+  /** Final factors by kohya name, f32. */
+  readonly weights: ReadonlyMap<string, ModuleWeights>;
+}
+
+export interface ReplayOptions {
+  /** Values by kohya key that win over the trace's configuration. */
+  readonly overrides?: Readonly<Record<string, unknown>>;
+  readonly seed?: number;
+  onUpdate?(done: number, total: number, loss: number): void;
+}
+
+/** @throws InputError `replay.*` for a trace that is not one or does not fit the model */
+export async function replay(gpu: Gpu, checkpoint: Checkpoint, trace: SafetensorsFile, options: ReplayOptions = {}): Promise<ReplayResult> {
+  const config = readConfig(trace, checkpoint, options.overrides ?? {});
+  const shapes = readShapes(trace);
+  const plan = planRun(checkpoint, config, shapes, gpu.tier);
+  const adapters = plan.options.adapters;
+  const ids = await Promise.all(shapes.map((shape, i) => readIds(trace, checkpoint, shape, i)));
+  const contexts = adapters.settings.trains.textEncoder ? undefined : await contextsOf(gpu, checkpoint, config, ids);
+  const engine = await StepEngine.create(gpu, plan);
+  try {
+    engine.adapters.write("params", await startingAdapter(trace, checkpoint, config, adapters, options.seed ?? 0));
+    const accumulation = config.gradient_accumulation_steps;
+    const updates = Math.ceil(shapes.length / accumulation);
+    const losses: number[] = [];
+    const gradNorms: number[] = [];
+    for (let update = 0; update < updates; update++) {
+      const batches: MicroBatch[] = [];
+      for (let i = update * accumulation; i < Math.min((update + 1) * accumulation, shapes.length); i++) {
+        batches.push(await readBatch(trace, config, shapes, i, ids, contexts));
+      }
+      const rates = learningRates(config, update, config.max_train_steps);
+      const report = await engine.runUpdate(batches, rates, update + 1, config.max_grad_norm);
+      losses.push(...report.losses);
+      gradNorms.push(report.gradNorm);
+      options.onUpdate?.(update + 1, updates, report.losses.at(-1) ?? NaN);
+    }
+    return { config, adapters, losses, gradNorms, weights: await engine.adapters.read("params") };
+  } finally {
+    engine.destroy();
+  }
+}
+
+function readConfig(trace: SafetensorsFile, checkpoint: Checkpoint, overrides: Readonly<Record<string, unknown>>): TrainingConfig {
+  const text = trace.metadata.get("config");
+  let values: unknown;
+  try {
+    values = JSON.parse(text ?? "");
+  } catch (cause) {
+    throw new InputError("replay.config", `${trace.source.name} has no JSON under the metadata key "config"`, {}, { cause });
+  }
+  if (typeof values !== "object" || values === null) {
+    throw new InputError("replay.config", `${trace.source.name}: "config" is not an object of parameters`);
+  }
+  const detected = { ...defaultConfig(), v_parameterization: checkpoint.predictionType === "v_prediction" };
+  return parseConfig({ ...values, ...overrides }, detected).config;
+}
+
+function readShapes(trace: SafetensorsFile): BatchShape[] {
+  const shapes: BatchShape[] = [];
+  for (let i = 0; trace.tensors.has(`latents.${i}`); i++) {
+    const [batch = 0, channels, height = 0, width = 0] = trace.entry(`latents.${i}`).shape;
+    if (channels !== 4 || batch * height * width === 0) throw bad(trace, `latents.${i} is not [B,4,h,w]`);
+    const noise = trace.entry(`noise.${i}`).shape;
+    if (noise.join() !== [batch, 4, height, width].join()) throw bad(trace, `noise.${i} has another shape than latents.${i}`);
+    if (trace.entry(`timesteps.${i}`).shape.join() !== `${batch}`) throw bad(trace, `timesteps.${i} is not [${batch}]`);
+    shapes.push({ batch, height, width });
+  }
+  if (shapes.length === 0) throw bad(trace, "it has no latents.0");
+  return shapes;
+}
+
+async function readIds(trace: SafetensorsFile, checkpoint: Checkpoint, { batch }: BatchShape, i: number): Promise<Int32Array<ArrayBuffer>> {
+  const name = `input_ids.${i}`;
+  if (trace.entry(name).shape.join() !== `${batch},${tokenCount}`) throw bad(trace, `${name} is not [${batch},${tokenCount}]`);
+  const ids = Int32Array.from(await trace.readInts(name));
+  const { vocab } = checkpoint.textEncoder;
+  if (ids.some((id) => id < 0 || id >= vocab)) throw bad(trace, `${name} has ids outside of the model's vocabulary of ${vocab}`);
+  return ids;
+}
+
+async function contextsOf(
+  gpu: Gpu,
+  checkpoint: Checkpoint,
+  config: TrainingConfig,
+  ids: readonly Int32Array<ArrayBuffer>[],
+): Promise<Float32Array<ArrayBuffer>[]> {
+  const rows = ids.flatMap((batch) => Array.from({ length: batch.length / tokenCount }, (_, b) => batch.slice(b * tokenCount, (b + 1) * tokenCount)));
+  const states = await cacheText(gpu, checkpoint, planText(checkpoint, config.clip_skip ?? 1, gpu.tier), rows);
+  let at = 0;
+  return ids.map((batch) => {
+    const count = batch.length / tokenCount;
+    return joinStates(states.slice(at, (at += count)));
+  });
+}
+
+/** Hidden states of a batch behind each other. */
+export function joinStates(states: readonly Float32Array[]): Float32Array<ArrayBuffer> {
+  const size = states[0]?.length ?? 0;
+  const joined = new Float32Array(states.length * size);
+  states.forEach((state, i) => joined.set(state, i * size));
+  return joined;
+}
+
+async function readBatch(
+  trace: SafetensorsFile,
+  config: TrainingConfig,
+  shapes: readonly BatchShape[],
+  i: number,
+  ids: readonly Int32Array<ArrayBuffer>[],
+  contexts: readonly Float32Array<ArrayBuffer>[] | undefined,
+): Promise<MicroBatch> {
+  const shape = shapes[i];
+  const batchIds = ids[i];
+  if (shape === undefined || batchIds === undefined) throw bad(trace, `micro-batch ${i} is missing`);
+  const size = [shape.batch, 4, shape.height, shape.width] as const;
+  const timesteps = Int32Array.from(await trace.readInts(`timesteps.${i}`));
+  if (timesteps.some((t) => t < 0 || t > 999)) throw bad(trace, `timesteps.${i} must be from 0 to 999`);
+  const context = contexts?.[i];
+  return makeMicroBatch(createNoiseSchedule(), {
+    shape,
+    latents: nchwToNhwc(await trace.readF32(`latents.${i}`), size),
+    noise: nchwToNhwc(await trace.readF32(`noise.${i}`), size),
+    timesteps,
+    text: context === undefined ? { ids: batchIds } : { context },
+    prediction: config.v_parameterization ? "v" : "epsilon",
+    minSnrGamma: config.min_snr_gamma,
+  });
+}
+
+async function startingAdapter(
+  trace: SafetensorsFile,
+  checkpoint: Checkpoint,
+  config: TrainingConfig,
+  adapters: AdapterSet,
+  seed: number,
+): Promise<Map<string, ModuleWeights>> {
+  const weights = initialAdapter(adapters, seed);
+  const known = new Map(createAdapters(checkpoint, config).targets.map((target) => [target.name, target]));
+  for (const name of trace.tensors.keys()) {
+    const found = /^adapter\.(.+)\.lora_down\.weight$/.exec(name)?.[1];
+    if (found === undefined) continue;
+    const target = known.get(found);
+    if (target === undefined) throw bad(trace, `adapter module ${found} is not trained with these settings`);
+    const down = await trace.readF32(`adapter.${found}.lora_down.weight`);
+    const up = await trace.readF32(`adapter.${found}.lora_up.weight`);
+    if (down.length !== config.network_dim * target.in || up.length !== config.network_dim * target.out) {
+      throw bad(trace, `adapter module ${found} does not have rank ${config.network_dim}`);
+    }
+    weights.set(found, { down, up });
+  }
+  return weights;
+}
+
+function bad(trace: SafetensorsFile, reason: string): InputError {
+  return new InputError("replay.trace", `${trace.source.name} is not a usable trace: ${reason}`, { file: trace.source.name, reason });
+}

@@ -1,0 +1,93 @@
+/**
+ * A run's resumable state as one safetensors file: adapter factors by kohya name, optimizer state beside them, and
+ * where the run stands. Random numbers need no state: they are functions of the seed and the position.
+ */
+import { InputError } from "../errors.ts";
+import { blobSource } from "../formats/byte-source.ts";
+import { openSafetensors } from "../formats/safetensors.ts";
+import { encodeSafetensors } from "../formats/safetensors-writer.ts";
+import type { TrainingConfig } from "../config/parameters.ts";
+import type { ModuleWeights } from "../lora/adapter-set.ts";
+import type { RunFacts } from "../lora/metadata.ts";
+
+/** What a LoRA file says of its run, less what is known at its end. */
+export type RunOrigin = Omit<RunFacts, "finishedAt" | "steps" | "epoch">;
+
+export interface RunState {
+  /** Optimizer updates finished. */
+  readonly update: number;
+  readonly seed: number;
+  readonly config: TrainingConfig;
+  /** Facts for the written file that only the start of the run knows. */
+  readonly facts: RunOrigin;
+  /** Adapter modules: in, out and the rank of their tensors in files. */
+  readonly modules: readonly ModuleInfo[];
+  readonly weights: ReadonlyMap<string, ModuleWeights>;
+  /** Optimizer states, each with the adapter's layout. */
+  readonly optimizer: readonly ReadonlyMap<string, ModuleWeights>[];
+}
+
+export interface ModuleInfo {
+  readonly name: string;
+  readonly in: number;
+  readonly out: number;
+  readonly fileRank: 2 | 4;
+}
+
+const formatVersion = "1";
+
+export function encodeState(state: RunState): Uint8Array<ArrayBuffer> {
+  const tensors = [...banks(state)].flatMap(([prefix, weights]) =>
+    [...weights].flatMap(([name, { down, up }]) => [
+      tensor(`${prefix}${name}.lora_down.weight`, down),
+      tensor(`${prefix}${name}.lora_up.weight`, up),
+    ]),
+  );
+  const { update, seed, config, facts, modules } = state;
+  return encodeSafetensors(tensors, {
+    lorasmith_state: formatVersion,
+    run: JSON.stringify({ update, seed, config, facts, modules, states: state.optimizer.length }),
+  });
+}
+
+/**
+ * Reads a state back.
+ * @throws InputError `state.format` if it is none, `state.notFinite` if it holds infinities or NaN
+ */
+export async function decodeState(bytes: Uint8Array<ArrayBuffer>): Promise<RunState> {
+  const file = await openSafetensors(blobSource(new Blob([bytes]), "checkpoint"));
+  const run: unknown = JSON.parse(file.metadata.get("run") ?? "null");
+  if (file.metadata.get("lorasmith_state") !== formatVersion || typeof run !== "object" || run === null) {
+    throw new InputError("state.format", "This is not a training state of this version of Lorasmith; start the run anew");
+  }
+  const header = run as Omit<RunState, "weights" | "optimizer"> & { readonly states: number };
+  const read = async (prefix: string): Promise<Map<string, ModuleWeights>> => {
+    const weights = new Map<string, ModuleWeights>();
+    for (const { name } of header.modules) {
+      const down = await file.readF32(`${prefix}${name}.lora_down.weight`);
+      const up = await file.readF32(`${prefix}${name}.lora_up.weight`);
+      if (!(isFiniteArray(down) && isFiniteArray(up))) {
+        throw new InputError("state.notFinite", `The saved state holds invalid numbers in ${name}; it can't be continued`, { module: name });
+      }
+      weights.set(name, { down, up });
+    }
+    return weights;
+  };
+  const optimizer: Map<string, ModuleWeights>[] = [];
+  for (let i = 0; i < header.states; i++) optimizer.push(await read(`state${i}.`));
+  const { update, seed, config, facts, modules } = header;
+  return { update, seed, config, facts, modules, weights: await read(""), optimizer };
+}
+
+function banks(state: RunState): [string, ReadonlyMap<string, ModuleWeights>][] {
+  return [["", state.weights], ...state.optimizer.map((bank, i): [string, ReadonlyMap<string, ModuleWeights>] => [`state${i}.`, bank])];
+}
+
+function tensor(name: string, data: Float32Array<ArrayBuffer>): Parameters<typeof encodeSafetensors>[0][number] {
+  const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+  return { name, dtype: "F32", shape: [data.length], data: bytes };
+}
+
+function isFiniteArray(data: Float32Array): boolean {
+  return data.every(Number.isFinite);
+}

@@ -1,0 +1,243 @@
+/**
+ * A whole run: cache latents and captions, then update after update until the end, a stop, or an error. Everything
+ * random is a function of the seed and the position, so a run that is continued from a saved state does exactly what
+ * the uninterrupted one would have done.
+ */
+import { CancelledError, InputError, invariant } from "../errors.ts";
+import { encodePrompt } from "../text/tokenizer.ts";
+import { prepareImage } from "../dataset/prepare-image.ts";
+import { initialAdapter } from "./adapter-init.ts";
+import { NotFiniteError } from "./errors.ts";
+import { cacheLatents, planVae } from "./latent-cache.ts";
+import { makeMicroBatch } from "./micro-batch.ts";
+import { createNoiseSchedule, offsetNoise } from "./noise-schedule.ts";
+import { epochBatches, type Batch } from "./order.ts";
+import { joinStates } from "./replay.ts";
+import { gaussian, integers, randomSeed } from "./rng.ts";
+import { planRun } from "./run-settings.ts";
+import { planDataset, type DatasetPlan, type TrainingPicture } from "./run-plan.ts";
+import { learningRates } from "./schedule-lr.ts";
+import { StepEngine, type MicroBatch } from "./step-engine.ts";
+import { microBatchIndex, updateSpan } from "./steps.ts";
+import { cacheText, planText } from "./text-cache.ts";
+import { tokenCount } from "./model-graphs.ts";
+import type { RunOrigin, RunState } from "./state-file.ts";
+import type { RunObserver, StepReport } from "./events.ts";
+import type { TrainingConfig } from "../config/parameters.ts";
+import type { Gpu } from "../gpu/device.ts";
+import type { AdapterSet, ModuleWeights } from "../lora/adapter-set.ts";
+import type { Checkpoint } from "../models/checkpoint-types.ts";
+
+export interface TrainHost extends Omit<RunObserver, "step"> {
+  /** Aborts before the first update; afterwards `afterStep` decides. */
+  readonly signal: AbortSignal;
+  /** Awaited after every update. `snapshot` reads the state of that update. */
+  afterStep(report: StepReport, snapshot: () => Promise<RunState>): Promise<"continue" | "stop">;
+}
+
+export interface TrainJob {
+  readonly checkpoint: Checkpoint;
+  readonly config: TrainingConfig;
+  readonly pictures: readonly TrainingPicture[];
+  /** Facts for the written file, carried along in saved states. */
+  readonly facts: RunOrigin;
+  /** State to continue from. */
+  readonly resume?: RunState;
+}
+
+/** Everything cached before training, by picture. */
+interface Caches {
+  readonly latents: readonly Float32Array<ArrayBuffer>[];
+  readonly ids: readonly Int32Array<ArrayBuffer>[];
+  /** Text encoder outputs where it is not trained. */
+  readonly states: readonly Float32Array<ArrayBuffer>[] | undefined;
+}
+
+/** @returns the state when the run ended or was stopped */
+export async function train(gpu: Gpu, job: TrainJob, host: TrainHost): Promise<RunState> {
+  const { checkpoint, config, resume } = job;
+  const dataset = planDataset(job.pictures, config);
+  const seed = resume?.seed ?? config.seed ?? randomSeed();
+  const plan = planRun(checkpoint, config, dataset.shapes, gpu.tier);
+  const { adapters } = plan.options;
+  if (resume !== undefined) checkResume(resume, adapters, plan.options.optimizer.stateCount);
+
+  const caches = await fillCaches(gpu, job, dataset, adapters, seed, host);
+  const engine = await StepEngine.create(gpu, plan, {
+    load: { signal: host.signal, onProgress: (done, total) => host.phase({ phase: "load", done, total }) },
+    onCompile: (done, total) => host.phase({ phase: "compile", done, total }),
+  });
+  try {
+    if (resume === undefined) engine.adapters.write("params", initialAdapter(adapters, seed));
+    else {
+      engine.adapters.write("params", resume.weights);
+      resume.optimizer.forEach((bank, i) => engine.adapters.write(i, bank));
+    }
+    const runner = new UpdateLoop(engine, job, dataset, caches, seed);
+    return await runner.run(resume?.update ?? 0, host);
+  } finally {
+    engine.destroy();
+  }
+}
+
+class UpdateLoop {
+  readonly #engine: StepEngine;
+  readonly #job: TrainJob;
+  readonly #dataset: DatasetPlan;
+  readonly #caches: Caches;
+  readonly #seed: number;
+  readonly #schedule = createNoiseSchedule();
+  #order: { epoch: number; batches: readonly Batch[] } | undefined;
+
+  constructor(engine: StepEngine, job: TrainJob, dataset: DatasetPlan, caches: Caches, seed: number) {
+    this.#engine = engine;
+    this.#job = job;
+    this.#dataset = dataset;
+    this.#caches = caches;
+    this.#seed = seed;
+  }
+
+  async run(firstUpdate: number, host: TrainHost): Promise<RunState> {
+    const { config } = this.#job;
+    const { steps } = this.#dataset;
+    let update = firstUpdate;
+    host.phase({ phase: "train", done: update, total: steps.totalUpdates });
+    while (update < steps.totalUpdates) {
+      const started = performance.now();
+      const { epoch, firstBatch, endBatch } = updateSpan(steps, update);
+      const batches = this.#batchesOf(epoch)
+        .slice(firstBatch, endBatch)
+        .map((batch, i) => this.#prepare(batch, microBatchIndex(steps, epoch, firstBatch + i)));
+      const lr = learningRates(config, update, steps.totalUpdates);
+      const report = await this.#engine.runUpdate(batches, lr, update + 1, config.max_grad_norm);
+      const loss = report.losses.reduce((a, b) => a + b, 0) / report.losses.length;
+      if (!report.isFinite) throw new NotFiniteError(update + 1, loss);
+      update++;
+      host.phase({ phase: "train", done: update, total: steps.totalUpdates });
+      const stepReport: StepReport = {
+        step: update,
+        totalSteps: steps.totalUpdates,
+        epoch: epoch + 1,
+        totalEpochs: steps.epochs,
+        loss,
+        gradNorm: report.gradNorm,
+        lr,
+        stepMs: performance.now() - started,
+      };
+      const finished = update;
+      if ((await host.afterStep(stepReport, () => this.#state(finished))) === "stop") break;
+    }
+    host.phase({ phase: "save", done: 0, total: 1 });
+    return this.#state(update);
+  }
+
+  #batchesOf(epoch: number): readonly Batch[] {
+    if (this.#order?.epoch !== epoch) {
+      const items = this.#dataset.buckets.buckets.map((bucket) => bucket.items);
+      this.#order = { epoch, batches: epochBatches(items, this.#job.config.train_batch_size, this.#seed, epoch) };
+    }
+    return this.#order.batches;
+  }
+
+  /** @param index of the micro-batch in the run: what its random numbers depend on */
+  #prepare(batch: Batch, index: number): MicroBatch {
+    const { config } = this.#job;
+    const bucket = this.#dataset.buckets.buckets[batch.bucket];
+    invariant(bucket !== undefined, "batch of an unknown bucket");
+    const [width, height] = bucket.resolution;
+    const shape = { batch: batch.items.length, height: height / 8, width: width / 8 };
+    const latents = joinStates(batch.items.map((item) => this.#caches.latents[item] ?? new Float32Array()));
+    const noise = gaussian(this.#seed, "noise", index, latents.length);
+    if (config.noise_offset !== null && config.noise_offset !== 0) {
+      offsetNoise(noise, gaussian(this.#seed, "noiseOffset", index, shape.batch * 4), config.noise_offset, 4);
+    }
+    const { states, ids } = this.#caches;
+    const text =
+      states === undefined
+        ? { ids: Int32Array.from(batch.items.flatMap((item) => [...(ids[item] ?? [])])) }
+        : { context: joinStates(batch.items.map((item) => states[item] ?? new Float32Array())) };
+    return makeMicroBatch(this.#schedule, {
+      shape,
+      latents,
+      noise,
+      timesteps: integers(this.#seed, "timesteps", index, shape.batch, 0, 1000),
+      text,
+      prediction: config.v_parameterization ? "v" : "epsilon",
+      minSnrGamma: config.min_snr_gamma,
+    });
+  }
+
+  async #state(update: number): Promise<RunState> {
+    const { adapters, optimizer } = this.#engine.plan.options;
+    const banks: Map<string, ModuleWeights>[] = [];
+    for (let i = 0; i < optimizer.stateCount; i++) banks.push(await this.#engine.adapters.read(i));
+    return {
+      update,
+      seed: this.#seed,
+      config: this.#job.config,
+      facts: this.#job.facts,
+      modules: adapters.targets.map(({ name, in: width, out, fileRank }) => ({ name, in: width, out, fileRank })),
+      weights: await this.#engine.adapters.read("params"),
+      optimizer: banks,
+    };
+  }
+}
+
+async function fillCaches(
+  gpu: Gpu,
+  job: TrainJob,
+  dataset: DatasetPlan,
+  adapters: AdapterSet,
+  seed: number,
+  host: TrainHost,
+): Promise<Caches> {
+  const { checkpoint, config, pictures } = job;
+  const { signal } = host;
+  const variant = checkpoint.family;
+  const ids = pictures.map(({ caption }) => encodePrompt(caption, { variant, maxLength: tokenCount }));
+  const { vocab } = checkpoint.textEncoder;
+  if (ids.some((row) => row.some((id) => id >= vocab))) {
+    throw new InputError("model.vocabulary", `The model's text encoder knows ${vocab} tokens, captions need 49408: it is no complete Stable Diffusion model`, {
+      vocabulary: vocab,
+    });
+  }
+  try {
+    const sizes = dataset.buckets.placements.map((placement) => placement.bucket);
+    const encodable = pictures.map((picture, i) => {
+      const placement = dataset.buckets.placements[i];
+      invariant(placement !== undefined, `${picture.path} has no bucket`);
+      return { size: placement.bucket, prepare: async () => prepareImage(await picture.decode(), placement) };
+    });
+    const total = pictures.length;
+    host.phase({ phase: "cacheLatents", done: 0, total });
+    const latents = await cacheLatents(gpu, checkpoint, planVae(checkpoint, sizes, gpu.tier), encodable, seed, {
+      signal,
+      onPicture: (done) => host.phase({ phase: "cacheLatents", done, total }),
+    });
+    if (latents.some((latent) => !latent.every(Number.isFinite))) {
+      throw new InputError("model.vaeNotFinite", "The checkpoint's VAE gives invalid values for these pictures: it is damaged");
+    }
+    if (adapters.settings.trains.textEncoder) return { latents, ids, states: undefined };
+    host.phase({ phase: "cacheText", done: 0, total });
+    const states = await cacheText(gpu, checkpoint, planText(checkpoint, config.clip_skip ?? 1, gpu.tier), ids, {
+      signal,
+      onCaption: (done) => host.phase({ phase: "cacheText", done, total }),
+    });
+    return { latents, ids, states };
+  } catch (error) {
+    if (signal.aborted) throw new CancelledError();
+    throw error;
+  }
+}
+
+function checkResume(state: RunState, adapters: AdapterSet, stateCount: number): void {
+  const names = new Set(state.modules.map(({ name }) => name));
+  const { rank } = adapters.settings;
+  const fits =
+    state.optimizer.length === stateCount &&
+    names.size === adapters.targets.length &&
+    adapters.targets.every((target) => state.weights.get(target.name)?.down.length === rank * target.in);
+  if (!fits) {
+    throw new InputError("state.mismatch", "The saved state belongs to other settings or another model; start the run anew");
+  }
+}
