@@ -45,7 +45,7 @@ export const recipes: Readonly<Record<Arch, ModelRecipe>> = {
     unet: {
       ...sd1Rules,
       modelChannels: 32,
-      channelMult: [1, 2, 4, 4],
+      channelMult: [1, 2, 2, 4],
       numResBlocks: 1,
       attentionLevels: [0, 1, 2],
       contextDim: 64,
@@ -57,7 +57,7 @@ export const recipes: Readonly<Record<Arch, ModelRecipe>> = {
     unet: {
       ...sd2Rules,
       modelChannels: 64,
-      channelMult: [1, 2, 2, 2],
+      channelMult: [1, 1, 1, 2],
       numResBlocks: 1,
       attentionLevels: [0, 1, 2],
       contextDim: 64,
