@@ -1,8 +1,71 @@
 import { svelte } from "@sveltejs/vite-plugin-svelte";
 import { defineConfig } from "vite";
+import type { Plugin } from "vite";
+import { VitePWA } from "vite-plugin-pwa";
+
+/**
+ * The page loads nothing from elsewhere and runs no inline script. A policy in the page does not reach workers that
+ * are loaded by URL, so hosts should send the same one as a header (`public/_headers`; the preview server does).
+ */
+const contentSecurityPolicy = [
+  "default-src 'none'",
+  "script-src 'self'",
+  "style-src 'self'",
+  "img-src 'self' blob: data:",
+  "font-src 'self'",
+  "connect-src 'self'",
+  "worker-src 'self'",
+  "manifest-src 'self'",
+  "base-uri 'none'",
+  "form-action 'none'",
+].join("; ");
+
+/** Only in builds: the development server injects inline styles and talks over a web socket. */
+const policyInPage: Plugin = {
+  name: "content-security-policy",
+  apply: "build",
+  transformIndexHtml: () => [
+    {
+      tag: "meta",
+      attrs: { "http-equiv": "Content-Security-Policy", content: contentSecurityPolicy },
+      injectTo: "head-prepend",
+    },
+  ],
+};
 
 export default defineConfig({
-  plugins: [svelte()],
+  plugins: [
+    svelte(),
+    policyInPage,
+    VitePWA({
+      // An update waits until the user takes it: a reload in mid-run costs steps.
+      registerType: "prompt",
+      injectRegister: false,
+      includeAssets: ["icon.svg", "icon-192.png"],
+      manifest: {
+        id: "/",
+        name: "Lorasmith",
+        short_name: "Lorasmith",
+        description: "Train Stable Diffusion LoRAs in the browser, on your own GPU.",
+        start_url: "/#/train",
+        display: "standalone",
+        background_color: "#f7f5f2",
+        theme_color: "#c2410c",
+        icons: [
+          { src: "/icon.svg", sizes: "any", type: "image/svg+xml" },
+          { src: "/icon-192.png", sizes: "192x192", type: "image/png" },
+          { src: "/icon-512.png", sizes: "512x512", type: "image/png" },
+          { src: "/icon-maskable-512.png", sizes: "512x512", type: "image/png", purpose: "maskable" },
+        ],
+      },
+      workbox: {
+        globPatterns: ["**/*.{js,css,html,svg,png,wgsl,json,txt}"],
+        // The tokenizer's vocabulary makes the worker larger than workbox's default limit.
+        maximumFileSizeToCacheInBytes: 8 * 1024 * 1024,
+      },
+    }),
+  ],
   worker: { format: "es" },
   build: { target: "es2022" },
+  preview: { headers: { "Content-Security-Policy": contentSecurityPolicy } },
 });

@@ -3,12 +3,9 @@
  * nothing of each other. Calls go through Comlink (`train-client.ts`); everything here survives structured clone.
  * Errors cross as SerializedError and are rebuilt as LorasmithError on the page (`typed-errors.ts`).
  */
+import type { TrainingConfig } from "../config/parameters.ts";
 import type { SerializedError } from "../errors.ts";
 import type { LogEntry, PhaseProgress, StepReport } from "../training/events.ts";
-
-/** Training parameters by kohya key, as in the table of `src/config`. Absent means default. */
-export type ConfigValue = string | number | boolean | null;
-export type ConfigValues = Readonly<Record<string, ConfigValue>>;
 
 /** Values for the placeholders of a translated text. */
 export type TextData = Readonly<Record<string, string | number>>;
@@ -34,6 +31,8 @@ export type GpuReport =
 export interface ModelReport {
   /** What to call it on the screen, e.g. "Stable Diffusion 1.x". */
   readonly family: string;
+  /** kohya's `v2`. */
+  readonly isV2: boolean;
   readonly predictionType: "epsilon" | "v_prediction";
   /** True where the file does not say it and the usual choice of the family was taken. */
   readonly isPredictionAssumed: boolean;
@@ -160,7 +159,7 @@ export interface TrainWorkerApi {
   openModel(source: ModelSource): Promise<ModelReport>;
   /** Reads sizes and captions. Throws `dataset.empty` where no picture can be used. */
   openDataset(files: readonly DatasetFile[]): Promise<DatasetReport>;
-  plan(config: ConfigValues): Promise<PlanReport>;
+  plan(config: TrainingConfig): Promise<PlanReport>;
   /**
    * Runs the stored run from its last checkpoint, or from the start. Resolves when it has ended, whatever the end;
    * the end is told through `observer.state`. Throws `run.otherTab` where another tab trains.

@@ -2,11 +2,12 @@
  * The worker's side of the protocol: opens what the page picked, runs stored runs one at a time, continues after a
  * lost device, and keeps the result. Knows runs and tabs; everything numeric is the backend's.
  */
+import type { TrainingConfig } from "../config/parameters.ts";
 import { CancelledError, InputError, LorasmithError, serializeError } from "../errors.ts";
 import type { RunRecord } from "../storage/database.ts";
 import type { Checkpoint, RunStore } from "../storage/run-store.ts";
 import { LiveRun } from "./live-run.ts";
-import type { ConfigValues, DatasetFile, ModelSource, TrainObserver, TrainWorkerApi } from "./train-protocol.ts";
+import type { DatasetFile, DatasetReport, ModelSource, TrainObserver, TrainWorkerApi } from "./train-protocol.ts";
 import type { TrainingBackend } from "./training-backend.ts";
 
 /** A device lost this often without one new checkpoint between will be lost again. */
@@ -25,6 +26,7 @@ export class TrainSession implements TrainWorkerApi {
   readonly #backend: TrainingBackend;
   readonly #services: SessionServices;
   #live: LiveRun | undefined;
+  #openedFiles: readonly DatasetFile[] = [];
   /** Results that could not be stored; the page can still download them. */
   readonly #unstoredResults = new Map<string, Blob>();
 
@@ -35,9 +37,14 @@ export class TrainSession implements TrainWorkerApi {
 
   gpu = () => this.#backend.gpu();
   openModel = async (source: ModelSource) => this.#backend.openModel(await this.#modelFile(source));
-  openDataset = (files: readonly DatasetFile[]) => this.#backend.openDataset(files);
-  plan = (config: ConfigValues) => this.#backend.plan(config);
+  plan = (config: TrainingConfig) => this.#backend.plan(config);
   keepModelCopy: TrainWorkerApi["keepModelCopy"] = (file, onprogress) => this.#services.writeCopy(file, onprogress);
+
+  async openDataset(files: readonly DatasetFile[]): Promise<DatasetReport> {
+    const report = await this.#backend.openDataset(files);
+    this.#openedFiles = files;
+    return report;
+  }
 
   async start(runId: string, model: ModelSource, observer: TrainObserver): Promise<void> {
     if (this.#live !== undefined) throw new InputError("run.busy", "A run is going on in this tab already.");
@@ -96,7 +103,8 @@ export class TrainSession implements TrainWorkerApi {
     const live = new LiveRun(run.id, store, observer, checkpoint?.step ?? 0);
     this.#live = live;
     try {
-      const dataset = await this.#services.datasetFiles(run.datasetId);
+      // A dataset that the browser had no room for has no id; it is the one opened here.
+      const dataset = run.datasetId === "" ? this.#openedFiles : await this.#services.datasetFiles(run.datasetId);
       for (let retries = 0; ; ) {
         await this.#rewind(live, checkpoint);
         try {

@@ -2,13 +2,14 @@
  * The engine as the worker sees it: the one seam between the page's world (runs, storage, tabs) and training.
  * The session (`train-session.ts`) owns pausing, checkpoints and recovery; the backend owns everything numeric.
  */
+import type { TrainingConfig } from "../config/parameters.ts";
 import type { LogEntry, PhaseProgress, StepReport } from "../training/events.ts";
-import type { ConfigValues, DatasetFile, DatasetReport, GpuReport, ModelReport, PlanReport } from "./train-protocol.ts";
+import type { DatasetFile, DatasetReport, GpuReport, ModelReport, PlanReport } from "./train-protocol.ts";
 
 export interface TrainJob {
   /** Name of the output, without extension. */
   readonly name: string;
-  readonly config: ConfigValues;
+  readonly config: TrainingConfig;
   readonly model: File;
   readonly dataset: readonly DatasetFile[];
   /** State to continue from, as `snapshot` gave it. */
@@ -33,7 +34,7 @@ export interface TrainingBackend {
   openModel(file: File): Promise<ModelReport>;
   openDataset(files: readonly DatasetFile[]): Promise<DatasetReport>;
   /** For the model and dataset opened last. */
-  plan(config: ConfigValues): Promise<PlanReport>;
+  plan(config: TrainingConfig): Promise<PlanReport>;
   /**
    * A whole run; returns the bytes of the LoRA file. Throws `gpu.deviceLost` (the session continues from the last
    * checkpoint), `train.notFinite` (the session stops), or anything else typed.

@@ -1,0 +1,77 @@
+/** What the page shows of an inspected dataset. */
+import type { TrainingConfig } from "../config/parameters.ts";
+import type { InspectedDataset } from "../dataset/inspect.ts";
+import type { Ignored, IgnoredReason } from "../dataset/report.ts";
+import type { StepPlan } from "../training/steps.ts";
+import type { DatasetProblem, DatasetReport, StepsReport, TextData } from "./train-protocol.ts";
+
+const previewCount = 8;
+
+/** Left-out files that may be a misunderstanding. The others (system files, sidecars of other tools) are not told. */
+const toldReasons: Partial<Record<IgnoredReason, string>> = {
+  unsupportedPicture: "This picture format is not read. Save it as PNG, JPEG or WebP.",
+  captionWithoutPicture: "There is no picture beside this caption.",
+  nested: "In a folder inside a repeats folder; only pictures directly in it are used.",
+  outsideRepeatsFolders: "Beside folders with repeats in their names, so it is passed over.",
+  regularization: "A regularization picture; these are not used.",
+};
+
+export function describeDataset(dataset: InspectedDataset): DatasetReport {
+  const { subsets, pictures, problems, ignored, notices } = dataset;
+  const unusable = new Set(problems.map(({ path }) => path));
+  return {
+    pictureCount: pictures.length,
+    captionCount: subsets.reduce((sum, { images }) => sum + images.filter(hasCaption).length, 0),
+    subsets: subsets.map(({ dir, repeats, hasRepeatsPrefix, classTokens, images }) => ({
+      path: dir,
+      repeats,
+      hasRepeatsPrefix,
+      classTokens,
+      pictureCount: images.filter(({ path }) => !unusable.has(path)).length,
+      captionCount: images.filter(hasCaption).length,
+    })),
+    problems: [
+      ...problems.map(({ path, code, data, text }): DatasetProblem => ({
+        severity: "error",
+        code,
+        path,
+        data: asTextData(data),
+        text,
+      })),
+      ...ignored.flatMap(ignoredFile),
+      ...notices.map(({ code, data, text }): DatasetProblem => ({ severity: "note", code, path: "", data, text })),
+    ],
+    previewPaths: pictures.slice(0, previewCount).map(({ path }) => path),
+  };
+}
+
+function hasCaption({ captionPath }: { readonly captionPath: string | null }): boolean {
+  return captionPath !== null;
+}
+
+function ignoredFile({ path, reason }: Ignored): DatasetProblem[] {
+  const text = toldReasons[reason];
+  return text === undefined ? [] : [{ severity: "warning", code: `ignored.${reason}`, path, data: {}, text }];
+}
+
+function asTextData(data: Readonly<Record<string, unknown>>): TextData {
+  return Object.fromEntries(
+    Object.entries(data).map(([key, value]) => [key, typeof value === "number" ? value : String(value)]),
+  );
+}
+
+export function stepsReport(dataset: InspectedDataset, config: TrainingConfig, plan: StepPlan): StepsReport {
+  const repeats = new Set(dataset.pictures.map((picture) => picture.repeats));
+  const [only] = repeats;
+  return {
+    samplesPerEpoch: dataset.pictures.reduce((sum, picture) => sum + picture.repeats, 0),
+    pictureCount: dataset.pictures.length,
+    ...(repeats.size === 1 && only !== undefined ? { repeats: only } : {}),
+    batchSize: config.train_batch_size,
+    gradientAccumulationSteps: plan.accumulation,
+    batchesPerEpoch: plan.batchesPerEpoch,
+    updatesPerEpoch: plan.updatesPerEpoch,
+    epochs: plan.epochs,
+    totalSteps: plan.totalUpdates,
+  };
+}

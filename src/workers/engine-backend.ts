@@ -1,0 +1,101 @@
+/** The backend of the product: opens what was picked with the pure libraries, and trains with the engine. */
+import type { TrainingConfig } from "../config/parameters.ts";
+import { blobFolder } from "../dataset/blob-folder.ts";
+import { bucketOptions, planBuckets } from "../dataset/buckets.ts";
+import { inspectDataset } from "../dataset/inspect.ts";
+import type { InspectedDataset } from "../dataset/inspect.ts";
+import { LorasmithError } from "../errors.ts";
+import { blobSource } from "../formats/byte-source.ts";
+import { openSafetensors } from "../formats/safetensors.ts";
+import { openCheckpoint } from "../models/config.ts";
+import type { Checkpoint } from "../models/config.ts";
+import { planSteps } from "../training/steps.ts";
+import { describeDataset, stepsReport } from "./dataset-report.ts";
+import type { Engine } from "./engine.ts";
+import { inspectGpu } from "./gpu-report.ts";
+import type { DatasetFile, DatasetReport, ModelReport, PlanReport } from "./train-protocol.ts";
+import type { RunHost, TrainingBackend, TrainJob } from "./training-backend.ts";
+
+const familyNames = { sd1: "Stable Diffusion 1.x", sd2: "Stable Diffusion 2.x" } as const;
+/** The ending that folders are read with until the settings say otherwise. */
+const usualCaptionExtension = ".txt";
+
+export class EngineBackend implements TrainingBackend {
+  readonly #engine: Engine;
+  #checkpoint: Checkpoint | undefined;
+  #files: readonly DatasetFile[] = [];
+  #dataset: { readonly inspected: InspectedDataset; readonly captionExtension: string } | undefined;
+
+  constructor(engine: Engine) {
+    this.#engine = engine;
+  }
+
+  gpu = inspectGpu;
+
+  async openModel(file: File): Promise<ModelReport> {
+    const checkpoint = await open(file);
+    this.#checkpoint = checkpoint;
+    const tensors = [...checkpoint.keys.values()].map((key) => checkpoint.file.tensors.get(key));
+    return {
+      family: familyNames[checkpoint.family],
+      isV2: checkpoint.family === "sd2",
+      predictionType: checkpoint.predictionType,
+      isPredictionAssumed: /^(default|spread)/.test(checkpoint.predictionSource),
+      tensorCount: tensors.length,
+      parameterCount: tensors.reduce((sum, tensor) => sum + (tensor?.shape ?? []).reduce((a, b) => a * b, 1), 0),
+    };
+  }
+
+  async openDataset(files: readonly DatasetFile[]): Promise<DatasetReport> {
+    this.#files = files;
+    this.#dataset = undefined;
+    return describeDataset(await this.#inspect(usualCaptionExtension));
+  }
+
+  async plan(config: TrainingConfig): Promise<PlanReport> {
+    if (this.#files.length === 0) return { advice: [] };
+    const dataset = await this.#inspect(config.caption_extension);
+    const plan = planBuckets(dataset.pictures, bucketOptions(config));
+    const steps = planSteps({
+      bucketSizes: plan.buckets.map(({ items }) => items.length),
+      batchSize: config.train_batch_size,
+      accumulation: config.gradient_accumulation_steps,
+      maxSteps: config.max_train_steps,
+      maxEpochs: config.max_train_epochs,
+    });
+    const buckets = plan.buckets.map(({ resolution: [width, height], items }) => ({ width, height, count: items.length }));
+    const known = { buckets, steps: stepsReport(dataset, config, steps), advice: [] };
+    if (this.#checkpoint === undefined) return known;
+    return { ...known, ...(await this.#engine.forecast({ config, checkpoint: this.#checkpoint, buckets: plan, steps })) };
+  }
+
+  async train(job: TrainJob, host: RunHost): Promise<Uint8Array> {
+    const folder = blobFolder(job.dataset);
+    const checkpoint = await open(job.model);
+    const dataset = await inspectDataset(folder, job.config.caption_extension);
+    const { name, config } = job;
+    return this.#engine.train(
+      { name, config, checkpoint, dataset, folder, ...(job.checkpoint === undefined ? {} : { resume: job.checkpoint }) },
+      host,
+    );
+  }
+
+  exportAdapter: TrainingBackend["exportAdapter"] = (checkpoint, job) => this.#engine.exportAdapter(checkpoint, job);
+
+  async #inspect(captionExtension: string): Promise<InspectedDataset> {
+    if (this.#dataset?.captionExtension !== captionExtension) {
+      const inspected = await inspectDataset(blobFolder(this.#files), captionExtension);
+      this.#dataset = { inspected, captionExtension };
+    }
+    return this.#dataset.inspected;
+  }
+}
+
+async function open(file: File): Promise<Checkpoint> {
+  try {
+    return await openCheckpoint(await openSafetensors(blobSource(file, file.name)));
+  } catch (error) {
+    if (error instanceof LorasmithError) throw error;
+    throw new LorasmithError("model.unreadable", `${file.name} could not be read: ${String(error)}`, { file: file.name });
+  }
+}

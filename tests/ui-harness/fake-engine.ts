@@ -1,0 +1,132 @@
+/**
+ * A deterministic engine for looking at the page and driving it in tests, without a GPU and in seconds. Never part of
+ * the product. What it does is chosen by words in `training_comment`: `fast`, `nan@N`, `lose@N`, `hang@N`.
+ */
+import { LorasmithError } from "../../src/errors.ts";
+import { DeviceLostError } from "../../src/gpu/errors.ts";
+import type { Phase } from "../../src/training/events.ts";
+import { planSteps } from "../../src/training/steps.ts";
+import { bucketOptions, planBuckets } from "../../src/dataset/buckets.ts";
+import type { Engine, EngineRun } from "../../src/workers/engine.ts";
+
+const mebi = 2 ** 20;
+
+function wait(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}
+
+/** Noise in [0, 1) that depends on the step alone, so a continued run draws the same curve. */
+function noise(step: number): number {
+  const x = Math.sin(step * 12.9898) * 43758.5453;
+  return x - Math.floor(x);
+}
+
+function stepOf(comment: string, word: string): number {
+  return Number(new RegExp(`${word}@(\\d+)`).exec(comment)?.[1] ?? -1);
+}
+
+function encode(step: number): Uint8Array {
+  return new TextEncoder().encode(JSON.stringify({ step }));
+}
+
+function decode(bytes: Uint8Array | undefined): number {
+  if (bytes === undefined) return 0;
+  return (JSON.parse(new TextDecoder().decode(bytes)) as { step: number }).step;
+}
+
+let hasLostDevice = false;
+
+async function prepare(run: EngineRun, stepMs: number, host: Parameters<Engine["train"]>[1]): Promise<void> {
+  const units: [Phase, number][] = [
+    ["load", 1_700_000_000],
+    ["cacheLatents", run.dataset.pictures.length],
+    ["cacheText", run.dataset.pictures.length],
+    ["compile", 84],
+  ];
+  for (const [phase, total] of units) {
+    for (let part = 0; part <= 4; part += 1) {
+      host.phase({ phase, done: Math.round((total * part) / 4), total });
+      host.signal.throwIfAborted();
+      await wait(stepMs);
+    }
+  }
+  host.log({ level: "info", code: "fake.ready", text: `Prepared ${run.dataset.pictures.length} pictures.` });
+}
+
+export const fakeEngine: Engine = {
+  async forecast({ config, steps }) {
+    const scale = (config.resolution[0] * config.resolution[1] * config.train_batch_size) / 512 ** 2;
+    const saved = (config.gradient_checkpointing ? 120 : 485) * scale;
+    const parts = [
+      { key: "weights", bytes: 1874 * mebi },
+      { key: "adapters", bytes: config.network_dim * 1.18 * mebi },
+      { key: "optimizer", bytes: config.network_dim * 2.36 * mebi },
+      { key: "savedActivations", bytes: saved * mebi },
+      { key: "workspace", bytes: 148 * scale * mebi },
+      { key: "inputs", bytes: 0.4 * scale * mebi },
+    ];
+    const peakBytes = parts.reduce((sum, { bytes }) => sum + bytes, 0);
+    return {
+      forecast: {
+        parts,
+        phases: [
+          { phase: "cacheLatents", peakBytes: 612 * mebi },
+          { phase: "cacheText", peakBytes: 251 * mebi },
+          { phase: "train", peakBytes },
+        ],
+        peakBytes,
+        weightsBytes: 1874 * mebi,
+        savedActivationBytes: saved * mebi,
+        dispatches: 1984 + steps.accumulation,
+        flops: 2.41e12 * scale,
+      },
+      resultBytes: config.network_dim * 0.59 * mebi,
+    };
+  },
+
+  async train(run, host) {
+    const { config } = run;
+    const comment = config.training_comment;
+    const stepMs = comment.includes("fast") ? 4 : 60;
+    const plan = planSteps({
+      bucketSizes: planBuckets(run.dataset.pictures, bucketOptions(config)).buckets.map(({ items }) => items.length),
+      batchSize: config.train_batch_size,
+      accumulation: config.gradient_accumulation_steps,
+      maxSteps: config.max_train_steps,
+      maxEpochs: config.max_train_epochs,
+    });
+    await prepare(run, stepMs, host);
+    const first = decode(run.resume) + 1;
+    host.phase({ phase: "train", done: first - 1, total: plan.totalUpdates });
+    for (let step = first; step <= plan.totalUpdates; step += 1) {
+      await wait(stepMs);
+      if (step === stepOf(comment, "hang")) await wait(1e9);
+      if (step === stepOf(comment, "nan")) {
+        throw new LorasmithError("train.notFinite", `The loss became invalid at step ${step}.`, { step });
+      }
+      if (step === stepOf(comment, "lose") && !hasLostDevice) {
+        hasLostDevice = true;
+        throw new DeviceLostError("as asked");
+      }
+      const loss = 0.085 + 0.07 * Math.exp(-step / 60) + (noise(step) - 0.5) * 0.09 * (0.5 + noise(step + 7));
+      const report = {
+        step,
+        totalSteps: plan.totalUpdates,
+        epoch: Math.ceil(step / plan.updatesPerEpoch),
+        totalEpochs: plan.epochs,
+        loss,
+        gradNorm: 0.02 + 0.05 * noise(step + 3),
+        lr: { unet: 1e-4 * Math.cos((Math.PI * step) / plan.totalUpdates / 2), textEncoder: 5e-5 },
+        stepMs,
+      };
+      if ((await host.afterStep(report, async () => encode(step))) === "stop") break;
+    }
+    host.phase({ phase: "save", done: 0, total: 1 });
+    await wait(stepMs);
+    return new Uint8Array(19_800_000);
+  },
+
+  async exportAdapter() {
+    return new Uint8Array(19_800_000);
+  },
+};
