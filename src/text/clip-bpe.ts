@@ -5,6 +5,8 @@ export const startOfText = 49406;
 export const endOfText = 49407;
 
 const endOfWord = "</w>";
+/** Longer words are rare or nonsense: they are not worth keeping. */
+const maxCachedLength = 64;
 
 interface Vocabulary {
   /** Character that stands for each byte value. */
@@ -25,7 +27,7 @@ export function wordIds(word: string): readonly number[] {
   const symbols = Array.from(new TextEncoder().encode(word), (byte) => alphabet[byte]!);
   symbols[symbols.length - 1] += endOfWord;
   const result = merge(symbols, ranks).map((symbol) => ids.get(symbol)!);
-  cache.set(word, result);
+  if (word.length <= maxCachedLength) cache.set(word, result);
   return result;
 }
 

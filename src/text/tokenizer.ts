@@ -26,13 +26,11 @@ const wordPattern = /<\|startoftext\|>|<\|endoftext\|>|'s|'t|'re|'ve|'m|'ll|'d|\
 
 /** Token ids of a text as sd-scripts gets them, without start, end and padding. */
 export function tokenize(text: string, { variant }: TokenizeOptions): number[] {
-  const ids: number[] = [];
   // Special tokens are found in the text as typed, before any cleaning; the split keeps them at odd places.
-  text.split(specialPatterns[variant]).forEach((part, i) => {
-    if (i % 2 === 0) ids.push(...plainIds(part));
-    else ids.push(part === paddingToken ? 0 : boundaryIds.get(part)!);
+  return text.split(specialPatterns[variant]).flatMap((part, i) => {
+    if (i % 2 === 0) return plainIds(part);
+    return part === paddingToken ? [0] : [boundaryIds.get(part)!];
   });
-  return ids;
 }
 
 function plainIds(text: string): number[] {

@@ -59,6 +59,10 @@ describe("a prompt for the text encoder", () => {
   });
 });
 
+test("a caption of a megabyte is tokenized", () => {
+  expect(tokenize("cat, ".repeat(200_000), { variant: "sd2" }).length).toBe(400_000);
+});
+
 test("words that are names of JavaScript's own properties are ordinary words", () => {
   expect(tokenize("constructor __proto__", { variant: "sd1" }).every(Number.isInteger)).toBe(true);
 });
