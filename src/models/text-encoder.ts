@@ -94,8 +94,7 @@ export function buildTextEncoder(
     h = graph.scope(layer.norm1.replace(/\.[^.]+$/, ""), () =>
       graph.region(options.checkpointing, () => {
         const qkv = b.stacked(b.layerNorm(h, layer.norm1), layer.qkv, b.vector(...layer.qkvBias));
-        const headDim = config.width / config.heads;
-        const attended = selfAttention(graph, { qkv, heads: config.heads, headDim, causal: true });
+        const attended = selfAttention(graph, qkv, { heads: config.heads, causal: true });
         const x = b.linear(attended, layer.out, { addend: h });
         const wide = b.linear(b.layerNorm(x, layer.norm2), layer.fc1);
         return b.linear(activation(graph, wide, config.activation), layer.fc2, { addend: x });

@@ -118,10 +118,10 @@ function transformer(b: ModelBuilder, layer: TransformerLayer, x: Tensor, contex
     const weights = (names: readonly string[]) => names.map((name) => ({ key: `${q}.${name}.weight` }));
     const normed1 = b.layerNorm(h, `${q}.norm1`);
     const qkv = b.stacked(normed1, weights(["attn1.to_q", "attn1.to_k", "attn1.to_v"]));
-    h = b.linear(selfAttention(graph, { qkv, heads, headDim, causal: false }), `${q}.attn1.to_out.0`, { addend: h });
+    h = b.linear(selfAttention(graph, qkv, { heads }), `${q}.attn1.to_out.0`, { addend: h });
     const query = b.linear(b.layerNorm(h, `${q}.norm2`), `${q}.attn2.to_q`);
     const kv = b.stacked(context, weights(["attn2.to_k", "attn2.to_v"]));
-    h = b.linear(crossAttention(graph, { q: query, kv, heads, headDim }), `${q}.attn2.to_out.0`, { addend: h });
+    h = b.linear(crossAttention(graph, query, kv, { heads }), `${q}.attn2.to_out.0`, { addend: h });
     const wide = b.linear(b.layerNorm(h, `${q}.norm3`), `${q}.ff.net.0.proj`);
     h = b.linear(geglu(graph, wide), `${q}.ff.net.2`, { addend: h });
   }

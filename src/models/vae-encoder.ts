@@ -46,6 +46,6 @@ function attention(b: ModelBuilder, x: Tensor, prefix: string): Tensor {
   const normed = graph.view(b.groupNorm(x, `${prefix}.norm`, eps, false), tokens);
   const parts = names.map((name) => ({ key: `${name}.weight` }));
   const qkv = b.stacked(normed, parts, b.vector(...names.map((name) => `${name}.bias`)));
-  const attended = selfAttention(graph, { qkv, heads: 1, headDim: channels, causal: false });
+  const attended = selfAttention(graph, qkv, { heads: 1 });
   return graph.view(b.linear(attended, `${prefix}.proj_out`, { addend: graph.view(x, tokens) }), x.shape);
 }

@@ -8,8 +8,8 @@ import type { Gpu } from "../gpu/device.ts";
 import type { Residents } from "../gpu/program/residents.ts";
 import type { AdapterModule, AdapterSet, ModuleWeights } from "../lora/adapter-set.ts";
 
-/** "params", or the index of an optimizer state. */
-export type Bank = "params" | number;
+/** The adapter itself, its gradients, or the optimizer state of that index. */
+export type Bank = "params" | "grads" | number;
 
 export class AdapterMemory {
   readonly #gpu: Gpu;
@@ -63,7 +63,7 @@ export class AdapterMemory {
   #place(module: AdapterModule, tensor: string, bank: Bank): { key: string; buffer: GPUBuffer; offset: number } {
     const slot = this.#residents.plan.slots.get(tensor);
     invariant(slot !== undefined, `${tensor} has no memory`);
-    const name = bank === "params" ? `${slot.pool}#${slot.chunk}` : stateName(module.group, slot.chunk, bank);
+    const name = typeof bank === "number" ? stateName(module.group, slot.chunk, bank) : `${bank}/${module.group}#${slot.chunk}`;
     const { buffer, offset } = this.#residents.locate(name);
     // Several state buffers may share one GPU buffer, so the key is the buffer's own.
     return { key: buffer.label, buffer, offset: offset + slot.offset };

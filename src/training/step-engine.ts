@@ -123,16 +123,8 @@ export class StepEngine {
    * @param step number of this update, from 1
    */
   async runUpdate(batches: readonly MicroBatch[], rates: UpdateRates, step: number, maxGradNorm: number): Promise<UpdateReport> {
-    const { accumulation, optimizer } = this.plan.options;
-    invariant(batches.length >= 1 && batches.length <= accumulation, `${batches.length} micro-batches in one update`);
-    const maxBatch = (this.plan.reportBytes - reportHeaderBytes) / 4 / accumulation;
-    batches.forEach((batch, i) => {
-      this.#writeInputs(batch);
-      const program = this.#programs.get(shapeKey(batch.shape));
-      invariant(program !== undefined, `no program for ${shapeKey(batch.shape)}`);
-      program.run();
-      this.#copyOut(names.loss, batch.shape.batch * 4, reportHeaderBytes + i * maxBatch * 4);
-    });
+    const { optimizer } = this.plan.options;
+    this.#submitMicroBatches(batches);
     const scalars = new Float32Array(this.#groups.length * scalarsPerGroup);
     this.#groups.forEach((group, i) => scalars.set(optimizer.scalars({ lr: rates[group] ?? 0, step }), i * scalarsPerGroup));
     this.#residents.write(updateTensors.scalars, scalars);
@@ -141,12 +133,39 @@ export class StepEngine {
     this.#copyOut(updateTensors.report, reportHeaderBytes, 0);
 
     const report = await this.#readReport();
-    const losses = batches.map(({ shape }, i) => {
-      const start = reportHeaderBytes / 4 + i * maxBatch;
-      return report.subarray(start, start + shape.batch).reduce((a, b) => a + b, 0) / shape.batch;
-    });
+    const losses = this.#lossesOf(batches, report);
     const isFinite = report[2] === 1 && losses.every(Number.isFinite);
     return { losses, gradNorm: report[0] ?? NaN, isFinite };
+  }
+
+  /** Forward and backward only: adds to the gradients and leaves the adapter alone (tests, diagnostics). */
+  async runMicroBatches(batches: readonly MicroBatch[]): Promise<Pick<UpdateReport, "losses">> {
+    this.#submitMicroBatches(batches);
+    return { losses: this.#lossesOf(batches, await this.#readReport()) };
+  }
+
+  get #maxBatch(): number {
+    return (this.plan.reportBytes - reportHeaderBytes) / 4 / this.plan.options.accumulation;
+  }
+
+  #submitMicroBatches(batches: readonly MicroBatch[]): void {
+    const { accumulation } = this.plan.options;
+    invariant(batches.length >= 1 && batches.length <= accumulation, `${batches.length} micro-batches in one update`);
+    batches.forEach((batch, i) => {
+      this.#writeInputs(batch);
+      const program = this.#programs.get(shapeKey(batch.shape));
+      invariant(program !== undefined, `no program for ${shapeKey(batch.shape)}`);
+      program.run();
+      this.#copyOut(names.loss, batch.shape.batch * 4, reportHeaderBytes + i * this.#maxBatch * 4);
+    });
+  }
+
+  /** Mean over the samples of each micro-batch. */
+  #lossesOf(batches: readonly MicroBatch[], report: Float32Array): number[] {
+    return batches.map(({ shape }, i) => {
+      const start = reportHeaderBytes / 4 + i * this.#maxBatch;
+      return report.subarray(start, start + shape.batch).reduce((a, b) => a + b, 0) / shape.batch;
+    });
   }
 
   #writeInputs({ shape, x, target, timesteps, lossWeights, text }: MicroBatch): void {
