@@ -1,0 +1,38 @@
+/** The LoRA file of a run, from its state alone: no model, no dataset, no GPU. */
+import { invariant } from "../errors.ts";
+import { writeLoraFile, type LoraModule } from "../lora/file.ts";
+import { buildLoraMetadata } from "../lora/metadata.ts";
+import type { ModuleWeights } from "../lora/adapter-set.ts";
+import type { ModuleInfo, RunState } from "./state-file.ts";
+
+/**
+ * @param state of a finished, stopped or saved run
+ * @param finishedAt seconds since 1970
+ * @returns the whole file, in the run's `save_precision` (32 bits where none is set)
+ */
+export function writeResult(state: RunState, finishedAt: number): Uint8Array<ArrayBuffer> {
+  const { config, facts, update } = state;
+  // A seed that was drawn is as good as one that was set: the file says which.
+  const settings = { ...config, seed: state.seed };
+  const updatesPerEpoch = Math.max(1, Math.ceil(facts.numBatchesPerEpoch / config.gradient_accumulation_steps));
+  const epoch = Math.max(1, Math.ceil(update / updatesPerEpoch));
+  return writeLoraFile({
+    modules: loraModules(state.modules, state.weights, config),
+    metadata: buildLoraMetadata(settings, { ...facts, finishedAt, steps: update, epoch }),
+    savePrecision: config.save_precision ?? "float",
+  });
+}
+
+/** Modules as a file holds them; `network_alpha` 0 is written as the rank that it means. */
+export function loraModules(
+  infos: readonly ModuleInfo[],
+  weights: ReadonlyMap<string, ModuleWeights>,
+  { network_dim: rank, network_alpha }: { readonly network_dim: number; readonly network_alpha: number },
+): LoraModule[] {
+  const alpha = network_alpha === 0 ? rank : network_alpha;
+  return infos.map(({ name, in: width, out, fileRank }) => {
+    const factors = weights.get(name);
+    invariant(factors !== undefined, `no weights for ${name}`);
+    return { name, ...factors, alpha, rank, in: width, out, fileRank };
+  });
+}

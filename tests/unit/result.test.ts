@@ -1,0 +1,96 @@
+import { createHash } from "node:crypto";
+import { describe, expect, test } from "vitest";
+import { suggestedConfig } from "../../src/config/parameters.ts";
+import { blobSource } from "../../src/formats/byte-source.ts";
+import { encodeSafetensors } from "../../src/formats/safetensors-writer.ts";
+import { openSafetensors } from "../../src/formats/safetensors.ts";
+import type { SafetensorsFile } from "../../src/formats/safetensors.ts";
+import { readLoraFile } from "../../src/lora/file-reader.ts";
+import { describeOrigin } from "../../src/training/run-origin.ts";
+import { writeResult } from "../../src/training/result.ts";
+import { planDataset } from "../../src/training/run-plan.ts";
+import type { RunState } from "../../src/training/state-file.ts";
+
+const config = { ...suggestedConfig(), network_dim: 2, network_alpha: 0, seed: null, save_precision: null };
+
+const pictures = [
+  { path: "set/3_cat/a.png", size: [512, 512] as const, repeats: 3, caption: "Cat, sitting" },
+  { path: "set/3_cat/b.png", size: [512, 512] as const, repeats: 3, caption: "cat" },
+  { path: "set/1_dog/c.png", size: [640, 384] as const, repeats: 1, caption: "dog" },
+];
+const subset = (dir: string, classTokens: string, repeats: number) => ({
+  dir,
+  classTokens,
+  repeats,
+  hasRepeatsPrefix: true,
+  images: pictures.filter(({ path }) => path.startsWith(dir)).map(({ path, caption }) => ({ path, caption, captionPath: null })),
+});
+const dataset = { subsets: [subset("set/1_dog", "dog", 1), subset("set/3_cat", "cat", 3)], pictures };
+
+const base = encodeSafetensors([{ name: "x", dtype: "F32", shape: [300_000], data: new Uint8Array(1_200_000).fill(7) }], {});
+
+async function origin() {
+  const file = await openBytes(base, "base.safetensors");
+  const plan = planDataset(pictures, config);
+  return describeOrigin({ checkpoint: { file, family: "sd1" }, config, dataset, plan, sessionId: 5, startedAt: 1000 });
+}
+
+function openBytes(bytes: Uint8Array<ArrayBuffer>, name = "lora"): Promise<SafetensorsFile> {
+  return openSafetensors(blobSource(new Blob([bytes]), name));
+}
+
+async function state(): Promise<RunState> {
+  const weights = new Map([["lora_unet_a", { down: Float32Array.of(1, 2, 3, 4, 5, 6), up: Float32Array.of(7, 8, 9, 10) }]]);
+  const modules = [{ name: "lora_unet_a", in: 3, out: 2, fileRank: 4 }] as const;
+  return { update: 8, seed: 77, config, facts: await origin(), modules, weights, optimizer: [] };
+}
+
+describe("describeOrigin", () => {
+  test("counts pictures with repeats, and folders and tags without", async () => {
+    const facts = await origin();
+    expect(facts.numTrainImages).toBe(7);
+    expect(facts.dataset.dirs).toEqual({ "1_dog": { repeats: 1, images: 1 }, "3_cat": { repeats: 3, images: 2 } });
+    expect(facts.dataset.tagFrequency).toEqual({ "1_dog": { dog: 1 }, "3_cat": { cat: 2, sitting: 1 } });
+    expect(facts).toMatchObject({ family: "sd1", predictionType: "epsilon", numBatchesPerEpoch: 7, numEpochs: 10, maxTrainSteps: 70 });
+  });
+
+  test("names the base model with the web UI's short hash", async () => {
+    const expected = createHash("sha256").update(base.subarray(0x100000, 0x110000)).digest("hex").slice(0, 8);
+    expect((await origin()).model).toEqual({ name: "base.safetensors", hash: expected });
+  });
+
+  test("tells the prediction type that is trained, not the one that was detected", async () => {
+    const file = await openBytes(base);
+    const v = { ...config, v_parameterization: true };
+    const facts = await describeOrigin({
+      checkpoint: { file, family: "sd2" }, config: v, dataset, plan: planDataset(pictures, v), sessionId: 5, startedAt: 1,
+    });
+    expect(facts.predictionType).toBe("v_prediction");
+  });
+});
+
+describe("writeResult", () => {
+  test("writes the factors, and alpha 0 as the rank that it means", async () => {
+    const file = await openBytes(writeResult(await state(), 1234.5));
+    expect(file.entry("lora_unet_a.lora_down.weight")).toMatchObject({ dtype: "F32", shape: [2, 3, 1, 1] });
+    const [module] = await readLoraFile(file);
+    expect(module).toMatchObject({ name: "lora_unet_a", alpha: 2, rank: 2 });
+    expect([...module!.down]).toEqual([1, 2, 3, 4, 5, 6]);
+    expect([...module!.up]).toEqual([7, 8, 9, 10]);
+  });
+
+  test("says where the run stood: steps, epoch, and the seed that was drawn", async () => {
+    const { metadata } = await openBytes(writeResult(await state(), 1234.5));
+    expect(metadata.get("ss_steps")).toBe("8");
+    expect(metadata.get("ss_epoch")).toBe("2");
+    expect(metadata.get("ss_seed")).toBe("77");
+    expect(metadata.get("ss_network_alpha")).toBe("0.0");
+    expect(metadata.get("ss_training_finished_at")).toBe("1234.5");
+  });
+
+  test("follows save_precision", async () => {
+    const run = await state();
+    const file = await openBytes(writeResult({ ...run, config: { ...config, save_precision: "fp16" } }, 1));
+    expect(new Set([...file.tensors.values()].map(({ dtype }) => dtype))).toEqual(new Set(["F16"]));
+  });
+});
