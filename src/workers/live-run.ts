@@ -9,8 +9,12 @@ import type { LogEntry, PhaseProgress, StepReport } from "../training/events.ts"
 import type { RunState, TrainObserver } from "./train-protocol.ts";
 import type { RunHost } from "./training-backend.ts";
 
-/** Time between checkpoints: at most this much work is repeated after a crash. */
-const checkpointEveryMs = 30_000;
+/** Time between checkpoints: about this much work is repeated after a crash. */
+const checkpointEveryMs = 10_000;
+/** Where writing one takes long, at most this share of the time goes into it. */
+const checkpointShare = 0.03;
+/** History is stored this often, so that after a crash the page can say how far the run had come. */
+const storePointsEveryMs = 2000;
 /** Reports are gathered this long, so that fast steps do not flood the page. */
 const flushEveryMs = 100;
 
@@ -25,6 +29,8 @@ export class LiveRun implements RunHost {
   #wake: (() => void) | undefined;
   #isCheckpointWanted = false;
   #lastCheckpointAt = performance.now();
+  #checkpointMs = 0;
+  #lastStoredAt = 0;
   #lastFlushAt = 0;
   #unsent: StepReport[] = [];
   #unstored: StepReport[] = [];
@@ -91,11 +97,18 @@ export class LiveRun implements RunHost {
     const now = performance.now();
     if (now - this.#lastFlushAt >= flushEveryMs) this.flush();
     const isLast = report.step >= report.totalSteps;
-    if (!isLast && (this.#wish !== "run" || this.#isCheckpointWanted || now - this.#lastCheckpointAt >= checkpointEveryMs)) {
-      await this.#checkpoint(snapshot);
-    }
+    if (!isLast && this.#isCheckpointDue(now)) await this.#checkpoint(snapshot);
+    else if (now - this.#lastStoredAt >= storePointsEveryMs) await this.#storePoints();
     if (!isLast && this.#wish === "pause") await this.#hold();
     return this.#wish === "stop" ? "stop" : "continue";
+  }
+
+  async keepCheckpoint(step: number, bytes: Uint8Array): Promise<void> {
+    await this.#storePoints();
+    await this.#keeping(async () => {
+      await this.#store.saveCheckpoint(this.#runId, { step, bytes });
+      await this.#store.updateRun(this.#runId, { step });
+    });
   }
 
   /** Sends the reports gathered so far to the page. */
@@ -133,21 +146,24 @@ export class LiveRun implements RunHost {
     if (this.#wish === "run") await this.become("running");
   }
 
+  #isCheckpointDue(now: number): boolean {
+    if (this.#wish !== "run" || this.#isCheckpointWanted) return true;
+    return now - this.#lastCheckpointAt >= Math.max(checkpointEveryMs, this.#checkpointMs / checkpointShare);
+  }
+
   async #checkpoint(snapshot: () => Promise<Uint8Array>): Promise<void> {
     this.#isCheckpointWanted = false;
     const step = this.#step;
-    const bytes = await snapshot();
-    await this.#storePoints();
-    await this.#keeping(async () => {
-      await this.#store.saveCheckpoint(this.#runId, { step, bytes });
-      await this.#store.updateRun(this.#runId, { step });
-    });
+    const begun = performance.now();
+    await this.keepCheckpoint(step, await snapshot());
     this.#lastCheckpointAt = performance.now();
+    this.#checkpointMs = this.#lastCheckpointAt - begun;
   }
 
   async #storePoints(): Promise<void> {
     const reports = this.#unstored;
     this.#unstored = [];
+    this.#lastStoredAt = performance.now();
     if (reports.length > 0) await this.#keeping(() => this.#store.appendPoints(this.#runId, reports));
   }
 

@@ -27,6 +27,8 @@ export interface RunHost {
    * `snapshot` serializes everything that a bit-identical continuation needs; called only where it is wanted.
    */
   afterStep(report: StepReport, snapshot: () => Promise<Uint8Array>): Promise<"continue" | "stop">;
+  /** Keeps a state now; for the last good one when the next update failed (`train.notFinite`). */
+  keepCheckpoint(step: number, snapshot: Uint8Array): Promise<void>;
 }
 
 export interface TrainingBackend {

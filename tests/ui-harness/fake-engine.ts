@@ -102,6 +102,7 @@ export const fakeEngine: Engine = {
       await wait(stepMs);
       if (step === stepOf(comment, "hang")) await wait(1e9);
       if (step === stepOf(comment, "nan")) {
+        await host.keepCheckpoint(step - 1, encode(step - 1));
         throw new LorasmithError("train.notFinite", `The loss became invalid at step ${step}.`, { step });
       }
       if (step === stepOf(comment, "lose") && !hasLostDevice) {

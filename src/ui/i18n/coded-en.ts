@@ -16,7 +16,7 @@ export const codedEn = {
     },
     "gpu.outOfMemory": {
       what: "The GPU ran out of memory while allocating {what} ({bytes:bytes}).",
-      do: "Close other programs, turn on gradient_checkpointing, or lower the resolution, the batch size or network_dim. The last checkpoint is kept.",
+      do: "Close other programs, turn on gradient_checkpointing, or lower the resolution, the batch size or network_dim.",
     },
     "gpu.bindingTooLarge": {
       what: "{tensor} needs {bytes:bytes} in one piece, and this GPU allows {limit:bytes}.",
@@ -24,7 +24,7 @@ export const codedEn = {
     },
     "gpu.deviceLost": {
       what: "The graphics driver restarted again and again.",
-      do: "Your last checkpoint is kept. Close other programs that use the GPU, or lower the resolution or batch size, then continue.",
+      do: "Close other programs that use the GPU, or lower the resolution or batch size, then continue.",
     },
     "gpu.shader": {
       what: "The graphics driver rejected the program {kernel}.",
@@ -32,7 +32,7 @@ export const codedEn = {
     },
     "train.notFinite": {
       what: "The loss became invalid at step {step}, so the run stopped.",
-      do: "The last good checkpoint is kept. The usual cause is a learning rate that is too high: halve it, and start again.",
+      do: "The usual cause is a learning rate that is too high: halve it, and start again.",
     },
     "run.otherTab": {
       what: "Another tab is training.",
@@ -71,13 +71,62 @@ export const codedEn = {
     "safetensors.offsets": { what: "In {file} the position of {tensor} is wrong.", do: damaged },
     "safetensors.overlap": { what: "In {file} the data of {tensor} overlaps another tensor's.", do: damaged },
     "safetensors.trailing": { what: "{file} has bytes behind its last tensor.", do: damaged },
+    "safetensors.noTensor": { what: "{file} has no tensor {tensor}.", do: damaged },
+    "safetensors.notFloat": { what: "{file} stores {tensor} as {dtype}, which is no floating-point format.", do: damaged },
+    "checkpoint.lora": { what: "{file} is a LoRA, not a base model.", do: "Choose the checkpoint that the new LoRA shall be trained on." },
+    "checkpoint.notAModel": {
+      what: "{file} is not a diffusion model.",
+      do: "Choose a Stable Diffusion 1.x or 2.x checkpoint, a .safetensors file of 2 to 8 GB.",
+    },
+    "checkpoint.unsupported": {
+      what: "{file} is a model of another kind and cannot be trained here.",
+      do: "Stable Diffusion 1.x and 2.x checkpoints can.",
+    },
+    "checkpoint.unknownTensors": {
+      what: "{file} has tensors in its UNet that Stable Diffusion 1 and 2 do not have: {tensors}",
+      do: "It is another kind of model. Choose another checkpoint.",
+    },
+    "checkpoint.dtype": {
+      what: "{file} stores weights in a format that cannot be trained from.",
+      do: "Choose the F16, BF16 or F32 version of the model.",
+    },
+    "model.noVae": { what: "{file} has no VAE encoder.", do: "Choose the version of the checkpoint with its VAE." },
+    "model.notFinite": { what: "In {file} the values of {key} are not finite in half precision.", do: damaged },
+    "model.unreadable": { what: "{file} could not be read.", do: "Choose it again; if that does not help, download it again." },
+    "dataset.noPictures": {
+      what: "No pictures were found ({files} files looked at).",
+      do: "Choose a folder that holds PNG, JPEG, WebP or BMP pictures, or folders such as 10_name with pictures in them.",
+    },
+    "image.undecodable": { what: "{file} cannot be read as a picture.", do: "Replace or remove it." },
+    "image.tooLarge": { what: "{file} is too large: {width} × {height} pixels.", do: "Make it smaller, or remove it." },
+    "image.tooSmall": {
+      what: "{file} is too small: {width} × {height} pixels.",
+      do: "Turn off bucket_no_upscale, replace the picture, or remove it.",
+    },
+    "caption.empty": { what: "The caption file {file} is empty.", do: "Write a caption into it, or delete it to use the folder's name." },
+    "caption.notUtf8": { what: "The caption file {file} is not UTF-8 text.", do: "Save it again as UTF-8." },
+    "train.noBatches": { what: "There is nothing to train on.", do: "Choose a folder with pictures that can be used." },
+    "train.nothingToTrain": { what: "Nothing would be trained: both learning rates are 0.", do: "Set unet_lr or text_encoder_lr." },
     "checkpoint.missingTensors": { what: "{file} lacks {count} tensors of the model: {tensors}", do: damaged },
     "checkpoint.wrongShape": {
       what: "{file} has {count} tensors whose shapes do not fit: {tensors}",
       do: "It is built differently from Stable Diffusion 1 and 2, or damaged. Choose another checkpoint.",
     },
   },
-  problem: {},
+  problem: {
+    "image.undecodable": "Cannot be read as a picture.",
+    "image.tooLarge": "Too large: {width} × {height} pixels.",
+    "caption.empty": "The caption is empty. Write one, or delete the file to use the folder's name.",
+    "caption.notUtf8": "The caption is not UTF-8 text. Save it again as UTF-8.",
+    "ignored.unsupportedPicture": "This picture format is not read. Save it as PNG, JPEG or WebP.",
+    "ignored.captionWithoutPicture": "There is no picture beside this caption.",
+    "ignored.nested": "In a folder inside a repeats folder. Only pictures directly in it are used.",
+    "ignored.outsideRepeatsFolders": "Beside folders with repeats in their names, so it is passed over.",
+    "ignored.regularization": "A regularization picture. These are not used.",
+    "dataset.repeatsOne": "“{dir}” has no repeats in its name, as 10_name has, so each picture counts once per epoch.",
+    "dataset.otherCaptionExtension": "{count} captions end differently from caption_extension ({extension}), and are used.",
+    "dataset.captionsMissing": "{count} of {total} pictures in “{dir}” have no caption, and get the words of the folder's name: “{classTokens}”.",
+  },
   advice: {},
   rule: {
     "config.conflict.network_train_unet_only":

@@ -24,6 +24,12 @@ export class Formatter {
     return new Intl.NumberFormat(this.#locale, { minimumSignificantDigits: 3, maximumSignificantDigits: 3 }).format(value);
   }
 
+  /** A mark on an axis: as short as it can be. */
+  mark(value: number): string {
+    if (value !== 0 && Math.abs(value) < 0.001) return value.toExponential(0);
+    return new Intl.NumberFormat(this.#locale, { maximumSignificantDigits: 3 }).format(value);
+  }
+
   /** 1.2 B, 860 M; Chinese counts in 亿 and 万. */
   compact(value: number): string {
     return new Intl.NumberFormat(this.#locale, { notation: "compact", maximumSignificantDigits: 3 }).format(value);
@@ -32,25 +38,26 @@ export class Formatter {
   /** Whole MiB up to 10 GiB, so that parts can be compared and added; KiB below one. */
   mebibytes(bytes: number): string {
     const mebi = bytes / 2 ** 20;
-    if (mebi >= 10 || bytes === 0) return `${this.number(Math.round(mebi))} MiB`;
-    if (mebi >= 0.1) return `${new Intl.NumberFormat(this.#locale, { maximumFractionDigits: 1 }).format(mebi)} MiB`;
-    return `${this.number(Math.ceil(bytes / 1024))} KiB`;
+    if (mebi >= 10 || bytes === 0) return `${this.number(Math.round(mebi))}\u00a0MiB`;
+    if (mebi >= 0.1) return `${new Intl.NumberFormat(this.#locale, { maximumFractionDigits: 1 }).format(mebi)}\u00a0MiB`;
+    return `${this.number(Math.ceil(bytes / 1024))}\u00a0KiB`;
   }
 
   /** The unit that gives a short number. */
   bytes(bytes: number): string {
     const gibi = bytes / 2 ** 30;
-    return gibi >= 1 ? `${this.number(gibi)} GiB` : this.mebibytes(bytes);
+    return gibi >= 1 ? `${this.number(gibi)}\u00a0GiB` : this.mebibytes(bytes);
   }
 
   flops(count: number): string {
     const units = ["FLOP", "kFLOP", "MFLOP", "GFLOP", "TFLOP", "PFLOP"];
     const power = count < 1 ? 0 : Math.min(units.length - 1, Math.floor(Math.log10(count) / 3));
-    return `${new Intl.NumberFormat(this.#locale, { maximumSignificantDigits: 3 }).format(count / 1000 ** power)} ${units[power]}`;
+    return `${new Intl.NumberFormat(this.#locale, { maximumSignificantDigits: 3 }).format(count / 1000 ** power)}\u00a0${units[power]}`;
   }
 
-  /** The two largest units that matter: 1 h 4 min, 6 min 26 s, 1.34 s. */
+  /** The two largest units that matter: 1h 4m, 6m 26s, 1.3s. */
   duration(ms: number): string {
+    if (ms > 0 && ms < 100) return this.#unit(ms, "millisecond", ms < 10 ? 1 : 0);
     const seconds = ms / 1000;
     if (seconds < 10) return this.#unit(seconds, "second", seconds < 1 ? 2 : 1);
     const whole = Math.round(seconds);
@@ -65,8 +72,8 @@ export class Formatter {
     return new Intl.DateTimeFormat(this.#locale, { dateStyle: "medium", timeStyle: "short" }).format(ms);
   }
 
-  #unit(value: number, unit: "second" | "minute" | "hour", digits = 0): string {
-    const format = { style: "unit", unit, unitDisplay: "short", maximumFractionDigits: digits } as const;
+  #unit(value: number, unit: "millisecond" | "second" | "minute" | "hour", digits = 0): string {
+    const format = { style: "unit", unit, unitDisplay: "narrow", maximumFractionDigits: digits } as const;
     return new Intl.NumberFormat(this.#locale, format).format(value);
   }
 }

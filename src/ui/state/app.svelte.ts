@@ -15,7 +15,7 @@ import { RunMonitor } from "./run-monitor.svelte.ts";
 import { Setup } from "./setup.svelte.ts";
 
 /** Why Start cannot be pressed; i18n keys under `block`. */
-export type Blocker = "gpu" | "model" | "dataset" | "settings" | "otherTab" | "busy" | "plan" | "planFailed";
+export type Blocker = "gpu" | "model" | "dataset" | "settings" | "problems" | "otherTab" | "busy" | "plan" | "planFailed";
 
 export class App {
   readonly preferences: Preferences;
@@ -101,6 +101,19 @@ export class App {
     await this.#guard(() => this.refreshRuns());
   }
 
+  /** After a run that diverged: its settings again, gentler. */
+  async setUpWithHalfRate(): Promise<void> {
+    const { run } = this.monitor;
+    if (run === undefined) return;
+    this.useSettingsOf(run);
+    for (const key of ["learning_rate", "unet_lr", "text_encoder_lr"] as const) {
+      const rate = run.config[key];
+      if (rate !== null) this.setup.form.set(key, rate / 2);
+    }
+    this.setup.settingsChanged();
+    await this.leaveRun();
+  }
+
   async openRun(run: RunRecord): Promise<void> {
     await this.#guard(() => this.monitor.open(run, false));
   }
@@ -176,6 +189,7 @@ export class App {
       ["busy", setup.isBusy],
       ["model", setup.model === undefined && setup.modelBusy === undefined],
       ["dataset", setup.dataset === undefined && setup.datasetBusy === undefined],
+      ["problems", setup.unusablePaths.length > 0],
       ["settings", !setup.form.isValid],
     ];
     const blockers = found.filter(([, holds]) => holds).map(([blocker]) => blocker);

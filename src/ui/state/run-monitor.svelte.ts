@@ -40,7 +40,7 @@ export class RunMonitor {
   #need: ModelNeed | undefined = $state();
   #wrongPick: string | undefined = $state();
   #copyProgress: { readonly done: number; readonly total: number } | undefined = $state.raw();
-  #hasLostDevice = $state(false);
+  #deviceLostStep: number | undefined = $state();
   #checkpointStep: number | undefined = $state();
 
   constructor(client: TrainClient, smoothing: number) {
@@ -92,8 +92,9 @@ export class RunMonitor {
   get copyProgress() {
     return this.#copyProgress;
   }
-  get hasLostDevice() {
-    return this.#hasLostDevice;
+  /** Set once the device was lost in this run: the step it continued from. */
+  get deviceLostStep() {
+    return this.#deviceLostStep;
   }
   /** The step that a continuation or "keep" would start from; undefined where there is no checkpoint. */
   get checkpointStep() {
@@ -238,7 +239,7 @@ export class RunMonitor {
     this.#recovered = undefined;
     this.#need = undefined;
     this.#wrongPick = undefined;
-    this.#hasLostDevice = false;
+    this.#deviceLostStep = undefined;
     this.#checkpointStep = undefined;
   }
 
@@ -275,7 +276,7 @@ export class RunMonitor {
       steps: (reports) => this.#addSteps(reports),
       log: (entry) => {
         if (this.#run !== undefined) this.#addLog({ runId: this.#run.id, at: Date.now(), entry });
-        if (entry.code === "run.deviceLost") this.#hasLostDevice = true;
+        if (entry.code === "run.deviceLost") this.#deviceLostStep = Number(entry.data?.["step"] ?? 0);
       },
       state: (change) => this.#changeState(change),
     };

@@ -39,7 +39,8 @@ export interface OpenedDataset {
   readonly id: string;
   readonly name: string;
   readonly report: DatasetReport;
-  /** Files of the previews, for thumbnails. */
+  readonly files: readonly DatasetFile[];
+  /** The first usable pictures, for thumbnails. */
   readonly previews: readonly DatasetFile[];
   /** False where there was no room: a reload will ask again. */
   readonly isKept: boolean;
@@ -163,6 +164,16 @@ export class Setup {
     }
   }
 
+  /** Files that a run does not start with. */
+  get unusablePaths(): string[] {
+    return (this.#dataset?.report.problems ?? []).filter(({ severity }) => severity === "error").map(({ path }) => path);
+  }
+
+  async leaveOutUnusable(): Promise<void> {
+    const unusable = new Set(this.unusablePaths);
+    await this.importDataset((this.#dataset?.files ?? []).filter(({ path }) => !unusable.has(path)));
+  }
+
   /** Takes a change of a setting; the plan follows. */
   setParameter(key: ParameterKey, raw: unknown): void {
     this.form.set(key, raw);
@@ -224,7 +235,7 @@ export class Setup {
 
   #showDataset(id: string, name: string, report: DatasetReport, files: readonly DatasetFile[], isKept: boolean): void {
     const wanted = new Set(report.previewPaths);
-    this.#dataset = { id, name, report, isKept, previews: files.filter(({ path }) => wanted.has(path)) };
+    this.#dataset = { id, name, report, isKept, files, previews: files.filter(({ path }) => wanted.has(path)) };
     this.#planSoon();
   }
 
