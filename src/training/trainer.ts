@@ -169,15 +169,19 @@ class UpdateLoop {
 
   async #state(update: number): Promise<RunState> {
     const { adapters, optimizer } = this.#engine.plan.options;
+    // Text encoder layers behind clip_skip have modules that no gradient reaches: they stay and are saved as they began.
+    const initial = initialAdapter(adapters, this.#seed);
+    const zeros = new Map([...initial].map(([name, { down, up }]) => [name, { down: down.map(() => 0), up: up.map(() => 0) }]));
+    const complete = (rest: ReadonlyMap<string, ModuleWeights>, read: ReadonlyMap<string, ModuleWeights>) => new Map([...rest, ...read]);
     const banks: Map<string, ModuleWeights>[] = [];
-    for (let i = 0; i < optimizer.stateCount; i++) banks.push(await this.#engine.adapters.read(i));
+    for (let i = 0; i < optimizer.stateCount; i++) banks.push(complete(zeros, await this.#engine.adapters.read(i)));
     return {
       update,
       seed: this.#seed,
       config: this.#job.config,
       facts: this.#job.facts,
       modules: adapters.targets.map(({ name, in: width, out, fileRank }) => ({ name, in: width, out, fileRank })),
-      weights: await this.#engine.adapters.read("params"),
+      weights: complete(initial, await this.#engine.adapters.read("params")),
       optimizer: banks,
     };
   }

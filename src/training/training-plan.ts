@@ -10,7 +10,7 @@ import { buildTrainGraph } from "./model-graphs.ts";
 import type { Optimizer } from "../gpu/optimizers/optimizer.ts";
 import type { Tier } from "../gpu/tier.ts";
 import type { Tensor } from "../gpu/graph/tensor.ts";
-import type { WeightSource } from "../gpu/graph/graph.ts";
+import type { Param, WeightSource } from "../gpu/graph/graph.ts";
 import type { AdapterSet } from "../lora/adapter-set.ts";
 import type { Checkpoint } from "../models/checkpoint-types.ts";
 
@@ -61,6 +61,7 @@ export function planTraining(options: TrainingPlanOptions): TrainingPlan {
   const steps = new Map<string, ProgramPlan>();
   const weights = new Map<Tensor, WeightSource>();
   const seen = new Set<string>();
+  const params = new Map<string, Param>();
   for (const shape of shapes) {
     const key = shapeKey(shape);
     if (steps.has(key)) continue;
@@ -76,8 +77,11 @@ export function planTraining(options: TrainingPlanOptions): TrainingPlan {
       if (!seen.has(tensor.name)) weights.set(tensor, source);
       seen.add(tensor.name);
     }
+    for (const param of graph.params) params.set(param.value.name, param);
   }
-  const stepResidents = [...steps.values()].flatMap((plan) => plan.residents);
+  // Gradients in the order of the parameters: the optimizer walks both pools in step.
+  const adapterTensors = [...[...params.values()].map(({ value }) => value), ...[...params.values()].map(({ grad }) => grad)];
+  const stepResidents = [...adapterTensors, ...[...steps.values()].flatMap((plan) => plan.residents)];
   const update = planProgram("update", buildUpdate(optimizer, planResidents(stepResidents, tier.limits), adapters.groups), tier);
   const residents = planResidents([...stepResidents, ...update.residents], tier.limits);
   const plans = [...steps.values(), update];
