@@ -54,7 +54,8 @@ export function differentiate(graph: Graph, seeds: readonly { of: Tensor; gradie
     if (producer === undefined) return tensor;
     const index = producer.outputs.indexOf(tensor);
     const insideRegion = producer.region !== undefined && !crossing.has(tensor);
-    if (producer.keep[index] !== "recompute" && !insideRegion) return tensor;
+    const keep = producer.keep[index];
+    if (keep === "always" || (keep === "save" && !insideRegion)) return tensor;
     const known = recomputed.get(tensor);
     if (known !== undefined) return known;
     const inputs: Record<string, Tensor> = {};

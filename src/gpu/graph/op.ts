@@ -11,12 +11,16 @@ export type TensorMap = Readonly<Record<string, Tensor>>;
 export interface OutputSpec {
   readonly shape: readonly number[];
   readonly dtype?: DType;
-  /**
-   * "recompute": the value is cheap (pointwise); a backward that wants it runs the op again from its inputs
-   * instead of keeping the value alive. Default "save".
-   */
-  readonly keep?: "save" | "recompute";
+  readonly keep?: KeepPolicy;
 }
+
+/**
+ * What the backward does for a forward value that it wants.
+ * - save (default): keeps it alive; inside a checkpoint region it is computed again
+ * - recompute: cheap (pointwise), so it is always computed again
+ * - always: tiny (statistics), so it is kept even inside a checkpoint region
+ */
+export type KeepPolicy = "save" | "recompute" | "always";
 
 /** A tensor value in the float64 reference interpreter. */
 export interface RefTensor {

@@ -22,7 +22,7 @@ const applyKernel = { name: "group-norm-apply", source: applySource };
 /** x [B, ..., C] -> [B, groups, 2]: mean and 1/sqrt(variance + eps), population variance. */
 export const groupNormStatsOp: OpDef<{ groups: number; eps: number }> = {
   kind: "groupNormStats",
-  outputs: ({ x }, { groups }) => [{ shape: [dim(x!, 0), groups, 2] }],
+  outputs: ({ x }, { groups }) => [{ shape: [dim(x!, 0), groups, 2], keep: "always" }],
   lower(ctx, { groups, eps }) {
     const x = ctx.input("x");
     const { batch, channels, rows, defines } = groupNormSizes(x, groups);

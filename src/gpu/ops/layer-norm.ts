@@ -69,7 +69,7 @@ const layerNormDxOp: OpDef<object> = {
 /** x [..., C], gamma, beta [C] f32 -> y shaped like x, and [rows, 2] mean and 1/sqrt(variance + eps). */
 export const layerNormOp: OpDef<{ eps: number }> = {
   kind: "layerNorm",
-  outputs: ({ x }) => [{ shape: x!.shape, keep: "recompute" }, { shape: [rowCount(x!), 2] }],
+  outputs: ({ x }) => [{ shape: x!.shape, keep: "recompute" }, { shape: [rowCount(x!), 2], keep: "always" }],
   gradient(ctx) {
     const { x, gamma } = ctx.inputs;
     const dy = ctx.dy();
