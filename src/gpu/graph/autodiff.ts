@@ -54,7 +54,7 @@ export function differentiate(graph: Graph, seeds: readonly { of: Tensor; gradie
     if (producer === undefined) return tensor;
     const index = producer.outputs.indexOf(tensor);
     const insideRegion = producer.region !== undefined && !crossing.has(tensor);
-    const keep = producer.keep[index];
+    const keep = producer.specs[index]?.keep ?? "save";
     if (keep === "always" || (keep === "save" && !insideRegion)) return tensor;
     const known = recomputed.get(tensor);
     if (known !== undefined) return known;
@@ -65,12 +65,14 @@ export function differentiate(graph: Graph, seeds: readonly { of: Tensor; gradie
       recomputed.set(tensor, view);
       return view;
     }
-    const again = graph.scope(`${producer.scope}~`, () => graph.addBound(producer.op, inputs));
-    producer.outputs.forEach((output, i) => {
-      const copy = again[i];
-      invariant(copy !== undefined, "recomputation changed the number of outputs");
-      recomputed.set(output, copy);
+    const wanted = producer.outputs.filter((output, i) => {
+      const reuseAs = producer.specs[i]?.reuseAs;
+      if (reuseAs !== undefined) inputs[reuseAs] = output;
+      return reuseAs === undefined;
     });
+    const again = graph.scope(`${producer.scope}~`, () => graph.addBound(producer.op, inputs));
+    invariant(again.length === wanted.length, `${producer.op.kind}: recomputation changed the outputs`);
+    wanted.forEach((output, i) => recomputed.set(output, again[i] ?? output));
     const copy = recomputed.get(tensor);
     invariant(copy !== undefined, "recomputed tensor is missing");
     return copy;

@@ -3,7 +3,7 @@
  * backward half, lowering turns it into kernel calls. No GPU here.
  */
 import { invariant } from "../../errors.ts";
-import { bindOp, type BoundOp, type KeepPolicy, type OpDef, type OutputSpec, type TensorMap } from "./op.ts";
+import { bindOp, type BoundOp, type OpDef, type OutputSpec, type TensorMap } from "./op.ts";
 import { elementCount, rootOf, type DType, type Tensor, type TensorRole } from "./tensor.ts";
 import { viewOp } from "./view.ts";
 
@@ -16,7 +16,7 @@ export interface GraphNode {
   readonly accumulates: TensorMap;
   /** Checkpoint region, if the node is inside one. */
   readonly region: number | undefined;
-  readonly keep: readonly KeepPolicy[];
+  readonly specs: readonly OutputSpec[];
   /** Module path for profiles and errors. */
   readonly scope: string;
 }
@@ -147,7 +147,7 @@ export class Graph {
       outputs,
       accumulates: options.accumulates ?? {},
       region: this.#region,
-      keep: specs.map((spec) => spec.keep ?? "save"),
+      specs,
       scope,
     };
     this.nodes.push(node);

@@ -12,6 +12,8 @@ export interface OutputSpec {
   readonly shape: readonly number[];
   readonly dtype?: DType;
   readonly keep?: KeepPolicy;
+  /** With keep "always": the input under which a recomputation of the op is handed this output, to leave it out. */
+  readonly reuseAs?: string;
 }
 
 /**

@@ -37,7 +37,9 @@ export const linearOp: OpDef<LinearAttrs> = {
       return [y];
     }
     const rank = checkAdapter(down, up, groups, lastDim(x), n);
-    return [y, { shape: [...leading, groups * rank] }];
+    if (inputs["h"] !== undefined) return [y];
+    // h is small and costs a dispatch: kept even inside checkpoint regions.
+    return [y, { shape: [...leading, groups * rank], keep: "always", reuseAs: "h" }];
   },
   gradient(ctx, attrs) {
     const dy = ctx.dy();
@@ -74,17 +76,18 @@ export const linearOp: OpDef<LinearAttrs> = {
     const cols = dim(w, 0);
     const main = { rows, cols, red, a: x, w, y, weightsByReduction: false, bias: ctx.optional("bias"), addend: ctx.optional("addend") };
     if (down === undefined || up === undefined) return [gemmCall(ctx.tier, main)];
-    const h = ctx.output(1);
-    return [
-      gemmCall(ctx.tier, { rows, cols: lastDim(h), red, a: x, w: down, y: h, weightsByReduction: false, scale: loraScale }),
-      gemmCall(ctx.tier, { ...main, groups, extension: { a: h, aStride: lastDim(h), w: up, red: lastDim(up) } }),
-    ];
+    const known = ctx.optional("h");
+    const h = known ?? ctx.output(1);
+    const product = gemmCall(ctx.tier, { ...main, groups, extension: { a: h, aStride: lastDim(h), w: up, red: lastDim(up) } });
+    if (known !== undefined) return [product];
+    const reduction = { rows, cols: lastDim(h), red, a: x, w: down, y: h, weightsByReduction: false, scale: loraScale };
+    return [gemmCall(ctx.tier, reduction), product];
   },
   flops({ x, w, down, up }) {
     const rows = rowCount(x!);
     return 2 * rows * (elementCount(w!.shape) + (down && up ? elementCount(down.shape) + elementCount(up.shape) : 0));
   },
-  reference({ x, w, bias, addend, down, up }, { loraScale, groups }) {
+  reference({ x, w, bias, addend, down, up, h: known }, { loraScale, groups }) {
     const red = x!.shape.at(-1)!;
     const rows = x!.data.length / red;
     const cols = w!.shape[0]!;
@@ -105,7 +108,7 @@ export const linearOp: OpDef<LinearAttrs> = {
         y[m * cols + n] = sum;
       }
     }
-    return up === undefined ? [y] : [y, h];
+    return up === undefined || known !== undefined ? [y] : [y, h];
   },
 };
 
