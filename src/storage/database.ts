@@ -2,11 +2,12 @@
  * The one IndexedDB database. Records only; base models are files in OPFS (`opfs.ts`). Nobody else opens a database.
  * A schema change is a new entry at the end of `migrations`; entries that shipped never change.
  */
+import type { TrainingConfig } from "../config/parameters.ts";
 import { openDB } from "idb";
 import type { DBSchema, IDBPDatabase } from "idb";
 import type { SerializedError } from "../errors.ts";
 import type { LogEntry } from "../training/events.ts";
-import type { ConfigValues, RunState } from "../workers/train-protocol.ts";
+import type { RunState } from "../workers/train-protocol.ts";
 import { storing } from "./storage-errors.ts";
 
 /** How to find a picked base model again after a reload. */
@@ -25,7 +26,7 @@ export interface RunRecord {
   /** Milliseconds since 1970. */
   readonly createdAt: number;
   readonly name: string;
-  readonly config: ConfigValues;
+  readonly config: TrainingConfig;
   readonly state: RunState;
   readonly model: ModelRef;
   readonly datasetId: string;

@@ -10,7 +10,7 @@ const checkpointsKept = 2;
 
 export interface Checkpoint {
   readonly step: number;
-  readonly bytes: Uint8Array;
+  readonly bytes: Uint8Array<ArrayBuffer>;
 }
 
 export interface RunStore {
@@ -110,7 +110,7 @@ export const runStore: RunStore = {
   async saveCheckpoint(runId, { step, bytes }) {
     await storing("a checkpoint", async () => {
       const tx = (await openDatabase()).transaction("checkpoints", "readwrite");
-      await tx.store.put({ runId, step, bytes: new Blob([bytes as Uint8Array<ArrayBuffer>]) });
+      await tx.store.put({ runId, step, bytes: new Blob([bytes]) });
       const keys = await tx.store.getAllKeys(keysOf(runId));
       await Promise.all([...keys.slice(0, -checkpointsKept).map((key) => tx.store.delete(key)), tx.done]);
     });

@@ -1,16 +1,16 @@
 /** The backend of the product: opens what was picked with the pure libraries, and trains with the engine. */
 import type { TrainingConfig } from "../config/parameters.ts";
 import { blobFolder } from "../dataset/blob-folder.ts";
-import { bucketOptions, planBuckets } from "../dataset/buckets.ts";
-import { inspectDataset } from "../dataset/inspect.ts";
+import { datasetError, inspectDataset } from "../dataset/inspect.ts";
 import type { InspectedDataset } from "../dataset/inspect.ts";
 import { LorasmithError } from "../errors.ts";
 import { blobSource } from "../formats/byte-source.ts";
 import { openSafetensors } from "../formats/safetensors.ts";
 import { openCheckpoint } from "../models/config.ts";
 import type { Checkpoint } from "../models/config.ts";
-import { planSteps } from "../training/steps.ts";
+import { planDataset } from "../training/run-plan.ts";
 import { describeDataset, stepsReport } from "./dataset-report.ts";
+import { decodePicture } from "./decode-picture.ts";
 import type { Engine } from "./engine.ts";
 import { inspectGpu } from "./gpu-report.ts";
 import type { DatasetFile, DatasetReport, ModelReport, PlanReport } from "./train-protocol.ts";
@@ -55,29 +55,27 @@ export class EngineBackend implements TrainingBackend {
   async plan(config: TrainingConfig): Promise<PlanReport> {
     if (this.#files.length === 0) return { advice: [] };
     const dataset = await this.#inspect(config.caption_extension);
-    const plan = planBuckets(dataset.pictures, bucketOptions(config));
-    const steps = planSteps({
-      bucketSizes: plan.buckets.map(({ items }) => items.length),
-      batchSize: config.train_batch_size,
-      accumulation: config.gradient_accumulation_steps,
-      maxSteps: config.max_train_steps,
-      maxEpochs: config.max_train_epochs,
-    });
-    const buckets = plan.buckets.map(({ resolution: [width, height], items }) => ({ width, height, count: items.length }));
-    const known = { buckets, steps: stepsReport(dataset, config, steps), advice: [] };
+    const plan = planDataset(dataset.pictures, config);
+    const known = {
+      buckets: plan.buckets.buckets.map(({ resolution: [width, height], items }) => ({ width, height, count: items.length })),
+      steps: stepsReport(dataset, config, plan.steps),
+      advice: [],
+    };
     if (this.#checkpoint === undefined) return known;
-    return { ...known, ...(await this.#engine.forecast({ config, checkpoint: this.#checkpoint, buckets: plan, steps })) };
+    return { ...known, ...(await this.#engine.forecast({ config, checkpoint: this.#checkpoint, plan })) };
   }
 
-  async train(job: TrainJob, host: RunHost): Promise<Uint8Array> {
+  async train(job: TrainJob, host: RunHost): Promise<Uint8Array<ArrayBuffer>> {
     const folder = blobFolder(job.dataset);
     const checkpoint = await open(job.model);
     const dataset = await inspectDataset(folder, job.config.caption_extension);
-    const { name, config } = job;
-    return this.#engine.train(
-      { name, config, checkpoint, dataset, folder, ...(job.checkpoint === undefined ? {} : { resume: job.checkpoint }) },
-      host,
-    );
+    if (dataset.problems.length > 0) throw datasetError(dataset.problems);
+    const pictures = dataset.pictures.map((picture) => ({
+      ...picture,
+      decode: async () => decodePicture((await folder.read(picture.path)).slice(), picture.path),
+    }));
+    const resume = job.checkpoint === undefined ? {} : { resume: job.checkpoint };
+    return this.#engine.train({ config: job.config, checkpoint, dataset, pictures, ...resume }, host);
   }
 
   exportAdapter: TrainingBackend["exportAdapter"] = (checkpoint, job) => this.#engine.exportAdapter(checkpoint, job);

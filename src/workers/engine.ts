@@ -1,36 +1,32 @@
-/** What the worker needs of the training engine. `src/training` provides it; tests put a deterministic one in its place. */
+/** What the worker needs of the training engine. `webgpu-engine.ts` provides it; tests put a deterministic one in its place. */
 import type { TrainingConfig } from "../config/parameters.ts";
-import type { BucketPlan } from "../dataset/buckets.ts";
-import type { DatasetFolder, InspectedDataset } from "../dataset/inspect.ts";
+import type { InspectedDataset } from "../dataset/inspect.ts";
 import type { Checkpoint } from "../models/config.ts";
-import type { StepPlan } from "../training/steps.ts";
+import type { DatasetPlan, TrainingPicture } from "../training/run-plan.ts";
 import type { Forecast } from "./train-protocol.ts";
 import type { RunHost, TrainJob } from "./training-backend.ts";
 
 export interface ForecastInput {
   readonly config: TrainingConfig;
   readonly checkpoint: Checkpoint;
-  readonly buckets: BucketPlan;
-  readonly steps: StepPlan;
+  readonly plan: DatasetPlan;
 }
 
 export interface EngineRun {
-  /** Name of the output, without extension. */
-  readonly name: string;
   readonly config: TrainingConfig;
   readonly checkpoint: Checkpoint;
   readonly dataset: InspectedDataset;
-  /** The files of `dataset`, to decode pictures from. */
-  readonly folder: DatasetFolder;
+  /** In the dataset's order; they decode themselves. */
+  readonly pictures: readonly TrainingPicture[];
   /** State to continue from, as the host got it from `snapshot`. */
-  readonly resume?: Uint8Array;
+  readonly resume?: Uint8Array<ArrayBuffer>;
 }
 
 export interface Engine {
-  /** Plans without allocating; `resultBytes` is the size of the file that would be written. */
+  /** Plans without allocating. `resultBytes` is the size of the tensors in the file that would be written. */
   forecast(input: ForecastInput): Promise<{ readonly forecast: Forecast; readonly resultBytes: number }>;
   /** A whole run, see `TrainingBackend.train`. */
-  train(run: EngineRun, host: RunHost): Promise<Uint8Array>;
+  train(run: EngineRun, host: RunHost): Promise<Uint8Array<ArrayBuffer>>;
   /** The LoRA file of a snapshot; needs neither model nor GPU. */
-  exportAdapter(snapshot: Uint8Array, job: Pick<TrainJob, "name" | "config">): Promise<Uint8Array>;
+  exportAdapter(snapshot: Uint8Array<ArrayBuffer>, job: Pick<TrainJob, "name" | "config">): Promise<Uint8Array<ArrayBuffer>>;
 }

@@ -90,7 +90,7 @@ export class LiveRun implements RunHost {
     void this.#keeping(() => this.#store.appendLog(this.#runId, entry));
   }
 
-  async afterStep(report: StepReport, snapshot: () => Promise<Uint8Array>): Promise<"continue" | "stop"> {
+  async afterStep(report: StepReport, snapshot: () => Promise<Uint8Array<ArrayBuffer>>): Promise<"continue" | "stop"> {
     this.#step = report.step;
     this.#unsent.push(report);
     this.#unstored.push(report);
@@ -103,7 +103,7 @@ export class LiveRun implements RunHost {
     return this.#wish === "stop" ? "stop" : "continue";
   }
 
-  async keepCheckpoint(step: number, bytes: Uint8Array): Promise<void> {
+  async keepCheckpoint(step: number, bytes: Uint8Array<ArrayBuffer>): Promise<void> {
     await this.#storePoints();
     await this.#keeping(async () => {
       await this.#store.saveCheckpoint(this.#runId, { step, bytes });
@@ -151,7 +151,7 @@ export class LiveRun implements RunHost {
     return now - this.#lastCheckpointAt >= Math.max(checkpointEveryMs, this.#checkpointMs / checkpointShare);
   }
 
-  async #checkpoint(snapshot: () => Promise<Uint8Array>): Promise<void> {
+  async #checkpoint(snapshot: () => Promise<Uint8Array<ArrayBuffer>>): Promise<void> {
     this.#isCheckpointWanted = false;
     const step = this.#step;
     const begun = performance.now();

@@ -145,8 +145,8 @@ export class TrainSession implements TrainWorkerApi {
   }
 
   /** Stores the file; where there is no room it stays in memory for download and the log says so. */
-  async #keepResult(runId: string, bytes: Uint8Array, live?: LiveRun): Promise<void> {
-    const blob = new Blob([bytes as Uint8Array<ArrayBuffer>], { type: "application/octet-stream" });
+  async #keepResult(runId: string, bytes: Uint8Array<ArrayBuffer>, live?: LiveRun): Promise<void> {
+    const blob = new Blob([bytes], { type: "application/octet-stream" });
     try {
       await this.#services.store.saveResult(runId, blob);
     } catch (error) {

@@ -1,5 +1,6 @@
 /** Entry point of the training worker. */
-import { engineBackend } from "./engine-backend.ts";
+import { EngineBackend } from "./engine-backend.ts";
 import { serveTraining } from "./serve-training.ts";
+import { webgpuEngine } from "./webgpu-engine.ts";
 
-serveTraining(engineBackend());
+serveTraining(new EngineBackend(webgpuEngine()));

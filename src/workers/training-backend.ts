@@ -13,7 +13,7 @@ export interface TrainJob {
   readonly model: File;
   readonly dataset: readonly DatasetFile[];
   /** State to continue from, as `snapshot` gave it. */
-  readonly checkpoint?: Uint8Array;
+  readonly checkpoint?: Uint8Array<ArrayBuffer>;
 }
 
 /** What a run needs from its owner while it goes. */
@@ -26,9 +26,9 @@ export interface RunHost {
    * Awaited after every update; holds while paused. On "stop" the backend writes the adapter as it is and returns.
    * `snapshot` serializes everything that a bit-identical continuation needs; called only where it is wanted.
    */
-  afterStep(report: StepReport, snapshot: () => Promise<Uint8Array>): Promise<"continue" | "stop">;
+  afterStep(report: StepReport, snapshot: () => Promise<Uint8Array<ArrayBuffer>>): Promise<"continue" | "stop">;
   /** Keeps a state now; for the last good one when the next update failed (`train.notFinite`). */
-  keepCheckpoint(step: number, snapshot: Uint8Array): Promise<void>;
+  keepCheckpoint(step: number, snapshot: Uint8Array<ArrayBuffer>): Promise<void>;
 }
 
 export interface TrainingBackend {
@@ -41,7 +41,7 @@ export interface TrainingBackend {
    * A whole run; returns the bytes of the LoRA file. Throws `gpu.deviceLost` (the session continues from the last
    * checkpoint), `train.notFinite` (the session stops), or anything else typed.
    */
-  train(job: TrainJob, host: RunHost): Promise<Uint8Array>;
+  train(job: TrainJob, host: RunHost): Promise<Uint8Array<ArrayBuffer>>;
   /** The LoRA file of a checkpoint; needs no GPU. */
-  exportAdapter(checkpoint: Uint8Array, job: Omit<TrainJob, "model" | "dataset" | "checkpoint">): Promise<Uint8Array>;
+  exportAdapter(checkpoint: Uint8Array<ArrayBuffer>, job: Omit<TrainJob, "model" | "dataset" | "checkpoint">): Promise<Uint8Array<ArrayBuffer>>;
 }

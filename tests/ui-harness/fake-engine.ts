@@ -5,8 +5,7 @@
 import { LorasmithError } from "../../src/errors.ts";
 import { DeviceLostError } from "../../src/gpu/errors.ts";
 import type { Phase } from "../../src/training/events.ts";
-import { planSteps } from "../../src/training/steps.ts";
-import { bucketOptions, planBuckets } from "../../src/dataset/buckets.ts";
+import { planDataset } from "../../src/training/run-plan.ts";
 import type { Engine, EngineRun } from "../../src/workers/engine.ts";
 
 const mebi = 2 ** 20;
@@ -25,11 +24,11 @@ function stepOf(comment: string, word: string): number {
   return Number(new RegExp(`${word}@(\\d+)`).exec(comment)?.[1] ?? -1);
 }
 
-function encode(step: number): Uint8Array {
+function encode(step: number): Uint8Array<ArrayBuffer> {
   return new TextEncoder().encode(JSON.stringify({ step }));
 }
 
-function decode(bytes: Uint8Array | undefined): number {
+function decode(bytes: Uint8Array<ArrayBuffer> | undefined): number {
   if (bytes === undefined) return 0;
   return (JSON.parse(new TextDecoder().decode(bytes)) as { step: number }).step;
 }
@@ -54,7 +53,7 @@ async function prepare(run: EngineRun, stepMs: number, host: Parameters<Engine["
 }
 
 export const fakeEngine: Engine = {
-  async forecast({ config, steps }) {
+  async forecast({ config, plan }) {
     const scale = (config.resolution[0] * config.resolution[1] * config.train_batch_size) / 512 ** 2;
     const saved = (config.gradient_checkpointing ? 120 : 485) * scale;
     const parts = [
@@ -77,7 +76,7 @@ export const fakeEngine: Engine = {
         peakBytes,
         weightsBytes: 1874 * mebi,
         savedActivationBytes: saved * mebi,
-        dispatches: 1984 + steps.accumulation,
+        dispatches: 1984 + plan.steps.accumulation,
         flops: 2.41e12 * scale,
       },
       resultBytes: config.network_dim * 0.59 * mebi,
@@ -88,13 +87,7 @@ export const fakeEngine: Engine = {
     const { config } = run;
     const comment = config.training_comment;
     const stepMs = comment.includes("fast") ? 4 : 60;
-    const plan = planSteps({
-      bucketSizes: planBuckets(run.dataset.pictures, bucketOptions(config)).buckets.map(({ items }) => items.length),
-      batchSize: config.train_batch_size,
-      accumulation: config.gradient_accumulation_steps,
-      maxSteps: config.max_train_steps,
-      maxEpochs: config.max_train_epochs,
-    });
+    const plan = planDataset(run.pictures, config).steps;
     await prepare(run, stepMs, host);
     const first = decode(run.resume) + 1;
     host.phase({ phase: "train", done: first - 1, total: plan.totalUpdates });

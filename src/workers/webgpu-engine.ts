@@ -1,0 +1,82 @@
+/** The training engine on this browser's GPU. A device is held while a run goes, and no longer. */
+import { openGpu } from "../gpu/device.ts";
+import { portableTier } from "../gpu/tier.ts";
+import type { Tier } from "../gpu/tier.ts";
+import { forecast } from "../training/forecast.ts";
+import { planVae } from "../training/latent-cache.ts";
+import { randomSeed } from "../training/rng.ts";
+import { writeResult } from "../training/result.ts";
+import { describeOrigin } from "../training/run-origin.ts";
+import { planDataset } from "../training/run-plan.ts";
+import { planRun } from "../training/run-settings.ts";
+import { decodeState, encodeState } from "../training/state-file.ts";
+import { planText } from "../training/text-cache.ts";
+import { train } from "../training/trainer.ts";
+import type { Engine } from "./engine.ts";
+
+const bytesPerWeight = { float: 4, fp16: 2, bf16: 2 } as const;
+const seconds = (): number => Math.floor(Date.now() / 1000);
+
+export function webgpuEngine(): Engine {
+  let knownTier: Promise<Tier> | undefined;
+
+  /** Of this browser's adapter; where there is none the plan is for the portable tier, to show something true. */
+  const tier = (): Promise<Tier> => {
+    knownTier ??= openGpu(navigator.gpu as GPU | undefined).then(
+      (gpu) => {
+        gpu.destroy();
+        return gpu.tier;
+      },
+      () => portableTier,
+    );
+    return knownTier;
+  };
+
+  return {
+    async forecast({ config, checkpoint, plan }) {
+      const onTier = await tier();
+      const run = planRun(checkpoint, config, plan.shapes, onTier);
+      const { adapters } = run.options;
+      const cachesText = !adapters.settings.trains.textEncoder;
+      const weights = adapters.targets.reduce((sum, target) => sum + config.network_dim * (target.in + target.out), 0);
+      return {
+        forecast: forecast(run, {
+          vae: planVae(checkpoint, plan.buckets.placements.map(({ bucket }) => bucket), onTier),
+          ...(cachesText ? { text: planText(checkpoint, config.clip_skip ?? 1, onTier) } : {}),
+        }),
+        resultBytes: weights * bytesPerWeight[config.save_precision ?? "float"],
+      };
+    },
+
+    async train({ config, checkpoint, dataset, pictures, resume }, host) {
+      const state = resume === undefined ? undefined : await decodeState(resume);
+      const facts =
+        state?.facts ??
+        (await describeOrigin({
+          checkpoint,
+          config,
+          dataset,
+          plan: planDataset(pictures, config),
+          sessionId: randomSeed(),
+          startedAt: seconds(),
+        }));
+      const gpu = await openGpu(navigator.gpu as GPU | undefined);
+      try {
+        const job = { checkpoint, config, pictures, facts, ...(state === undefined ? {} : { resume: state }) };
+        const last = await train(gpu, job, {
+          signal: host.signal,
+          phase: (progress) => host.phase(progress),
+          log: (entry) => host.log(entry),
+          afterStep: (report, snapshot) => host.afterStep(report, async () => encodeState(await snapshot())),
+        });
+        return writeResult(last, seconds());
+      } finally {
+        gpu.destroy();
+      }
+    },
+
+    async exportAdapter(snapshot) {
+      return writeResult(await decodeState(snapshot), seconds());
+    },
+  };
+}
