@@ -1,0 +1,129 @@
+/** The command `plan`: what a run will need, without a GPU. */
+import { portableTier } from "../gpu/tier.ts";
+import { bucketOptions, placeImage, predefinedBuckets } from "../dataset/buckets.ts";
+import { forecast, type ForecastPart, type RunForecast } from "../training/forecast.ts";
+import { planVae, type PixelSize } from "../training/latent-cache.ts";
+import { planDataset } from "../training/run-plan.ts";
+import { planRun } from "../training/run-settings.ts";
+import { planText } from "../training/text-cache.ts";
+import type { TrainingConfig } from "../config/parameters.ts";
+import type { Checkpoint } from "../models/config.ts";
+import type { BatchShape } from "../training/training-plan.ts";
+import { noMore, readOptions, usageError, type Command } from "./command.ts";
+import { openDataset } from "./open-dataset.ts";
+import { withModel } from "./open-model.ts";
+import { pathFrom, readGiven, settingsHelp, settingsOptions, settle } from "./settings.ts";
+import { mebibytes, warn } from "./terminal.ts";
+
+const help = `lorasmith plan --model FILE [--data FOLDER] [--json] [options]
+
+Tells what a run will need on a device with WebGPU's default limits: bytes by part, dispatches and floating-point
+operations of one step by kind. The engine allocates exactly these bytes. Needs no GPU.
+
+  --model FILE       Stable Diffusion 1.x or 2.x checkpoint (.safetensors)
+  --data FOLDER      pictures; without them, resolution and train_batch_size are taken as they are
+  --json             everything as JSON
+
+${settingsHelp}
+`;
+
+export const planCommand: Command = { name: "plan", summary: "forecast memory and work of a run", help, run: runPlan };
+
+async function runPlan(argv: string[]): Promise<void> {
+  const { values: options, positionals } = readOptions("plan", argv, {
+    ...settingsOptions,
+    model: { type: "string" },
+    data: { type: "string" },
+    json: { type: "boolean", default: false },
+  });
+  noMore("plan", positionals);
+  const given = await readGiven(options);
+  const model = pathFrom(options.model, given, "pretrained_model_name_or_path");
+  if (model === undefined) throw usageError("plan", "--model is missing");
+  await withModel(model, async (checkpoint) => {
+    const { config, warnings } = settle(given, checkpoint);
+    warnings.forEach(warn);
+    const { shapes, sizes } = options.data === undefined ? assumedShapes(config) : await datasetShapes(options.data, config);
+    const result = forecastRun(checkpoint, config, shapes, sizes);
+    process.stdout.write(options.json ? `${JSON.stringify(result, null, 2)}\n` : describe(result, shapes));
+  });
+}
+
+interface RunShapes {
+  readonly shapes: readonly BatchShape[];
+  /** Pixel sizes of the pictures that are encoded. */
+  readonly sizes: readonly PixelSize[];
+}
+
+/** Full batches of pictures that have the resolution's proportions. */
+function assumedShapes(config: TrainingConfig): RunShapes {
+  const options = bucketOptions(config);
+  const { bucket } = placeImage(config.resolution, options, predefinedBuckets(options));
+  const [width, height] = bucket;
+  return { shapes: [{ batch: config.train_batch_size, height: height / 8, width: width / 8 }], sizes: [bucket] };
+}
+
+async function datasetShapes(path: string, config: TrainingConfig): Promise<RunShapes> {
+  const { pictures } = await openDataset(path, config.caption_extension);
+  const { shapes, buckets } = planDataset(pictures, config);
+  return { shapes, sizes: buckets.placements.map(({ bucket }) => bucket) };
+}
+
+function forecastRun(
+  checkpoint: Checkpoint,
+  config: TrainingConfig,
+  shapes: readonly BatchShape[],
+  sizes: readonly PixelSize[],
+): RunForecast {
+  const plan = planRun(checkpoint, config, shapes, portableTier);
+  const vae = planVae(checkpoint, sizes, portableTier);
+  const { textEncoder } = plan.options.adapters.settings.trains;
+  return forecast(plan, textEncoder ? { vae } : { vae, text: planText(checkpoint, plan.options.clipSkip, portableTier) });
+}
+
+const partNames: Readonly<Record<ForecastPart, string>> = {
+  weights: "Frozen weights (f16)",
+  adapters: "LoRA",
+  gradients: "Gradients",
+  optimizer: "Optimizer state",
+  savedActivations: "Saved activations",
+  workspace: "Workspace",
+  inputs: "Inputs, outputs, parameters",
+};
+
+const phaseNames = { cacheLatents: "Encoding pictures", cacheText: "Encoding captions", train: "Training" } as const;
+
+function describe(result: RunForecast, shapes: readonly BatchShape[]): string {
+  const sizes = shapes.map(({ batch, height, width }) => `${width * 8}x${height * 8} batch ${batch}`);
+  return [
+    `Peak GPU memory: ${mebibytes(result.peakBytes)}`,
+    `Batches: ${sizes.join(", ")}`,
+    "",
+    ...table("Memory while training", result.parts.map(({ key, bytes }) => [partNames[key], mebibytes(bytes)])),
+    "",
+    ...table("Peak by phase", result.phases.map(({ phase, peakBytes }) => [phaseNames[phase], mebibytes(peakBytes)])),
+    "",
+    ...table(
+      "One step of the largest batch",
+      [
+        ...result.byOp.map(({ op, dispatches, flops }) => [op, String(dispatches), gigaflops(flops)]),
+        ["total", String(result.dispatches), gigaflops(result.flops)],
+      ],
+      ["", "dispatches", "GFLOP"],
+    ),
+    "",
+  ].join("\n");
+}
+
+function gigaflops(flops: number): string {
+  return (flops / 1e9).toFixed(2);
+}
+
+/** First column to the left, the others to the right. */
+function table(title: string, rows: readonly (readonly string[])[], head?: readonly string[]): string[] {
+  const all = head === undefined ? rows : [head, ...rows];
+  const widths = (all[0] ?? []).map((_, column) => Math.max(...all.map((row) => row[column]?.length ?? 0)));
+  const cell = (text: string, column: number): string =>
+    column === 0 ? text.padEnd(widths[column] ?? 0) : text.padStart(widths[column] ?? 0);
+  return [title, ...all.map((row) => `  ${row.map(cell).join("  ")}`)];
+}

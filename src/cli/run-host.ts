@@ -1,0 +1,74 @@
+/** The owner of a run in the terminal: shows it, keeps its state on disk now and then, and stops it on Ctrl-C. */
+import { encodeState, type RunState } from "../training/state-file.ts";
+import type { LogEntry, PhaseProgress, StepReport } from "../training/events.ts";
+import type { TrainHost } from "../training/trainer.ts";
+import { Progress } from "./progress.ts";
+import { say, warn } from "./terminal.ts";
+import { writeWhole } from "./write-file.ts";
+
+/** Time between states on disk: at most this much work is lost in a crash. */
+const keepEveryMs = 30_000;
+/** … unless keeping takes long: then it gets at most this share of the time. */
+const maxKeepShare = 0.05;
+
+export class RunHost implements TrainHost {
+  readonly #statePath: string;
+  readonly #progress = new Progress();
+  readonly #abort = new AbortController();
+  #wantsStop = false;
+  #isTraining = false;
+  #nextKeepAt = performance.now() + keepEveryMs;
+  #latest: RunState | undefined;
+
+  constructor(statePath: string) {
+    this.#statePath = statePath;
+  }
+
+  get signal(): AbortSignal {
+    return this.#abort.signal;
+  }
+
+  get isStopping(): boolean {
+    return this.#wantsStop;
+  }
+
+  /** The newest state that is on disk. */
+  get latest(): RunState | undefined {
+    return this.#latest;
+  }
+
+  /** The first call ends the run after the update at hand, or at once where none has begun. */
+  stop(): void {
+    this.#wantsStop = true;
+    if (this.#isTraining) say("Stopping after this update; press Ctrl-C again to leave without saving.");
+    else this.#abort.abort();
+  }
+
+  phase(progress: PhaseProgress): void {
+    if (progress.phase === "train") this.#isTraining = true;
+    this.#progress.phase(progress);
+  }
+
+  log({ level, text }: LogEntry): void {
+    if (level === "info") say(text);
+    else warn(text);
+  }
+
+  async afterStep(report: StepReport, snapshot: () => Promise<RunState>): Promise<"continue" | "stop"> {
+    this.#progress.step(report);
+    if (this.#wantsStop) return "stop";
+    const started = performance.now();
+    if (started >= this.#nextKeepAt && report.step < report.totalSteps) {
+      await this.keep(await snapshot());
+      const took = performance.now() - started;
+      this.#nextKeepAt = performance.now() + Math.max(keepEveryMs, took / maxKeepShare);
+    }
+    return "continue";
+  }
+
+  /** Writes a state that the run can be continued from. @throws InputError `file.cannotWrite` */
+  async keep(state: RunState): Promise<void> {
+    await writeWhole(this.#statePath, encodeState(state));
+    this.#latest = state;
+  }
+}

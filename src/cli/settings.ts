@@ -1,0 +1,102 @@
+/** Training settings of a command: `--config` file, then `--set key=value`, and what the checkpoint itself tells. */
+import { readFile } from "node:fs/promises";
+import { parseConfig } from "../config/config.ts";
+import { readKohyaFile, parseSetOption } from "../config/kohya.ts";
+import { defaultConfig, suggestedConfig, type TrainingConfig } from "../config/parameters.ts";
+import { InputError } from "../errors.ts";
+import type { Checkpoint } from "../models/config.ts";
+
+/** Options that commands with settings share. */
+export const settingsOptions = {
+  config: { type: "string" },
+  set: { type: "string", multiple: true },
+  suggested: { type: "boolean" },
+} as const;
+
+export const settingsHelp = `Settings (by kohya's names; what is not set means what sd-scripts means by default)
+  --config FILE      kohya's configuration: TOML or JSON of sd-scripts, or a JSON of kohya_ss' GUI
+  --set KEY=VALUE    one setting, e.g. network_dim=16; repeatable, wins over --config
+  --suggested        start from the values that the page suggests instead of sd-scripts' defaults
+                     v2 and v_parameterization are read from the checkpoint unless they are set`;
+
+export interface SettingsOptions {
+  readonly config?: string | undefined;
+  readonly set?: readonly string[] | undefined;
+  readonly suggested?: boolean | undefined;
+}
+
+/** What the user wrote, not yet judged. */
+export interface GivenSettings {
+  /** Raw values by kohya key. */
+  readonly values: Readonly<Record<string, unknown>>;
+  readonly suggested: boolean;
+  readonly warnings: readonly string[];
+}
+
+/** @throws InputError `file.*`, `config.syntax`, `config.set` */
+export async function readGiven({ config, set = [], suggested = false }: SettingsOptions): Promise<GivenSettings> {
+  const file = config === undefined ? undefined : readKohyaFile(await readText(config));
+  const options = Object.fromEntries(set.map(parseSetOption));
+  return {
+    values: { ...file?.values, ...options },
+    suggested,
+    warnings: file?.warnings.map(({ message }) => message) ?? [],
+  };
+}
+
+/** A path that is given as an option, or else by the settings. */
+export function pathFrom(option: string | undefined, given: GivenSettings, key: string): string | undefined {
+  const value = option ?? given.values[key];
+  return typeof value === "string" && value !== "" ? value : undefined;
+}
+
+/**
+ * The complete configuration of a run with a checkpoint.
+ * @param base values for what is not given, instead of the defaults: those of a run that is continued
+ * @throws ConfigError for values that can't be used; InputError `config.v2` where the checkpoint contradicts
+ */
+export function settle(
+  given: GivenSettings,
+  checkpoint: Checkpoint,
+  base?: TrainingConfig,
+): { readonly config: TrainingConfig; readonly warnings: readonly string[] } {
+  const isV2 = checkpoint.family === "sd2";
+  const isV = checkpoint.predictionType === "v_prediction";
+  const detected = { v2: isV2, v_parameterization: isV };
+  const fallback = base ?? { ...(given.suggested ? startingValues(given.values) : defaultConfig()), ...detected };
+  const parsed = parseConfig(given.values, fallback);
+  const { config } = parsed;
+  if (config.v2 !== isV2) {
+    const what = isV2 ? "a Stable Diffusion 2 checkpoint" : "a Stable Diffusion 1 checkpoint";
+    throw new InputError("config.v2", `v2 is ${config.v2}, but ${checkpoint.file.source.name} is ${what}; leave v2 out`, {
+      file: checkpoint.file.source.name,
+    });
+  }
+  const warnings = [...given.warnings, ...parsed.warnings.map(({ message }) => message)];
+  if (parsed.unknownKeys.length > 0) warnings.push(`Unknown settings, not used: ${parsed.unknownKeys.join(", ")}`);
+  if (config.v_parameterization !== isV) {
+    const { predictionType, predictionSource } = checkpoint;
+    const values = `v_parameterization is ${config.v_parameterization}, but the checkpoint looks like ${predictionType}`;
+    warnings.push(`${values} (${predictionSource}); the setting is used`);
+  }
+  return { config, warnings };
+}
+
+/** Suggestions, less those that what is set would otherwise be overruled by. */
+function startingValues(values: Readonly<Record<string, unknown>>): TrainingConfig {
+  const suggested = suggestedConfig();
+  const isSet = (key: keyof TrainingConfig): boolean => Object.hasOwn(values, key);
+  return {
+    ...suggested,
+    max_train_epochs: isSet("max_train_steps") ? null : suggested.max_train_epochs,
+    text_encoder_lr: isSet("learning_rate") ? null : suggested.text_encoder_lr,
+  };
+}
+
+async function readText(path: string): Promise<string> {
+  return readFile(path, "utf8").catch((cause: unknown) => {
+    const missing = (cause as NodeJS.ErrnoException).code === "ENOENT";
+    const message = missing ? `${path} does not exist` : `${path} cannot be read`;
+    throw new InputError(missing ? "file.missing" : "file.cannotOpen", message, { file: path }, { cause });
+  });
+}

@@ -1,0 +1,161 @@
+/** The command `train`: from a checkpoint and a folder of pictures to a LoRA file. */
+import { randomInt } from "node:crypto";
+import { readFile, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { CancelledError, InputError } from "../errors.ts";
+import type { TrainingConfig } from "../config/parameters.ts";
+import type { Checkpoint } from "../models/config.ts";
+import { describeOrigin } from "../training/run-origin.ts";
+import { writeResult } from "../training/result.ts";
+import { planDataset } from "../training/run-plan.ts";
+import { decodeState, type RunState } from "../training/state-file.ts";
+import { train, type TrainJob } from "../training/trainer.ts";
+import { noMore, readOptions, usageError, type Command } from "./command.ts";
+import { describeGpu, openNodeGpu } from "./dawn.ts";
+import { openDataset, type NodeDataset } from "./open-dataset.ts";
+import { withModel } from "./open-model.ts";
+import { withRecovery } from "./recovery.ts";
+import { RunHost } from "./run-host.ts";
+import { pathFrom, readGiven, settingsHelp, settingsOptions, settle, type GivenSettings } from "./settings.ts";
+import { clearLive, mebibytes, say, warn } from "./terminal.ts";
+import { makeFolder, writeWhole } from "./write-file.ts";
+
+const help = `lorasmith train --model FILE --data FOLDER --out FOLDER [options]
+
+Trains a LoRA and writes OUT/<output_name>.safetensors. Ctrl-C finishes the update at hand, writes the LoRA so far and
+a state to continue from, and exits with 130; a second Ctrl-C leaves at once.
+
+  --model FILE       Stable Diffusion 1.x or 2.x checkpoint (.safetensors); or pretrained_model_name_or_path
+  --data FOLDER      pictures, or folders of pictures such as "10_sls 1girl"; or train_data_dir
+  --out FOLDER       where to write; or output_dir
+  --resume FILE      continue from a state file, with its settings unless others are given
+  --save-state       keep the state file of the finished run, to train it further
+
+${settingsHelp}
+`;
+
+export const trainCommand: Command = { name: "train", summary: "train a LoRA", help, run: runTrain };
+
+async function runTrain(argv: string[]): Promise<number> {
+  const { values: options, positionals } = readOptions("train", argv, {
+    ...settingsOptions,
+    model: { type: "string" },
+    data: { type: "string" },
+    out: { type: "string" },
+    resume: { type: "string" },
+    "save-state": { type: "boolean", default: false },
+  });
+  noMore("train", positionals);
+  const given = await readGiven(options);
+  const required = (option: "model" | "data" | "out", key: string): string => {
+    const path = pathFrom(options[option], given, key);
+    if (path === undefined) throw usageError("train", `--${option} is missing`);
+    return path;
+  };
+  const model = required("model", "pretrained_model_name_or_path");
+  const data = required("data", "train_data_dir");
+  const out = required("out", "output_dir");
+  const resume = options.resume === undefined ? undefined : await readState(options.resume);
+  return withModel(model, async (checkpoint) => {
+    const config = settledConfig(given, checkpoint, resume);
+    const dataset = await openDataset(data, config.caption_extension);
+    for (const { text } of dataset.inspected.notices) say(text);
+    const job = await prepare(checkpoint, config, dataset, resume);
+    await makeFolder(out);
+    return trainAndWrite(job, join(out, config.output_name), options["save-state"]);
+  });
+}
+
+function settledConfig(given: GivenSettings, checkpoint: Checkpoint, resume: RunState | undefined): TrainingConfig {
+  const { config, warnings } = settle(given, checkpoint, resume?.config);
+  warnings.forEach(warn);
+  const rates = ["learning_rate", "unet_lr", "text_encoder_lr"];
+  if (resume === undefined && !given.suggested && !rates.some((key) => Object.hasOwn(given.values, key))) {
+    warn(`no learning rate is set, so sd-scripts' default of ${config.learning_rate} is used, which hardly learns; --suggested starts from 1e-4`);
+  }
+  return config;
+}
+
+async function prepare(
+  checkpoint: Checkpoint,
+  config: TrainingConfig,
+  { inspected, pictures }: NodeDataset,
+  resume: RunState | undefined,
+): Promise<TrainJob> {
+  const plan = planDataset(pictures, config);
+  const { steps, buckets } = plan;
+  const origin = { checkpoint, config, dataset: inspected, plan };
+  const facts = await describeOrigin(
+    resume === undefined
+      ? { ...origin, sessionId: randomInt(2 ** 32), startedAt: Date.now() / 1000 }
+      : { ...origin, sessionId: resume.facts.sessionId, startedAt: resume.facts.startedAt },
+  );
+  say(`Model: ${checkpoint.file.source.name}, Stable Diffusion ${config.v2 ? 2 : 1}, ${facts.predictionType}`);
+  const shapes = buckets.buckets.map(({ resolution, items }) => `${resolution.join("x")} (${items.length})`);
+  say(`Pictures: ${pictures.length}, with repeats ${facts.numTrainImages}, in buckets ${shapes.join(", ")}`);
+  const from = resume === undefined ? "" : `, continued after ${resume.update}`;
+  say(`Steps: ${steps.totalUpdates}, ${steps.updatesPerEpoch} per epoch${from}`);
+  return { checkpoint, config, pictures, facts, ...(resume === undefined ? {} : { resume }) };
+}
+
+/** @returns the exit code */
+async function trainAndWrite(job: TrainJob, outPath: string, keepsState: boolean): Promise<number> {
+  const statePath = `${outPath}.state.safetensors`;
+  const host = new RunHost(statePath);
+  const stopListening = onInterrupt(host);
+  let state: RunState;
+  try {
+    state = await withRecovery({
+      attempt: (from) => trainOnGpu(from === undefined ? job : { ...job, resume: from }, host),
+      latest: () => host.latest,
+      onLost: (error) => warn(`${error.message}; going on from ${host.latest === undefined ? "the start" : `step ${host.latest.update}`}`),
+    }, job.resume);
+  } catch (error) {
+    if (host.latest !== undefined) say(`Kept the state after step ${host.latest.update}: ${statePath}`);
+    if (!(error instanceof CancelledError)) throw error;
+    say("Stopped before the first update; nothing was written.");
+    return 130;
+  } finally {
+    stopListening();
+  }
+  clearLive();
+  const isCutShort = state.update < job.facts.maxTrainSteps;
+  const bytes = writeResult(state, Date.now() / 1000);
+  await writeWhole(`${outPath}.safetensors`, bytes);
+  if (isCutShort || keepsState) await host.keep(state);
+  else await rm(statePath, { force: true });
+  process.stdout.write(`${outPath}.safetensors: ${state.update} steps, ${mebibytes(bytes.length)}\n`);
+  if (!isCutShort) return 0;
+  say(`To continue: the same command with --resume "${statePath}"`);
+  return 130;
+}
+
+async function trainOnGpu(job: TrainJob, host: RunHost): Promise<RunState> {
+  const gpu = await openNodeGpu();
+  say(`GPU: ${describeGpu(gpu)}`);
+  try {
+    return await train(gpu, job, host);
+  } catch (error) {
+    if (host.isStopping && host.signal.aborted) throw new CancelledError();
+    throw error;
+  } finally {
+    gpu.destroy();
+  }
+}
+
+/** Ctrl-C and a polite kill stop the run; the second one ends the program. @returns what undoes it */
+function onInterrupt(host: RunHost): () => void {
+  const listener = (): void => {
+    if (host.isStopping) process.exit(130);
+    host.stop();
+  };
+  process.on("SIGINT", listener).on("SIGTERM", listener);
+  return () => process.off("SIGINT", listener).off("SIGTERM", listener);
+}
+
+async function readState(path: string): Promise<RunState> {
+  const bytes = await readFile(path).catch((cause: unknown) => {
+    throw new InputError("file.missing", `${path} cannot be read, so there is no state to continue from`, { file: path }, { cause });
+  });
+  return decodeState(new Uint8Array(bytes));
+}

@@ -1,0 +1,37 @@
+/** Starts the program as a user does. */
+import { spawn } from "node:child_process";
+import { fileURLToPath } from "node:url";
+
+export const projectRoot = fileURLToPath(new URL("../..", import.meta.url));
+
+export function dataFile(name: string): string {
+  return `${projectRoot}tests/reference/data/${name}`;
+}
+
+export interface Finished {
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+export interface RunOptions {
+  readonly env?: NodeJS.ProcessEnv;
+  /** Told all that stderr has so far, whenever it grows. */
+  onStderr?(text: string, interrupt: () => void): void;
+}
+
+/** Runs bin/lorasmith.mjs to its end. */
+export function lorasmith(argv: readonly string[], { env = {}, onStderr }: RunOptions = {}): Promise<Finished> {
+  const child = spawn(process.execPath, [`${projectRoot}bin/lorasmith.mjs`, ...argv], { env: { ...process.env, ...env } });
+  let stdout = "";
+  let stderr = "";
+  child.stdout.setEncoding("utf8").on("data", (text: string) => (stdout += text));
+  child.stderr.setEncoding("utf8").on("data", (text: string) => {
+    stderr += text;
+    onStderr?.(stderr, () => child.kill("SIGINT"));
+  });
+  return new Promise((resolve, reject) => {
+    child.on("error", reject);
+    child.on("close", (code) => resolve({ code, stdout, stderr }));
+  });
+}
