@@ -2,6 +2,7 @@
 import { differentiate } from "../gpu/graph/autodiff.ts";
 import { Graph } from "../gpu/graph/graph.ts";
 import { diffusionLoss } from "../gpu/ops/diffusion-loss.ts";
+import { updateTensors } from "../gpu/optimizers/update-graph.ts";
 import { InputError, invariant } from "../errors.ts";
 import { ModelBuilder, noAdapters, type AdapterProvider, type WeightShapes } from "../models/model-builder.ts";
 import { buildTextEncoder } from "../models/text-encoder.ts";
@@ -65,7 +66,9 @@ export function buildTrainGraph(checkpoint: Checkpoint, options: TrainGraphOptio
   const pred = buildUNet(b, unet, { x, timestepEmbedding, context }, options.checkpointing);
   const target = graph.input(names.target, pred.shape);
   const weights = graph.input(names.lossWeights, [batch, 2]);
-  const dpred = graph.scope("loss", () => diffusionLoss(graph, pred, target, weights, graph.output(names.loss, [batch])));
+  const dpred = graph.scope("loss", () => 
+    diffusionLoss(graph, pred, target, weights, graph.output(names.loss, [batch]), graph.output(updateTensors.guard, [4])),
+  );
   differentiate(graph, [{ of: pred, gradient: dpred }]);
   return graph;
 }

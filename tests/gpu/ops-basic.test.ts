@@ -112,7 +112,7 @@ describe("diffusionLoss", () => {
       build: (g) => {
         const shape = [batch, side, side, 4];
         const loss = g.output("loss", [batch]);
-        const dpred = diffusionLoss(g, g.input("pred", shape), g.input("target", shape), g.input("weights", [batch, 2]), loss);
+        const dpred = diffusionLoss(g, g.input("pred", shape), g.input("target", shape), g.input("weights", [batch, 2]), loss, g.tensor("grad", [4], "f32", "guard"));
         return [loss, dpred];
       },
       forwardOnly: true,

@@ -1,10 +1,12 @@
 // One workgroup per sample b: loss[b] = weight[b] * mean((pred - target)^2),
 // dpred = 2 * grad_weight[b] * (pred - target) / n, where n = elements of a sample (width vec4s).
+// guard[0] becomes 1 if a loss is infinite or NaN (a set exponent of all ones); the optimizer then skips its update.
 //! read pred: array<vec4<f32>>
 //! read target_: array<vec4<f32>>
 //! read weights: array<vec2<f32>>
 //! write loss: array<f32>
 //! write dpred: array<vec4<f32>>
+//! write guard: array<f32>
 //! params width: u32
 
 var<workgroup> partial: array<f32, 256>;
@@ -27,5 +29,9 @@ fn main(@builtin(workgroup_id) wg: vec3<u32>, @builtin(local_invocation_index) l
     if (lane < half) { partial[lane] += partial[lane + half]; }
     workgroupBarrier();
   }
-  if (lane == 0u) { loss[b] = partial[0] * weight.x / n; }
+  if (lane == 0u) {
+    let value = partial[0] * weight.x / n;
+    loss[b] = value;
+    if ((bitcast<u32>(value) & 0x7f800000u) == 0x7f800000u) { guard[0] = 1.0; }
+  }
 }

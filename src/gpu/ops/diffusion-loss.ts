@@ -25,10 +25,11 @@ const diffusionLossOp: OpDef<object> = {
       weights: ctx.input("weights"),
       loss: ctx.output(0),
       dpred: ctx.output(1),
+      guard: ctx.accumulated("guard"),
     };
     return [{ kernel, defines: {}, bindings, params: { width }, grid: [batch, 1, 1] }];
   },
-  reference({ pred, target, weights }) {
+  reference({ pred, target, weights, guard }) {
     const batch = pred!.shape[0]!;
     const n = pred!.data.length / batch;
     const loss = new Float64Array(batch);
@@ -38,17 +39,20 @@ const diffusionLossOp: OpDef<object> = {
       loss[b] = loss[b]! + (delta * delta * weights!.data[2 * b]!) / n;
       return (2 * delta * weights!.data[2 * b + 1]!) / n;
     });
-    return [loss, dpred];
+    const flag = Float64Array.from(guard!.data);
+    if (!loss.every(Number.isFinite)) flag[0] = 1;
+    return [loss, dpred, flag];
   },
 };
 
 /**
  * @param weights [B,2]: per sample the weight in the logged loss and the weight in the gradient
  * @param loss output tensor [B] that the CPU reads
+ * @param guard output tensor [4] whose element 0 is set to 1 by a loss that is not finite
  * @returns gradient of the prediction
  */
-export function diffusionLoss(graph: Graph, pred: Tensor, target: Tensor, weights: Tensor, loss: Tensor): Tensor {
+export function diffusionLoss(graph: Graph, pred: Tensor, target: Tensor, weights: Tensor, loss: Tensor, guard: Tensor): Tensor {
   const dpred = graph.tensor("temp", pred.shape, "f32", "diffusionLoss/dpred");
-  graph.addBound(bindOp(diffusionLossOp, {}), { pred, target, weights }, { outputs: [loss, dpred] });
+  graph.addBound(bindOp(diffusionLossOp, {}), { pred, target, weights }, { outputs: [loss, dpred], accumulates: { guard } });
   return dpred;
 }

@@ -31,28 +31,36 @@ const sumSquares: OpDef<object> = {
   },
 };
 
-const clipOp: OpDef<object> = {
+const clipOp: OpDef<{ readonly isLast: boolean }> = {
   kind: "clip",
   outputs: () => [{ shape: [4] }],
-  lower(ctx) {
+  lower(ctx, { isLast }) {
     const before = ctx.optional("before");
-    const bindings = { partial: ctx.input("partial"), settings: ctx.input("settings"), report: ctx.output() };
+    const bindings = {
+      partial: ctx.input("partial"),
+      settings: ctx.input("settings"),
+      report: ctx.output(),
+      guard: ctx.accumulated("guard"),
+    };
     return [
       {
         kernel: { name: "clip", source: clipSource },
-        defines: { CONTINUED: before !== undefined },
+        defines: { CONTINUED: before !== undefined, LAST: isLast },
         bindings: before === undefined ? bindings : { ...bindings, before },
         params: {},
         grid: [1, 1, 1],
       },
     ];
   },
-  reference({ partial, before, settings }) {
+  reference({ partial, before, settings, guard }, { isLast }) {
     const sum = (before?.data[3] ?? 0) + (partial?.data.reduce((a, b) => a + b, 0) ?? 0);
     const norm = Math.sqrt(sum);
     const max = settings?.data[0] ?? 0;
     const coefficient = max > 0 ? Math.min(1, max / (norm + 1e-6)) : 1;
-    return [Float64Array.of(norm, coefficient, Number.isFinite(norm) ? 1 : 0, sum)];
+    const flag = Float64Array.from(guard?.data ?? []);
+    const isFinite = Number.isFinite(norm) && flag[0] === 0;
+    if (isLast) flag[0] = 0;
+    return [Float64Array.of(norm, coefficient, isFinite ? 1 : 0, sum), flag];
   },
 };
 
@@ -60,13 +68,15 @@ const clipOp: OpDef<object> = {
  * @param grads all gradient buffers
  * @param settings input whose element 0 is max_grad_norm
  * @param report output tensor [4] = norm before clipping, clip coefficient, 1 if everything is finite, Σg²
+ * @param guard output tensor [4] of the losses (diffusionLoss)
  */
-export function gradNorm(graph: Graph, grads: readonly Tensor[], settings: Tensor, report: Tensor): void {
+export function gradNorm(graph: Graph, grads: readonly Tensor[], settings: Tensor, report: Tensor, guard: Tensor): void {
   invariant(grads.length > 0, "no gradients");
   let before: Tensor | undefined;
   grads.forEach((grad, i) => {
     const partial = single(graph.add(sumSquares, { grad }, {}));
-    if (i === grads.length - 1) graph.addBound(bindOp(clipOp, {}), { partial, settings, before }, { outputs: [report] });
-    else before = single(graph.add(clipOp, { partial, settings, before }, {}));
+    const isLast = i === grads.length - 1;
+    const outputs = isLast ? { outputs: [report] } : {};
+    before = single(graph.addBound(bindOp(clipOp, { isLast }), { partial, settings, before }, { ...outputs, accumulates: { guard } }));
   });
 }

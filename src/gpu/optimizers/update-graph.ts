@@ -7,7 +7,13 @@ import type { Tensor } from "../graph/tensor.ts";
 import type { ResidentPlan } from "../program/residents.ts";
 
 /** Names of the resident tensors through which the CPU talks to an update. */
-export const updateTensors = { settings: "update/settings", scalars: "update/scalars", report: "update/report" } as const;
+export const updateTensors = {
+  settings: "update/settings",
+  scalars: "update/scalars",
+  report: "update/report",
+  /** Set by a loss that is not finite, so that the update is skipped. */
+  guard: "update/guard",
+} as const;
 
 /**
  * @param adapters plan of the pools `params/<group>` and `grads/<group>`
@@ -18,6 +24,7 @@ export function buildUpdate(optimizer: Optimizer, adapters: ResidentPlan, groups
   const settings = graph.input(updateTensors.settings, [4]);
   const scalars = graph.input(updateTensors.scalars, [groups.length * scalarsPerGroup]);
   const report = graph.output(updateTensors.report, [4]);
+  const guard = graph.output(updateTensors.guard, [4]);
   const buffers = groups.flatMap((group, index) =>
     (adapters.pools.get(`params/${group}`) ?? []).map((bytes, chunk) => {
       const whole = (pool: string): Tensor => graph.tensor("pool", [bytes / 4], "f32", `${pool}/${group}#${chunk}`, `${pool}/${group}`);
@@ -27,7 +34,7 @@ export function buildUpdate(optimizer: Optimizer, adapters: ResidentPlan, groups
       return { index, param: whole("params"), grad: whole("grads"), state };
     }),
   );
-  gradNorm(graph, buffers.map(({ grad }) => grad), settings, report);
+  gradNorm(graph, buffers.map(({ grad }) => grad), settings, report, guard);
   for (const { index, param, grad, state } of buffers) {
     const accumulates: Record<string, Tensor> = { param, grad };
     state.forEach((tensor, i) => (accumulates[`state${i}`] = tensor));
