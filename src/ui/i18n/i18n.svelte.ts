@@ -4,28 +4,16 @@ import { codedEn } from "./coded-en.ts";
 import { codedZhCN } from "./coded-zh-CN.ts";
 import { en } from "./en.ts";
 import type { MessageKey } from "./en.ts";
+import { fill } from "./fill.ts";
+import type { Values } from "./fill.ts";
 import { Formatter } from "./format.ts";
+import type { Language } from "./languages.ts";
 import type { ArgsOf, CountKey, ErrorText, Messages } from "./messages.ts";
 import { zhCN } from "./zh-CN.ts";
-
-export const languages = ["en", "zh-CN"] as const;
-export type Language = (typeof languages)[number];
-
-type Values = Readonly<Record<string, unknown>>;
 
 const dictionaries: Record<Language, Messages> = { en, "zh-CN": zhCN };
 const coded = { en: codedEn, "zh-CN": codedZhCN };
 type CodedKind = "problem" | "advice" | "rule" | "log";
-
-/** The first of the user's languages that the page speaks; English otherwise. */
-export function detectLanguage(preferred: readonly string[]): Language {
-  for (const tag of preferred) {
-    const base = tag.toLowerCase().split("-")[0];
-    if (base === "zh") return "zh-CN";
-    if (base === "en") return "en";
-  }
-  return "en";
-}
 
 export class I18n {
   #language: Language = $state("en");
@@ -77,11 +65,6 @@ export class I18n {
   };
 
   #fill(text: string, values: Values): string {
-    return text.replaceAll(/\{(\w+)(:bytes)?\}/g, (whole, name: string, unit?: string) => {
-      const value = values[name];
-      if (value === undefined || value === null) return whole;
-      if (typeof value === "number") return unit === undefined ? this.format.number(value) : this.format.bytes(value);
-      return Array.isArray(value) ? value.join(", ") : String(value);
-    });
+    return fill(text, values, this.format);
   }
 }

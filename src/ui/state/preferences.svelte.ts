@@ -1,8 +1,8 @@
 /** What the user chose for the page itself. Stored as a whole; anything unreadable falls back to its default. */
 import * as v from "valibot";
 import { readSetting, writeSetting } from "../../storage/settings-store.ts";
-import { languages } from "../i18n/i18n.svelte.ts";
-import type { Language } from "../i18n/i18n.svelte.ts";
+import { languages } from "../i18n/languages.ts";
+import type { Language } from "../i18n/languages.ts";
 
 export const themes = ["auto", "light", "dark"] as const;
 export type Theme = (typeof themes)[number];

@@ -1,0 +1,240 @@
+import { describe, expect, it } from "vitest";
+import { defaultConfig } from "../../src/config/parameters.ts";
+import { CancelledError, LorasmithError } from "../../src/errors.ts";
+import { DeviceLostError } from "../../src/gpu/errors.ts";
+import { StorageFullError } from "../../src/storage/storage-errors.ts";
+import type { RunRecord } from "../../src/storage/database.ts";
+import type { Checkpoint, RunStore } from "../../src/storage/run-store.ts";
+import type { LogEntry, StepReport } from "../../src/training/events.ts";
+import { TrainSession } from "../../src/workers/train-session.ts";
+import type { RunStateChange, TrainObserver } from "../../src/workers/train-protocol.ts";
+import type { RunHost, TrainingBackend } from "../../src/workers/training-backend.ts";
+
+const totalSteps = 6;
+const source = { kind: "file", file: new File(["model"], "m.safetensors") } as const;
+
+function record(): RunRecord {
+  return {
+    id: "r", createdAt: 0, name: "n", config: defaultConfig(), state: "ready",
+    model: { name: "m.safetensors", bytes: 5, lastModified: 0 }, datasetId: "d", step: 0, totalSteps,
+  };
+}
+
+/** The store's contract in memory; `isFull` makes every write of bytes fail. */
+class MemoryStore implements Pick<RunStore, keyof RunStore> {
+  stored: RunRecord | undefined = record();
+  checkpoints: Checkpoint[] = [];
+  steps: number[] = [];
+  saved: Blob | undefined;
+  entries: LogEntry[] = [];
+  isFull = false;
+
+  createRun = async () => undefined;
+  deleteRun = async () => undefined;
+  run = async () => this.stored;
+  runs = async () => [];
+  updateRun = async (_: string, change: Partial<RunRecord>) => (this.stored = { ...record(), ...this.stored, ...change });
+  appendPoints = async (_: string, reports: readonly StepReport[]) => void this.steps.push(...reports.map(({ step }) => step));
+  points = async () => new Float64Array();
+  cutPoints = async (_: string, step: number) => void (this.steps = this.steps.filter((kept) => kept <= step));
+  latestCheckpoint = async () => this.checkpoints.at(-1);
+  result = async () => this.saved;
+  logs = async () => [];
+  appendLog = async (_: string, entry: LogEntry) => void this.entries.push(entry);
+  saveCheckpoint = async (_: string, checkpoint: Checkpoint) => {
+    if (this.isFull) throw new StorageFullError("a checkpoint");
+    this.checkpoints.push(checkpoint);
+  };
+  saveResult = async (_: string, bytes: Blob) => {
+    if (this.isFull) throw new StorageFullError("the finished file");
+    this.saved = bytes;
+  };
+}
+
+class Observer implements TrainObserver {
+  seen: number[] = [];
+  changes: RunStateChange[] = [];
+  entries: LogEntry[] = [];
+  onstep: (step: number) => void = () => undefined;
+  phase = (): void => undefined;
+  steps = (reports: readonly StepReport[]): void => void this.seen.push(...reports.map(({ step }) => step));
+  log = (entry: LogEntry): void => void this.entries.push(entry);
+  state = (change: RunStateChange): void => void this.changes.push(change);
+  get states(): string[] {
+    return this.changes.map(({ state }) => state);
+  }
+}
+
+/** A run whose state is its step number; `before` may interfere ahead of a step. */
+function backend(before: (step: number, host: RunHost) => void | Promise<void>): TrainingBackend {
+  const unused = () => Promise.reject(new Error("not called here"));
+  return {
+    gpu: unused,
+    openModel: unused,
+    openDataset: unused,
+    plan: unused,
+    exportAdapter: async (checkpoint) => Uint8Array.of(100 + checkpoint[0]!),
+    async train({ checkpoint }, host) {
+      let step = checkpoint?.[0] ?? 0;
+      while (step < totalSteps) {
+        await before(step + 1, host);
+        if (host.signal.aborted) throw new CancelledError();
+        step += 1;
+        const done = step;
+        const report = { step, totalSteps, epoch: 1, totalEpochs: 1, loss: 1, gradNorm: 1, lr: {}, stepMs: 1 };
+        if ((await host.afterStep(report, async () => Uint8Array.of(done))) === "stop") break;
+      }
+      return Uint8Array.of(step);
+    },
+  };
+}
+
+function setUp(before: (step: number, host: RunHost) => void | Promise<void> = () => undefined) {
+  const store = new MemoryStore();
+  const observer = new Observer();
+  let isAlone = true;
+  const session = new TrainSession(backend(before), {
+    store,
+    datasetFiles: async () => [],
+    openCopy: async () => undefined,
+    writeCopy: async () => "",
+    alone: async (work) => (isAlone ? (await work(), true) : false),
+  });
+  return { store, observer, session, start: () => session.start("r", source, observer), otherTabTrains: () => (isAlone = false) };
+}
+
+async function bytesOf(blob: Blob | undefined): Promise<number[]> {
+  return blob === undefined ? [] : [...new Uint8Array(await blob.arrayBuffer())];
+}
+
+describe("a run", () => {
+  it("goes through every step, stores its history and keeps the result", async () => {
+    const { store, observer, session, start } = setUp();
+    await start();
+    expect(observer.seen).toEqual([1, 2, 3, 4, 5, 6]);
+    expect(store.steps).toEqual([1, 2, 3, 4, 5, 6]);
+    expect(observer.states).toEqual(["running", "finished"]);
+    expect(store.stored).toMatchObject({ state: "finished", step: 6 });
+    expect(await bytesOf(await session.result("r"))).toEqual([6]);
+  });
+
+  it("holds where it was paused, with a checkpoint of that step, until it is resumed", async () => {
+    const { store, observer, session, start } = setUp(async (step) => {
+      if (step === 3) await session.pause();
+    });
+    const running = start();
+    await expect.poll(() => observer.states).toEqual(["running", "paused"]);
+    expect(store.stored).toMatchObject({ state: "paused", step: 3 });
+    expect(store.checkpoints.map(({ step }) => step)).toEqual([3]);
+    await session.resume();
+    await running;
+    expect(observer.states).toEqual(["running", "paused", "running", "finished"]);
+  });
+
+  it("continues from its last checkpoint after the tab was closed, and repeats no point", async () => {
+    const { store, observer, start } = setUp();
+    store.checkpoints = [{ step: 4, bytes: Uint8Array.of(4) }];
+    store.steps = [1, 2, 3, 4, 5];
+    await start();
+    expect(observer.seen).toEqual([5, 6]);
+    expect(store.steps).toEqual([1, 2, 3, 4, 5, 6]);
+    expect(observer.changes[0]).toMatchObject({ state: "running", rewoundTo: 4 });
+  });
+
+  it("stops where it was told to and keeps the LoRA of that step", async () => {
+    const { store, session, start } = setUp(async (step) => {
+      if (step === 4) await session.stopAndKeep();
+    });
+    await start();
+    expect(store.stored).toMatchObject({ state: "stopped", step: 4 });
+    expect(await bytesOf(store.saved)).toEqual([4]);
+  });
+
+  it("stopped before its first step keeps nothing and is no error", async () => {
+    const { store, observer, session, start } = setUp(async (step) => {
+      if (step === 1) await session.stopAndKeep();
+    });
+    await start();
+    expect(observer.changes.at(-1)).toEqual({ state: "stopped", step: 0 });
+    expect(store.saved).toBeUndefined();
+  });
+
+  it("stops out of a pause", async () => {
+    const { store, observer, session, start } = setUp(async (step) => {
+      if (step === 2) await session.pause();
+    });
+    const running = start();
+    await expect.poll(() => observer.states.at(-1)).toBe("paused");
+    await session.stopAndKeep();
+    await running;
+    expect(await bytesOf(store.saved)).toEqual([2]);
+  });
+});
+
+describe("trouble", () => {
+  it("of a lost device is overcome from the last checkpoint, and the page hears what is void", async () => {
+    let losses = 0;
+    const { store, observer, session, start } = setUp(async (step) => {
+      if (step === 3) await session.checkpointSoon();
+      if (step === 5 && losses++ === 0) throw new DeviceLostError("test");
+    });
+    await start();
+    expect(observer.changes.map(({ rewoundTo }) => rewoundTo)).toEqual([0, 3, undefined]);
+    expect(observer.entries).toMatchObject([{ code: "run.deviceLost", data: { step: 3 } }]);
+    expect(store.steps).toEqual([1, 2, 3, 4, 5, 6]);
+    expect(store.stored).toMatchObject({ state: "finished" });
+  });
+
+  it("of a device that is lost again and again ends the run with that error", async () => {
+    let starts = 0;
+    const { observer, start } = setUp((step) => {
+      if (step === 1) starts += 1;
+      if (step === 2) throw new DeviceLostError("test");
+    });
+    await start();
+    expect(starts).toBe(3);
+    expect(observer.changes.at(-1)).toMatchObject({ state: "failed", error: { code: "gpu.deviceLost" } });
+  });
+
+  it("of an invalid loss ends the run; the last good state can still be kept", async () => {
+    const { store, observer, session, start } = setUp(async (step, host) => {
+      if (step !== 5) return;
+      await host.keepCheckpoint(4, Uint8Array.of(4));
+      throw new LorasmithError("train.notFinite", "no", { step });
+    });
+    await start();
+    expect(observer.changes.at(-1)).toMatchObject({ state: "failed", error: { code: "train.notFinite", data: { step: 5 } } });
+    await session.keepLastGood("r");
+    expect(await bytesOf(store.saved)).toEqual([104]);
+    expect(store.stored).toMatchObject({ state: "stopped", step: 4 });
+  });
+
+  it("of full storage does not stop training, is told once, and leaves the result to download", async () => {
+    const { store, observer, session, start } = setUp(async (step) => {
+      if (step === 2 || step === 4) await session.checkpointSoon();
+    });
+    store.isFull = true;
+    await start();
+    expect(observer.seen).toEqual([1, 2, 3, 4, 5, 6]);
+    expect(observer.entries.map(({ code }) => code)).toEqual(["storage.full", "run.resultNotStored"]);
+    expect(await bytesOf(await session.result("r"))).toEqual([6]);
+  });
+
+  it("of a second tab is a typed error, and the run stays as it is", async () => {
+    const { store, start, otherTabTrains } = setUp();
+    otherTabTrains();
+    await expect(start()).rejects.toMatchObject({ code: "run.otherTab" });
+    expect(store.stored).toMatchObject({ state: "ready" });
+  });
+
+  it("of a deleted model copy is said before anything starts", async () => {
+    const { session, observer } = setUp();
+    await expect(session.start("r", { kind: "copy", copyName: "x" }, observer)).rejects.toMatchObject({ code: "model.copyGone" });
+    expect(observer.changes).toEqual([]);
+  });
+
+  it("of a run without a checkpoint leaves nothing to keep", async () => {
+    const { session } = setUp();
+    await expect(session.keepLastGood("r")).rejects.toMatchObject({ code: "run.nothingToKeep" });
+  });
+});
