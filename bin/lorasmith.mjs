@@ -7,7 +7,9 @@ import { fileURLToPath, pathToFileURL } from "node:url";
 const root = fileURLToPath(new URL("..", import.meta.url));
 const folder = join(root, "dist", "cli");
 const bundle = join(folder, "main.mjs");
-const sources = ["src", "package.json", "vite.cli.config.ts"].map((name) => join(root, name));
+/** What the bundle is made of. The page's part of src is not in it. */
+const sources = ["package.json", "vite.cli.config.ts", "src"].map((name) => join(root, name));
+const notInBundle = ["ui", "workers", "storage"].map((name) => join(root, "src", name));
 
 const [major = 0, minor = 0] = process.versions.node.split(".").map(Number);
 if (major < 20 || (major === 20 && minor < 19)) fail(`Node 20.19 or newer is needed, this is ${process.versions.node}`);
@@ -31,6 +33,7 @@ function isOutOfDate() {
 
 /** Time of the last change at or below a path; a folder's own time tells of removed files. */
 function newest(path) {
+  if (notInBundle.includes(path)) return 0;
   const stats = statSync(path);
   if (!stats.isDirectory()) return stats.mtimeMs;
   return Math.max(stats.mtimeMs, ...readdirSync(path).map((name) => newest(join(path, name))));
