@@ -7,8 +7,15 @@ import { openDB } from "idb";
 import type { DBSchema, IDBPDatabase } from "idb";
 import type { SerializedError } from "../errors.ts";
 import type { LogEntry } from "../training/events.ts";
-import type { RunState } from "../workers/train-protocol.ts";
 import { storing } from "./storage-errors.ts";
+
+export type RunState = "ready" | "running" | "paused" | "finished" | "failed" | "stopped";
+
+/** A picked or dropped file; `path` is relative to the folder, with forward slashes. */
+export interface DatasetFile {
+  readonly path: string;
+  readonly file: Blob;
+}
 
 /** How to find a picked base model again after a reload. */
 export interface ModelRef {
@@ -60,10 +67,8 @@ export interface DatasetRecord {
   readonly fileCount: number;
 }
 
-export interface DatasetFileRecord {
+export interface DatasetFileRecord extends DatasetFile {
   readonly datasetId: string;
-  readonly path: string;
-  readonly file: Blob;
 }
 
 export interface LogRecord {

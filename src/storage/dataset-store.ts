@@ -1,7 +1,6 @@
 /** Imported datasets: the picture and caption files as blobs, so that a reload needs no second drop. */
-import type { DatasetFile } from "../workers/train-protocol.ts";
 import { keysOf, openDatabase } from "./database.ts";
-import type { DatasetRecord } from "./database.ts";
+import type { DatasetFile, DatasetRecord } from "./database.ts";
 import { storing } from "./storage-errors.ts";
 
 /** Files written per transaction; a failed import is removed as a whole. */

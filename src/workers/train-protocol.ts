@@ -5,7 +5,10 @@
  */
 import type { TrainingConfig } from "../config/parameters.ts";
 import type { SerializedError } from "../errors.ts";
+import type { DatasetFile, RunState } from "../storage/database.ts";
 import type { LogEntry, PhaseProgress, StepReport } from "../training/events.ts";
+
+export type { DatasetFile, RunState };
 
 /** Values for the placeholders of a translated text. */
 export type TextData = Readonly<Record<string, string | number>>;
@@ -38,12 +41,6 @@ export interface ModelReport {
   readonly isPredictionAssumed: boolean;
   readonly tensorCount: number;
   readonly parameterCount: number;
-}
-
-/** A picked or dropped file; `path` is relative to the folder, with forward slashes. */
-export interface DatasetFile {
-  readonly path: string;
-  readonly file: Blob;
 }
 
 export interface SubsetReport {
@@ -127,8 +124,6 @@ export interface PlanReport {
   readonly resultBytes?: number;
   readonly advice: readonly PlanAdvice[];
 }
-
-export type RunState = "ready" | "running" | "paused" | "finished" | "failed" | "stopped";
 
 export interface RunStateChange {
   readonly state: RunState;
