@@ -9,7 +9,17 @@ export interface MatrixShape {
 }
 
 export type MatrixVariant =
-  | { readonly style: "direct"; readonly tileRows: number; readonly tileCols: number; readonly lanes: number }
+  | {
+      readonly style: "direct";
+      readonly tileRows: number;
+      readonly tileCols: number;
+      readonly lanes: number;
+      /** Lanes side by side; the others go below. */
+      readonly lanesX: number;
+      /** Rows and vec4s of columns of one lane. */
+      readonly rows: number;
+      readonly quads: number;
+    }
   | {
       readonly style: "tiled";
       readonly tileRows: number;
@@ -24,8 +34,20 @@ const directLanes = 8;
 
 export function pickMatrixVariant(tier: Tier, { rows, cols }: MatrixShape): MatrixVariant {
   if (tier.matrixStyle === "direct") {
-    const tileRows = rows <= 1 ? 1 : rows <= 4 ? 4 : 8;
-    return { style: "direct", tileRows, tileCols: directLanes * 4, lanes: directLanes };
+    // Large blocks run twice as fast but take a second to compile there; small problems are not worth that.
+    const isSmall = rows * cols < 8192;
+    const quads = isSmall || cols <= 4 ? 1 : 2;
+    const laneRows = rows <= 1 ? 1 : isSmall ? 4 : 8;
+    const lanesX = [1, 2, 4].find((lanes) => cols <= lanes * quads * 4) ?? directLanes;
+    return {
+      style: "direct",
+      tileRows: (directLanes / lanesX) * laneRows,
+      tileCols: lanesX * quads * 4,
+      lanes: directLanes,
+      lanesX,
+      rows: laneRows,
+      quads,
+    };
   }
   if (cols <= 16) return { style: "tiled", tileRows: 32, tileCols: 16, tileRed: 32, threadsX: 4, threadsY: 16 };
   // Fewer workgroups than this leave most of a discrete GPU idle.

@@ -54,7 +54,7 @@ const cases: Record<string, Case> = {
   "rank 20": { rows: [9], k: 20, n: 24, rank: 20 },
   "rank 32 in two tiles": { rows: [5], k: 12, n: 40, rank: 32, addend: true },
   "two stacked layers": { rows: [5], k: 12, n: 24, rank: 4, groups: 2, bias: true },
-  "three stacked layers wider than a tile": { rows: [33], k: 36, n: 3 * 68, rank: 8, groups: 3 },
+  "three stacked layers wider than a tile": { rows: [121], k: 36, n: 3 * 68, rank: 8, groups: 3 },
   "an adapter behind a frozen input": { rows: [13], k: 20, n: 12, rank: 4, frozenInput: true },
   "enough rows for several chunks": { rows: [301], k: 8, n: 12, rank: 4, groups: 3 },
   "enough tiles for the large kernel": { rows: [1030], k: 8, n: 516 },

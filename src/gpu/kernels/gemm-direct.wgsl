@@ -1,8 +1,9 @@
 // y = a * w (+ extension) with register blocking and no workgroup memory: matrix products and convolutions.
 //
-// One workgroup makes ROWS rows by $(LANES * 4) columns; a lane owns 4 neighbouring columns of every row. Row
-// addresses depend on the workgroup only, which CPU rasterizers turn into one scalar load and a broadcast; only
-// weights differ between lanes. Sizes ending in 4 count vec4s.
+// A workgroup is LANES invocations, LANES_X of them side by side. Each makes ROWS neighbouring rows by QUADS vec4s of
+// columns, LANES_X vec4s apart. On CPU rasterizers a load costs as much as dozens of multiply-adds, however its
+// addresses are spread, so what counts is how many products each loaded value takes part in. Sizes ending in 4 count
+// vec4s.
 //
 //   NN       weights are [reduction][columns]; otherwise [columns][reduction]
 //   F16      weights are packed pairs of f16
@@ -57,12 +58,14 @@ fn main(@builtin(workgroup_id) wg: vec3<u32>, @builtin(num_workgroups) grid: vec
   let colTile = tile % p.colTiles;
   if (rowTile >= p.rowTiles) { return; }
   let group = colTile / p.groupTiles;
-  let groupCol4 = (colTile % p.groupTiles) * $LANES + lane;
-  let wCol4 = min(groupCol4, p.groupCols4 - 1);
-  let col4 = group * p.groupCols4 + wCol4;
-
+  let laneRow = lane / $LANES_X * $ROWS;
+  //#for q QUADS
+  let groupCol$q = (colTile % p.groupTiles) * $(LANES_X * QUADS) + $(LANES_X * q) + lane % $LANES_X;
+  let wCol$q = min(groupCol$q, p.groupCols4 - 1);
+  let col$q = group * p.groupCols4 + wCol$q;
   //#for i ROWS
-  var acc$i = vec4<f32>(0.0);
+  var acc$(i)_$q = vec4<f32>(0.0);
+  //#endfor
   //#endfor
 
   //#if CONV
@@ -73,13 +76,13 @@ fn main(@builtin(workgroup_id) wg: vec3<u32>, @builtin(num_workgroups) grid: vec
   let gridH = (p.targetH - u32(classY) + u32(p.stride) - 1) / u32(p.stride);
   let gridW = (p.targetW - u32(classX) + u32(p.stride) - 1) / u32(p.stride);
   let rows = p.rows / (p.targetH * p.targetW) * gridH * gridW;
-  let row = (rowTile % p.classTiles) * $ROWS;
+  let row = (rowTile % p.classTiles) * $(LANES / LANES_X * ROWS) + laneRow;
   if (row >= rows) { return; }
   //#else
   let gridH = p.gridH;
   let gridW = p.gridW;
   let rows = p.rows;
-  let row = rowTile * $ROWS;
+  let row = rowTile * $(LANES / LANES_X * ROWS) + laneRow;
   //#endif
   //#for i ROWS
   let m$i = min(row + $i, rows - 1);
@@ -110,13 +113,17 @@ fn main(@builtin(workgroup_id) wg: vec3<u32>, @builtin(num_workgroups) grid: vec
     //#endfor
     //#if NN
     let wStep = taps * p.cols4;
-    let wAt = tap * p.cols4 + col4;
+    //#for q QUADS
+    let wAt$q = tap * p.cols4 + col$q;
+    //#endfor
     //#else
     let wStep = taps * p.red4;
-    let wAt = col4 * 4 * wStep + tap * p.red4;
+    //#for q QUADS
+    let wAt$q = col$q * 4 * wStep + tap * p.red4;
+    //#endfor
     //#endif
   //#else
-  let row = rowTile * $ROWS;
+  let row = rowTile * $(LANES / LANES_X * ROWS) + laneRow;
   let rows = p.rows;
   //#for i ROWS
   let m$i = min(row + $i, rows - 1);
@@ -125,85 +132,100 @@ fn main(@builtin(workgroup_id) wg: vec3<u32>, @builtin(num_workgroups) grid: vec
   {
     //#if NN
     let wStep = p.groupCols4;
-    let wAt = group * p.wGroup4 + wCol4;
+    //#for q QUADS
+    let wAt$q = group * p.wGroup4 + wCol$q;
+    //#endfor
     //#else
     let wStep = p.red4;
-    let wAt = col4 * 4 * wStep;
+    //#for q QUADS
+    let wAt$q = col$q * 4 * wStep;
+    //#endfor
     //#endif
   //#endif
     for (var k = 0u; k < p.red4; k++) {
-      //#if NN
-      let b0 = weight(wAt + (k * 4) * wStep);
-      let b1 = weight(wAt + (k * 4 + 1) * wStep);
-      let b2 = weight(wAt + (k * 4 + 2) * wStep);
-      let b3 = weight(wAt + (k * 4 + 3) * wStep);
-      //#else
-      let c0 = weight(wAt + k);
-      let c1 = weight(wAt + wStep + k);
-      let c2 = weight(wAt + wStep * 2 + k);
-      let c3 = weight(wAt + wStep * 3 + k);
-      let b0 = vec4(c0.x, c1.x, c2.x, c3.x);
-      let b1 = vec4(c0.y, c1.y, c2.y, c3.y);
-      let b2 = vec4(c0.z, c1.z, c2.z, c3.z);
-      let b3 = vec4(c0.w, c1.w, c2.w, c3.w);
-      //#endif
       //#for i ROWS
       //#if CONV
       let a$i = a[at$i + k] * keep$i;
       //#else
       let a$i = a[at$i + k];
       //#endif
-      acc$i = fma(vec4(a$i.w), b3, fma(vec4(a$i.z), b2, fma(vec4(a$i.y), b1, fma(vec4(a$i.x), b0, acc$i))));
+      //#endfor
+      //#for q QUADS
+      //#if NN
+      let b0_$q = weight(wAt$q + (k * 4) * wStep);
+      let b1_$q = weight(wAt$q + (k * 4 + 1) * wStep);
+      let b2_$q = weight(wAt$q + (k * 4 + 2) * wStep);
+      let b3_$q = weight(wAt$q + (k * 4 + 3) * wStep);
+      //#else
+      let c0_$q = weight(wAt$q + k);
+      let c1_$q = weight(wAt$q + wStep + k);
+      let c2_$q = weight(wAt$q + wStep * 2 + k);
+      let c3_$q = weight(wAt$q + wStep * 3 + k);
+      let b0_$q = vec4(c0_$q.x, c1_$q.x, c2_$q.x, c3_$q.x);
+      let b1_$q = vec4(c0_$q.y, c1_$q.y, c2_$q.y, c3_$q.y);
+      let b2_$q = vec4(c0_$q.z, c1_$q.z, c2_$q.z, c3_$q.z);
+      let b3_$q = vec4(c0_$q.w, c1_$q.w, c2_$q.w, c3_$q.w);
+      //#endif
+      //#for i ROWS
+      acc$(i)_$q = fma(vec4(a$i.w), b3_$q, fma(vec4(a$i.z), b2_$q, fma(vec4(a$i.y), b1_$q, fma(vec4(a$i.x), b0_$q, acc$(i)_$q))));
+      //#endfor
       //#endfor
     }
   }
 
   //#if EXT
   for (var k = 0u; k < p.extRed4; k++) {
-    //#if NN
-    let b0 = ew[(k * 4) * p.cols4 + col4];
-    let b1 = ew[(k * 4 + 1) * p.cols4 + col4];
-    let b2 = ew[(k * 4 + 2) * p.cols4 + col4];
-    let b3 = ew[(k * 4 + 3) * p.cols4 + col4];
-    //#else
-    let c0 = ew[col4 * 4 * p.extRed4 + k];
-    let c1 = ew[(col4 * 4 + 1) * p.extRed4 + k];
-    let c2 = ew[(col4 * 4 + 2) * p.extRed4 + k];
-    let c3 = ew[(col4 * 4 + 3) * p.extRed4 + k];
-    let b0 = vec4(c0.x, c1.x, c2.x, c3.x);
-    let b1 = vec4(c0.y, c1.y, c2.y, c3.y);
-    let b2 = vec4(c0.z, c1.z, c2.z, c3.z);
-    let b3 = vec4(c0.w, c1.w, c2.w, c3.w);
-    //#endif
     //#for i ROWS
     let a$i = ea[m$i * p.eaStride4 + group * p.eaGroup4 + k];
-    acc$i = fma(vec4(a$i.w), b3, fma(vec4(a$i.z), b2, fma(vec4(a$i.y), b1, fma(vec4(a$i.x), b0, acc$i))));
+    //#endfor
+    //#for q QUADS
+    //#if NN
+    let b0_$q = ew[(k * 4) * p.cols4 + col$q];
+    let b1_$q = ew[(k * 4 + 1) * p.cols4 + col$q];
+    let b2_$q = ew[(k * 4 + 2) * p.cols4 + col$q];
+    let b3_$q = ew[(k * 4 + 3) * p.cols4 + col$q];
+    //#else
+    let c0_$q = ew[col$q * 4 * p.extRed4 + k];
+    let c1_$q = ew[(col$q * 4 + 1) * p.extRed4 + k];
+    let c2_$q = ew[(col$q * 4 + 2) * p.extRed4 + k];
+    let c3_$q = ew[(col$q * 4 + 3) * p.extRed4 + k];
+    let b0_$q = vec4(c0_$q.x, c1_$q.x, c2_$q.x, c3_$q.x);
+    let b1_$q = vec4(c0_$q.y, c1_$q.y, c2_$q.y, c3_$q.y);
+    let b2_$q = vec4(c0_$q.z, c1_$q.z, c2_$q.z, c3_$q.z);
+    let b3_$q = vec4(c0_$q.w, c1_$q.w, c2_$q.w, c3_$q.w);
+    //#endif
+    //#for i ROWS
+    acc$(i)_$q = fma(vec4(a$i.w), b3_$q, fma(vec4(a$i.z), b2_$q, fma(vec4(a$i.y), b1_$q, fma(vec4(a$i.x), b0_$q, acc$(i)_$q))));
+    //#endfor
     //#endfor
   }
   //#endif
 
-  if (groupCol4 >= p.groupCols4) { return; }
-  //#if BIAS
-  let shift = bias[col4];
-  //#else
-  let shift = vec4<f32>(0.0);
-  //#endif
-  //#for i ROWS
-  if (row + $i < rows) {
-    //#if DX
-    let pixel = (image$i * p.targetH + u32(gy$i * p.stride + classY)) * p.targetW + u32(gx$i * p.stride + classX);
-    let at = pixel * p.cols4 + col4;
+  //#for q QUADS
+  if (groupCol$q < p.groupCols4) {
+    //#if BIAS
+    let shift = bias[col$q];
     //#else
-    let at = m$i * p.cols4 + col4;
+    let shift = vec4<f32>(0.0);
     //#endif
-    var value = acc$i * p.scale + shift;
-    //#if ROWBIAS
-    value += rowBias[image$i * p.rowBiasStride4 + p.rowBiasOffset4 + col4];
-    //#endif
-    //#if ADDEND
-    value += addend[at];
-    //#endif
-    y[at] = value;
+    //#for i ROWS
+    if (row + $i < rows) {
+      //#if DX
+      let pixel = (image$i * p.targetH + u32(gy$i * p.stride + classY)) * p.targetW + u32(gx$i * p.stride + classX);
+      let at = pixel * p.cols4 + col$q;
+      //#else
+      let at = m$i * p.cols4 + col$q;
+      //#endif
+      var value = acc$(i)_$q * p.scale + shift;
+      //#if ROWBIAS
+      value += rowBias[image$i * p.rowBiasStride4 + p.rowBiasOffset4 + col$q];
+      //#endif
+      //#if ADDEND
+      value += addend[at];
+      //#endif
+      y[at] = value;
+    }
+    //#endfor
   }
   //#endfor
 }

@@ -116,7 +116,9 @@ const kernels: Readonly<Record<MatrixVariant["style"], KernelSource>> = {
 };
 
 function variantDefines(variant: MatrixVariant): Record<string, number> {
-  if (variant.style === "direct") return { ROWS: variant.tileRows, LANES: variant.lanes };
+  if (variant.style === "direct") {
+    return { ROWS: variant.rows, QUADS: variant.quads, LANES: variant.lanes, LANES_X: variant.lanesX };
+  }
   return {
     TILE_M: variant.tileRows,
     TILE_N: variant.tileCols,
