@@ -38,3 +38,10 @@ export function lorasmith(argv: readonly string[], { env = {}, onStderr }: RunOp
     child.on("close", (code) => resolve({ code, stdout, stderr: stderr.replace(buildNote, "") }));
   });
 }
+
+/** The result of a run that must end well; throws all that it said otherwise. */
+export async function succeeding(run: Promise<Finished>): Promise<Finished> {
+  const finished = await run;
+  if (finished.code === 0) return finished;
+  throw new Error(`exit code ${finished.code}\n${finished.stdout}${finished.stderr}`);
+}
