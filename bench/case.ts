@@ -11,15 +11,22 @@ import type { Tensor } from "../src/gpu/graph/tensor.ts";
  * - columns: [N, K] here, [K, N] for the peers
  * - nhwc: tfjs the same, jax-js NCHW
  * - ohwi: tfjs HWIO, jax-js OIHW
+ * - heads: [1, S, H * D] here, [H, S, D] for the peers (with `heads` = H)
  */
-export type Layout = "rows" | "columns" | "nhwc" | "ohwi";
+export type Layout = "rows" | "columns" | "nhwc" | "ohwi" | "heads";
 
 export interface BenchInput {
   readonly shape: readonly number[];
   readonly layout?: Layout;
-  /** Ours is a frozen weight, stored as f16 (the values are f16 numbers for everybody). */
-  readonly role?: "input" | "weight" | "param";
+  /** weight: ours is frozen and stored as f16 (the values are f16 numbers for everybody). */
+  readonly role?: "input" | "weight" | "param" | "state";
   readonly scale?: number;
+  /** Number of heads, for that layout. */
+  readonly heads?: number;
+  /** Exact values instead of random ones. */
+  readonly values?: readonly number[];
+  /** Two other inputs side by side in the last dimension. */
+  readonly concat?: readonly [string, string];
 }
 
 export type Named<T> = Readonly<Record<string, T>>;
@@ -29,6 +36,8 @@ export interface BenchCase {
   readonly inputs: Named<BenchInput>;
   /** Layouts of the results, in the order in which all three return them. */
   readonly results: readonly Layout[];
+  /** Cuts our results into the pieces that the peers return. */
+  readonly split?: (results: readonly Float32Array[]) => Float32Array[];
   readonly work: { readonly flops: number } | { readonly bytes: number };
   /** Largest difference allowed, relative to the largest result (default 2e-5). */
   readonly tolerance?: number;
@@ -52,8 +61,26 @@ export interface Runner {
   dispose(): void;
 }
 
+/** Shape and axis order in which a peer gets a value, if not ours. `perms` is the peer's own order for some layouts. */
+export function arrange(
+  { shape, layout = "rows", heads = 1 }: BenchInput,
+  perms: Readonly<Partial<Record<Layout, readonly number[]>>>,
+): { from: readonly number[]; perm: readonly number[] } | undefined {
+  if (layout === "heads") {
+    const [, length = 1, width = 1] = shape;
+    return { from: [length, heads, width / heads], perm: [1, 0, 2] };
+  }
+  const perm = perms[layout];
+  return perm === undefined ? undefined : { from: shape, perm };
+}
+
+/** A peer's [H, S, D] as our [S, H * D]. */
+export function joinHeads(data: ArrayLike<number>, heads: number, headDim: number): Float32Array {
+  return transpose(data, [heads, data.length / heads / headDim, headDim], [1, 0, 2]);
+}
+
 /** perm[i] is the source axis of axis i of the result. */
-export function transpose(data: ArrayLike<number>, shape: readonly number[], perm: readonly number[]): Float32Array {
+export function transpose(data: ArrayLike<number>, shape: readonly number[], perm: readonly number[]): Float32Array<ArrayBuffer> {
   const strides = shape.map((_, i) => shape.slice(i + 1).reduce((a, b) => a * b, 1));
   const outShape = perm.map((axis) => shape[axis] ?? 1);
   const outStrides = perm.map((axis) => strides[axis] ?? 0);

@@ -75,7 +75,10 @@ async function time(runner: Runner, count: number): Promise<number> {
 function makeData(bench: BenchCase): Record<string, Float32Array<ArrayBuffer>> {
   const next = random(7);
   const data: Record<string, Float32Array<ArrayBuffer>> = {};
-  for (const [name, { shape, role, scale = 1 }] of Object.entries(bench.inputs)) {
+  for (const [name, { shape, role, values, concat, scale = 1 }] of Object.entries(bench.inputs)) {
+    if (values !== undefined) data[name] = Float32Array.from(values);
+    if (concat !== undefined) data[name] = sideBySide(data[concat[0]], data[concat[1]], shape);
+    if (data[name] !== undefined) continue;
     const count = shape.reduce((a, b) => a * b, 1);
     data[name] = Float32Array.from({ length: count }, () => {
       const value = (next() * 2 - 1) * scale;
@@ -83,6 +86,15 @@ function makeData(bench: BenchCase): Record<string, Float32Array<ArrayBuffer>> {
     });
   }
   return data;
+}
+
+function sideBySide(a: ArrayLike<number> = [], b: ArrayLike<number> = [], shape: readonly number[]): Float32Array<ArrayBuffer> {
+  const width = (shape.at(-1) ?? 0) / 2;
+  return Float32Array.from({ length: a.length + b.length }, (_, i) => {
+    const row = Math.floor(i / (2 * width));
+    const column = i % (2 * width);
+    return (column < width ? a[row * width + column] : b[row * width + column - width]) ?? 0;
+  });
 }
 
 /** Numbers that differ are not a speed comparison. */

@@ -15,6 +15,7 @@ export async function prepareOurs(gpu: Gpu, bench: BenchCase, data: Named<Float3
   for (const [name, { shape, role }] of Object.entries(bench.inputs)) {
     if (role === "weight") tensors[name] = graph.weight(name, shape, "f16", { parts: [{ key: name }], layout: "rows" });
     else if (role === "param") tensors[name] = graph.param(name, shape, "bench").value;
+    else if (role === "state") tensors[name] = graph.tensor("state", shape, "f32", name);
     else tensors[name] = graph.input(name, shape, { differentiable: true });
   }
   const outputs = bench.ours(graph, tensors);
@@ -41,7 +42,8 @@ export async function prepareOurs(gpu: Gpu, bench: BenchCase, data: Named<Float3
       const read = outputs.map((tensor) =>
         tensor.role === "temp" ? program.readTemp(tensor) : residents.read(tensor.name, byteLength(tensor)),
       );
-      return (await Promise.all(read)).map((bytes) => new Float32Array(bytes));
+      const results = (await Promise.all(read)).map((bytes) => new Float32Array(bytes));
+      return bench.split?.(results) ?? results;
     },
     dispose() {
       program.destroy();

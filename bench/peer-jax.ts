@@ -1,20 +1,19 @@
 /** Runs a case on jax-js with its WebGPU backend, compiled by jit. */
 import * as jax from "@jax-js/jax";
-import { permuted, transpose, type BenchCase, type BenchInput, type Named, type Runner } from "./case.ts";
+import { arrange, joinHeads, permuted, transpose, type BenchCase, type BenchInput, type Named, type Runner } from "./case.ts";
 
 export async function openJax(): Promise<void> {
   await jax.init("webgpu");
   jax.defaultDevice("webgpu");
 }
 
-/** Our axes in jax-js's order, and back. */
-const toJax: Readonly<Record<string, readonly number[]>> = { columns: [1, 0], nhwc: [0, 3, 1, 2], ohwi: [0, 3, 1, 2] };
-const fromJax: Readonly<Record<string, readonly number[]>> = { nhwc: [0, 2, 3, 1] };
+const perms = { columns: [1, 0], nhwc: [0, 3, 1, 2], ohwi: [0, 3, 1, 2] } as const;
 
-function load({ shape, layout = "rows" }: BenchInput, data: Float32Array<ArrayBuffer>): jax.Array {
-  const perm = toJax[layout];
-  if (perm === undefined) return jax.numpy.array(data, { shape: [...shape] });
-  return jax.numpy.array(transpose(data, shape, perm) as Float32Array<ArrayBuffer>, { shape: permuted(shape, perm) });
+function load(input: BenchInput, data: Float32Array<ArrayBuffer>): jax.Array {
+  const order = arrange(input, perms);
+  if (order === undefined) return jax.numpy.array(data, { shape: [...input.shape] });
+  const values = transpose(data, order.from, order.perm);
+  return jax.numpy.array(values, { shape: permuted(order.from, order.perm) });
 }
 
 export function prepareJax(bench: BenchCase, data: Named<Float32Array<ArrayBuffer>>): Runner {
@@ -41,8 +40,10 @@ export function prepareJax(bench: BenchCase, data: Named<Float32Array<ArrayBuffe
       for (const [i, array] of last.entries()) {
         const shape = array.shape;
         const values = Float32Array.from(await array.ref.data());
-        const perm = fromJax[bench.results[i] ?? "rows"];
-        arrays.push(perm === undefined ? values : transpose(values, shape, perm));
+        const layout = bench.results[i];
+        if (layout === "nhwc") arrays.push(transpose(values, shape, [0, 2, 3, 1]));
+        else if (layout === "heads") arrays.push(joinHeads(values, shape[0] ?? 1, shape[2] ?? 1));
+        else arrays.push(values);
       }
       return arrays;
     },

@@ -2,7 +2,7 @@
 import * as tf from "@tensorflow/tfjs-core";
 import "@tensorflow/tfjs-core/dist/register_all_gradients";
 import { WebGPUBackend } from "@tensorflow/tfjs-backend-webgpu";
-import { permuted, transpose, type BenchCase, type BenchInput, type Named, type Runner } from "./case.ts";
+import { arrange, joinHeads, permuted, transpose, type BenchCase, type BenchInput, type Named, type Runner } from "./case.ts";
 
 let device: GPUDevice | undefined;
 
@@ -26,10 +26,12 @@ export async function openTfjs(gpu: GPU): Promise<void> {
   await tf.ready();
 }
 
-function load({ shape, layout }: BenchInput, data: Float32Array): tf.Tensor {
-  if (layout === "columns") return tf.tensor(transpose(data, shape, [1, 0]), permuted(shape, [1, 0]), "float32");
-  if (layout === "ohwi") return tf.tensor(transpose(data, shape, [1, 2, 3, 0]), permuted(shape, [1, 2, 3, 0]), "float32");
-  return tf.tensor(data, [...shape], "float32");
+const perms = { columns: [1, 0], ohwi: [1, 2, 3, 0] } as const;
+
+function load(input: BenchInput, data: Float32Array): tf.Tensor {
+  const order = arrange(input, perms);
+  if (order === undefined) return tf.tensor(data, [...input.shape], "float32");
+  return tf.tensor(transpose(data, order.from, order.perm), permuted(order.from, order.perm), "float32");
 }
 
 export function prepareTfjs(bench: BenchCase, data: Named<Float32Array>): Runner {
@@ -55,7 +57,11 @@ export function prepareTfjs(bench: BenchCase, data: Named<Float32Array>): Runner
     },
     async results() {
       run();
-      return Promise.all(last.map(async (tensor) => Float32Array.from(await tensor.data())));
+      const read = last.map(async (tensor, i) => {
+        const values = Float32Array.from(await tensor.data());
+        return bench.results[i] === "heads" ? joinHeads(values, tensor.shape[0] ?? 1, tensor.shape[2] ?? 1) : values;
+      });
+      return Promise.all(read);
     },
     dispose() {
       tf.dispose([last, Object.values(inputs)]);
