@@ -66,6 +66,7 @@ export default defineConfig({
     }),
   ],
   worker: { format: "es" },
-  build: { target: "es2022" },
+  // Beside the command line's bundle in dist/cli, which a build of the page must not sweep away.
+  build: { target: "es2022", outDir: "dist/page" },
   preview: { headers: { "Content-Security-Policy": contentSecurityPolicy } },
 });

@@ -51,7 +51,7 @@ function installIfNeeded() {
 function buildIfStale() {
   const sources = ["src", "public", "index.html", "vite.config.ts", "package-lock.json"];
   const newest = Math.max(...sources.map((name) => changedAt(join(root, name))));
-  if (changedAt(join(root, "dist/index.html")) >= newest) return;
+  if (changedAt(join(root, "dist/page/index.html")) >= newest) return;
   console.log("Building the page.");
   run(process.execPath, [vite, "build", "--logLevel", "warn"], "Building");
 }
@@ -93,7 +93,7 @@ buildIfStale();
 
 const running = await servedPage();
 if (running !== undefined) {
-  const title = /<title>(.*?)<\/title>/.exec(readFileSync(join(root, "dist/index.html"), "utf8"))?.[0] ?? "";
+  const title = /<title>(.*?)<\/title>/.exec(readFileSync(join(root, "dist/page/index.html"), "utf8"))?.[0] ?? "";
   if (!running.includes(title)) fail(`Another program uses port ${port}. End it, then run npm start again.`);
   announce();
 } else {

@@ -36,12 +36,15 @@ export class LiveRun implements RunHost {
   #unstored: StepReport[] = [];
   #hasToldStorage = false;
   #step: number;
+  #checkpointStep: number | undefined;
 
-  constructor(runId: string, store: RunStore, observer: TrainObserver, step: number) {
+  /** `checkpointStep`: the stored step that the run starts from; undefined for a run from the beginning. */
+  constructor(runId: string, store: RunStore, observer: TrainObserver, checkpointStep: number | undefined) {
     this.#runId = runId;
     this.#store = store;
     this.#observer = observer;
-    this.#step = step;
+    this.#step = checkpointStep ?? 0;
+    this.#checkpointStep = checkpointStep;
   }
 
   get runId(): string {
@@ -108,6 +111,7 @@ export class LiveRun implements RunHost {
     await this.#keeping(async () => {
       await this.#store.saveCheckpoint(this.#runId, { step, bytes });
       await this.#store.updateRun(this.#runId, { step });
+      this.#checkpointStep = step;
     });
   }
 
@@ -132,7 +136,8 @@ export class LiveRun implements RunHost {
     await this.#keeping(() =>
       this.#store.updateRun(this.#runId, { state, step: this.#step, ...(error === undefined ? {} : { error }) }),
     );
-    this.#observer.state({ state, step: this.#step, ...more });
+    const stored = this.#checkpointStep === undefined ? {} : { checkpointStep: this.#checkpointStep };
+    this.#observer.state({ state, step: this.#step, ...stored, ...more });
   }
 
   async #hold(): Promise<void> {

@@ -129,6 +129,8 @@ export interface RunStateChange {
   readonly state: RunState;
   /** Updates finished. */
   readonly step: number;
+  /** The last step that is safely stored; absent before the first checkpoint. */
+  readonly checkpointStep?: number;
   /** Set where the run went back to its last checkpoint: reports after this step are void and will come again. */
   readonly rewoundTo?: number;
   readonly error?: SerializedError;

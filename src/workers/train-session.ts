@@ -100,7 +100,7 @@ export class TrainSession implements TrainWorkerApi {
   async #run(run: RunRecord, model: File, observer: TrainObserver): Promise<void> {
     const { store } = this.#services;
     let checkpoint = await store.latestCheckpoint(run.id);
-    const live = new LiveRun(run.id, store, observer, checkpoint?.step ?? 0);
+    const live = new LiveRun(run.id, store, observer, checkpoint?.step);
     this.#live = live;
     try {
       // A dataset that the browser had no room for has no id; it is the one opened here.

@@ -124,6 +124,7 @@ describe("a run", () => {
     });
     const running = start();
     await expect.poll(() => observer.states).toEqual(["running", "paused"]);
+    expect(observer.changes.at(-1)).toEqual({ state: "paused", step: 3, checkpointStep: 3 });
     expect(store.stored).toMatchObject({ state: "paused", step: 3 });
     expect(store.checkpoints.map(({ step }) => step)).toEqual([3]);
     await session.resume();
@@ -218,6 +219,19 @@ describe("trouble", () => {
     expect(observer.seen).toEqual([1, 2, 3, 4, 5, 6]);
     expect(observer.entries.map(({ code }) => code)).toEqual(["storage.full", "run.resultNotStored"]);
     expect(await bytesOf(await session.result("r"))).toEqual([6]);
+  });
+
+  it("of full storage is not hidden by a pause: the page hears that the state is not on disk", async () => {
+    const { store, observer, session, start } = setUp(async (step) => {
+      if (step === 2) await session.checkpointSoon();
+      if (step === 4) await session.pause();
+      if (step === 3) store.isFull = true;
+    });
+    const running = start();
+    await expect.poll(() => observer.states.at(-1)).toBe("paused");
+    expect(observer.changes.at(-1)).toEqual({ state: "paused", step: 4, checkpointStep: 2 });
+    await session.resume();
+    await running;
   });
 
   it("of a second tab is a typed error, and the run stays as it is", async () => {

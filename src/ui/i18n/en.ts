@@ -200,6 +200,7 @@ export const en = {
   "run.heartbeat.waiting": "waiting for the first step",
   "run.slow": "No step for {duration}. The GPU may be busy, or the computer was asleep.",
   "run.paused.text": "Paused at step {step}. It is safe to close this tab.",
+  "run.paused.unsafe": "Paused at step {step}, but this state could not be stored: a tab closed now would continue from step {stored}.",
   "run.recovered": "This tab closed at step {from}. Continued from step {to}.",
   "run.interrupted.title": "A run was interrupted at step {step}",
   "run.interrupted.file": "Choose {name} again and it continues from its last checkpoint.",

@@ -193,6 +193,7 @@ export const zhCN = {
   "run.heartbeat.waiting": "等待第一步",
   "run.slow": "已有 {duration}没有完成一步。可能显卡正忙，或者电脑曾经休眠。",
   "run.paused.text": "已在第 {step} 步暂停，可以安全关闭标签页。",
+  "run.paused.unsafe": "已在第 {step} 步暂停，但未能保存：现在关闭标签页，之后将从第 {stored} 步继续。",
   "run.recovered": "标签页曾在第 {from} 步关闭，已从第 {to} 步继续。",
   "run.interrupted.title": "有一次训练在第 {step} 步中断",
   "run.interrupted.file": "重新选择 {name}，就会从最近的检查点继续。",

@@ -100,6 +100,14 @@ export class RunMonitor {
   get checkpointStep() {
     return this.#checkpointStep;
   }
+  /** Whether the state shown is on disk: a tab closed now would continue from exactly here. */
+  get isStored(): boolean {
+    return this.#checkpointStep !== undefined && this.#checkpointStep === (this.#last?.step ?? this.#run?.step);
+  }
+  /** The latest complaint of the browser's storage in this run. */
+  get storageWarning(): LogRecord["entry"] | undefined {
+    return this.#logs.findLast(({ entry }) => entry.code.startsWith("storage.") || entry.code === "run.resultNotStored")?.entry;
+  }
   get fileName(): string {
     return `${this.#run?.name ?? ""}.safetensors`;
   }
@@ -142,6 +150,8 @@ export class RunMonitor {
       return;
     }
     await this.#go(model);
+    // Refused before it began: there is no run to come back to.
+    if (this.#error?.code === "run.otherTab") await runStore.deleteRun(run.id);
   }
 
   /** Shows a stored run with its history; a run that was going on when the page closed continues if it can. */
@@ -292,7 +302,8 @@ export class RunMonitor {
     this.#stepMs = this.#pace.stepMs;
   }
 
-  #changeState({ state, error, rewoundTo }: RunStateChange): void {
+  #changeState({ state, error, rewoundTo, checkpointStep }: RunStateChange): void {
+    this.#checkpointStep = checkpointStep;
     const isWaiting = state === "running" && (this.#view === "pausing" || this.#view === "stopping");
     if (!isWaiting) this.#view = state;
     if (rewoundTo !== undefined) {
