@@ -1,6 +1,6 @@
 import { DeviceLostError } from "../gpu/errors.ts";
 
-/** Losses in a row without an update between them, after which the GPU is given up. */
+/** The GPU is given up at this loss in a row with no newer state since the first of them. */
 const maxLosses = 3;
 
 export interface Attempts<State> {

@@ -1,0 +1,56 @@
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { withModel } from "../../src/cli/open-model.ts";
+import { readGiven, settle, type SettingsOptions } from "../../src/cli/settings.ts";
+import { defaultConfig, suggestedConfig, type TrainingConfig } from "../../src/config/parameters.ts";
+import { dataFile } from "./run-bin.ts";
+
+let root: string;
+beforeAll(async () => {
+  root = await mkdtemp(join(tmpdir(), "lorasmith-settings-"));
+});
+afterAll(() => rm(root, { recursive: true }));
+
+async function settled(options: SettingsOptions, model = "sd1", base?: TrainingConfig) {
+  const given = await readGiven(options);
+  return withModel(dataFile(`mini-${model}.safetensors`), async (checkpoint) => settle(given, checkpoint, base));
+}
+
+describe("settings of a command", () => {
+  test("what is not set is what sd-scripts means, with v2 and the prediction from the checkpoint", async () => {
+    expect((await settled({})).config).toEqual(defaultConfig());
+    const { config, warnings } = await settled({}, "sd2");
+    expect(config.v2).toBe(true);
+    expect(warnings).toEqual([]);
+  });
+
+  test("--suggested starts from the page's values, which give way to what is set", async () => {
+    expect((await settled({ suggested: true })).config).toEqual(suggestedConfig());
+    const { config } = await settled({ suggested: true, set: ["max_train_steps=7", "learning_rate=0.001"] });
+    expect(config).toMatchObject({ max_train_steps: 7, max_train_epochs: null, learning_rate: 0.001, text_encoder_lr: null });
+    expect(config.network_dim).toBe(suggestedConfig().network_dim);
+  });
+
+  test("a continued run keeps its settings where nothing else is said", async () => {
+    const base = { ...defaultConfig(), network_dim: 32, seed: 5 };
+    expect((await settled({ set: ["seed=6"] }, "sd1", base)).config).toEqual({ ...base, seed: 6 });
+  });
+
+  test("settings that nobody knows and those that are replaced are told", async () => {
+    const path = join(root, "config.json");
+    await writeFile(path, JSON.stringify({ optimizer_type: "AdamW8bit", frobnicate: 3, v_parameterization: true }));
+    const { config, warnings } = await settled({ config: path });
+    expect(config.optimizer_type).toBe("AdamW");
+    expect(warnings).toEqual([
+      expect.stringContaining("AdamW8bit"),
+      "Unknown settings, not used: frobnicate",
+      expect.stringMatching(/^v_parameterization is true, but the checkpoint looks like epsilon/),
+    ]);
+  });
+
+  test("v2 that contradicts the checkpoint is refused", async () => {
+    await expect(settled({ set: ["v2=false"] }, "sd2")).rejects.toMatchObject({ code: "config.v2" });
+  });
+});
