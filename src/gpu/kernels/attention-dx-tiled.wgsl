@@ -4,6 +4,7 @@
 //! read lse: array<f32>
 //! read delta: array<f32>
 //! write dx: array<vec4<f32>>
+//! params chunk: u32, staged: u32
 
 var<workgroup> ownTile: array<vec4<f32>, $(32 * STRIDE)>;
 var<workgroup> otherTile: array<vec4<f32>, $(STAGE)>;
@@ -59,7 +60,7 @@ fn main(@builtin(workgroup_id) wg: vec3<u32>, @builtin(local_invocation_index) l
     var s$(i) = vec4<f32>();
     var dp$(i) = vec4<f32>();
 //#endfor
-    for (var chunk = 0u; chunk < $(D4)u; chunk += $(CHUNK)u) {
+    for (var chunk = 0u; chunk < p.d4; chunk += p.chunk) {
       workgroupBarrier();
       for (var e = lane; e < $(32 * CHUNK)u; e += $(8 * COLUMNS)u) {
         let row = e / $(CHUNK)u;
@@ -69,18 +70,23 @@ fn main(@builtin(workgroup_id) wg: vec3<u32>, @builtin(local_invocation_index) l
       }
       workgroupBarrier();
       if (lane < 64u) {
-        for (var d = 0u; d < $(CHUNK)u; d++) {
+        for (var first = 0u; first < p.chunk; first += $(UNROLL)u) {
+//#for u UNROLL
+          {
+            let d = first + $(u)u;
 //#for j 4
-          let x$(j) = otherTile[(column + $(8 * j)u) * $(STRIDE)u + d];
+            let x$(j) = otherTile[(column + $(8 * j)u) * $(STRIDE)u + d];
 //#endfor
 //#for i 4
-          let a$(i) = ownTile[(group + $(8 * i)u) * $(STRIDE)u + d];
-          s$(i) += vec4<f32>(dot(a$(i), x0), dot(a$(i), x1), dot(a$(i), x2), dot(a$(i), x3));
+            let a$(i) = ownTile[(group + $(8 * i)u) * $(STRIDE)u + d];
+            s$(i) += vec4<f32>(dot(a$(i), x0), dot(a$(i), x1), dot(a$(i), x2), dot(a$(i), x3));
+//#endfor
+          }
 //#endfor
         }
       }
     }
-    for (var chunk = 0u; chunk < $(D4)u; chunk += $(CHUNK)u) {
+    for (var chunk = 0u; chunk < p.d4; chunk += p.chunk) {
       workgroupBarrier();
       for (var e = lane; e < $(32 * CHUNK)u; e += $(8 * COLUMNS)u) {
         let row = e / $(CHUNK)u;
@@ -90,13 +96,18 @@ fn main(@builtin(workgroup_id) wg: vec3<u32>, @builtin(local_invocation_index) l
       }
       workgroupBarrier();
       if (lane < 64u) {
-        for (var d = 0u; d < $(CHUNK)u; d++) {
+        for (var first = 0u; first < p.chunk; first += $(UNROLL)u) {
+//#for u UNROLL
+          {
+            let d = first + $(u)u;
 //#for j 4
-          let x$(j) = otherTile[(column + $(8 * j)u) * $(STRIDE)u + d];
+            let x$(j) = otherTile[(column + $(8 * j)u) * $(STRIDE)u + d];
 //#endfor
 //#for i 4
-          let b$(i) = ownTile[(group + $(8 * i)u) * $(STRIDE)u + d];
-          dp$(i) += vec4<f32>(dot(b$(i), x0), dot(b$(i), x1), dot(b$(i), x2), dot(b$(i), x3));
+            let b$(i) = ownTile[(group + $(8 * i)u) * $(STRIDE)u + d];
+            dp$(i) += vec4<f32>(dot(b$(i), x0), dot(b$(i), x1), dot(b$(i), x2), dot(b$(i), x3));
+//#endfor
+          }
 //#endfor
         }
       }
@@ -132,18 +143,23 @@ fn main(@builtin(workgroup_id) wg: vec3<u32>, @builtin(local_invocation_index) l
 //#endfor
     }
 //#for c CELLS
-    for (var part = 0u; part < 32u; part += $(STAGED)u) {
+    for (var part = 0u; part < 32u; part += p.staged) {
       workgroupBarrier();
       for (var e = lane; e < $(STAGED * COLUMNS)u; e += $(8 * COLUMNS)u) {
         let d = min(e % $(COLUMNS)u + $(c * COLUMNS)u, $(D4 - 1)u);
         otherTile[e] = otherB(head, firstOther + part + e / $(COLUMNS)u, d);
       }
       workgroupBarrier();
-      for (var k = 0u; k < $(STAGED)u; k++) {
-        let w = weights[(part + k) * 8u + group];
-        let x = otherTile[k * $(COLUMNS)u + column];
+      for (var first = 0u; first < p.staged; first += 4u) {
+//#for u 4
+        {
+          let k = first + $(u)u;
+          let w = weights[(part + k) * 8u + group];
+          let x = otherTile[k * $(COLUMNS)u + column];
 //#for i 4
-        db$(c)_$(i) += w[$(i)] * x;
+          db$(c)_$(i) += w[$(i)] * x;
+//#endfor
+        }
 //#endfor
       }
     }
@@ -156,18 +172,23 @@ fn main(@builtin(workgroup_id) wg: vec3<u32>, @builtin(local_invocation_index) l
 //#endfor
     }
 //#for c CELLS
-    for (var part = 0u; part < 32u; part += $(STAGED)u) {
+    for (var part = 0u; part < 32u; part += p.staged) {
       workgroupBarrier();
       for (var e = lane; e < $(STAGED * COLUMNS)u; e += $(8 * COLUMNS)u) {
         let d = min(e % $(COLUMNS)u + $(c * COLUMNS)u, $(D4 - 1)u);
         otherTile[e] = otherA(head, firstOther + part + e / $(COLUMNS)u, d);
       }
       workgroupBarrier();
-      for (var k = 0u; k < $(STAGED)u; k++) {
-        let w = weights[(part + k) * 8u + group];
-        let x = otherTile[k * $(COLUMNS)u + column];
+      for (var first = 0u; first < p.staged; first += 4u) {
+//#for u 4
+        {
+          let k = first + $(u)u;
+          let w = weights[(part + k) * 8u + group];
+          let x = otherTile[k * $(COLUMNS)u + column];
 //#for i 4
-        da$(c)_$(i) += w[$(i)] * x;
+          da$(c)_$(i) += w[$(i)] * x;
+//#endfor
+        }
 //#endfor
       }
     }

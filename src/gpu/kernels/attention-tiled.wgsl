@@ -1,9 +1,11 @@
 // Attention with staged tiles: a workgroup owns 32 queries of one head and walks blocks of 32 keys.
 // Scores: 64 invocations, each 4 queries x 4 keys, over chunks of the head dimension. Output: all invocations, each
 // 4 queries x CELLS vec4 columns. Rows of an invocation are 8 apart, so that neighbours hit different banks.
-// 16 KiB of workgroup memory at head size 40.
+// 16 KiB of workgroup memory at head size 40. Inner loops are unrolled by hand and run to run-time bounds
+// (p.chunk = CHUNK, p.staged = STAGED): CPU drivers would take minutes to unroll them all the way.
 //! write o: array<vec4<f32>>
 //! write lse: array<f32>
+//! params chunk: u32, staged: u32
 
 var<workgroup> queryTile: array<vec4<f32>, $(32 * STRIDE)>;
 // Keys of a chunk, later values.
@@ -34,7 +36,7 @@ fn main(@builtin(workgroup_id) wg: vec3<u32>, @builtin(local_invocation_index) l
 //#for i 4
     var s$(i) = vec4<f32>();
 //#endfor
-    for (var chunk = 0u; chunk < $(D4)u; chunk += $(CHUNK)u) {
+    for (var chunk = 0u; chunk < p.d4; chunk += p.chunk) {
       workgroupBarrier();
       for (var e = lane; e < $(32 * CHUNK)u; e += $(8 * COLUMNS)u) {
         let row = e / $(CHUNK)u;
@@ -50,13 +52,18 @@ fn main(@builtin(workgroup_id) wg: vec3<u32>, @builtin(local_invocation_index) l
       }
       workgroupBarrier();
       if (lane < 64u) {
-        for (var d = 0u; d < $(CHUNK)u; d++) {
+        for (var first = 0u; first < p.chunk; first += $(UNROLL)u) {
+//#for u UNROLL
+          {
+            let d = first + $(u)u;
 //#for j 4
-          let k$(j) = keyTile[(column + $(8 * j)u) * $(STRIDE)u + d];
+            let k$(j) = keyTile[(column + $(8 * j)u) * $(STRIDE)u + d];
 //#endfor
 //#for i 4
-          let q$(i) = queryTile[(group + $(8 * i)u) * $(STRIDE)u + d];
-          s$(i) += vec4<f32>(dot(q$(i), k0), dot(q$(i), k1), dot(q$(i), k2), dot(q$(i), k3));
+            let q$(i) = queryTile[(group + $(8 * i)u) * $(STRIDE)u + d];
+            s$(i) += vec4<f32>(dot(q$(i), k0), dot(q$(i), k1), dot(q$(i), k2), dot(q$(i), k3));
+//#endfor
+          }
 //#endfor
         }
       }
@@ -93,18 +100,23 @@ fn main(@builtin(workgroup_id) wg: vec3<u32>, @builtin(local_invocation_index) l
 //#for i 4
     o$(c)_$(i) *= shrink[$(i)];
 //#endfor
-    for (var part = 0u; part < 32u; part += $(STAGED)u) {
+    for (var part = 0u; part < 32u; part += p.staged) {
       workgroupBarrier();
       for (var e = lane; e < $(STAGED * COLUMNS)u; e += $(8 * COLUMNS)u) {
         let d = e % $(COLUMNS)u + $(c * COLUMNS)u;
         keyTile[e] = kv[valueBase(head, min(firstKey + part + e / $(COLUMNS)u, p.keys - 1u)) + min(d, $(D4 - 1)u)];
       }
       workgroupBarrier();
-      for (var k = 0u; k < $(STAGED)u; k++) {
-        let w = weights[(part + k) * 8u + group];
-        let v = keyTile[k * $(COLUMNS)u + column];
+      for (var first = 0u; first < p.staged; first += 4u) {
+//#for u 4
+        {
+          let k = first + $(u)u;
+          let w = weights[(part + k) * 8u + group];
+          let v = keyTile[k * $(COLUMNS)u + column];
 //#for i 4
-        o$(c)_$(i) += w[$(i)] * v;
+          o$(c)_$(i) += w[$(i)] * v;
+//#endfor
+        }
 //#endfor
       }
     }

@@ -39,15 +39,15 @@ export const attentionDxOp: OpDef<AttentionDxAttrs> = {
     const kv = ctx.input("kv");
     const dy = ctx.input("dy");
     const { batch, queries, keys, params } = attentionSizes(q, kv, attrs);
-    const { defines, rowsPerGroup } = divideAttention(ctx.tier, attrs);
+    const division = divideAttention(ctx.tier, attrs, "backward");
     const delta = ctx.scratch([batch, heads, queries]);
     const count = elementCount(delta.shape);
     const pass = (ownsKeys: boolean, output: number): KernelCall => ({
       kernel: kernels[ctx.tier.matrixStyle],
-      defines: { ...defines, KEYS: ownsKeys },
+      defines: { ...division.defines, KEYS: ownsKeys },
       bindings: { q, kv, dy, lse: ctx.input("lse"), delta, dx: ctx.output(output) },
-      params,
-      grid: [ceilDiv(ownsKeys ? keys : queries, rowsPerGroup), batch * heads, 1],
+      params: { ...params, ...division.params },
+      grid: [ceilDiv(ownsKeys ? keys : queries, division.rowsPerGroup), batch * heads, 1],
     });
     return [
       {

@@ -52,14 +52,14 @@ export const attentionOp: OpDef<AttentionAttrs> = {
     const q = ctx.input("q");
     const kv = ctx.input("kv");
     const { batch, queries, params } = attentionSizes(q, kv, attrs);
-    const { defines, rowsPerGroup } = divideAttention(ctx.tier, attrs);
+    const division = divideAttention(ctx.tier, attrs, "forward");
     return [
       {
         kernel: kernels[ctx.tier.matrixStyle],
-        defines,
+        defines: division.defines,
         bindings: { q, kv, o: ctx.output(0), lse: ctx.output(1) },
-        params,
-        grid: [ceilDiv(queries, rowsPerGroup), batch * attrs.heads, 1],
+        params: { ...params, ...division.params },
+        grid: [ceilDiv(queries, division.rowsPerGroup), batch * attrs.heads, 1],
       },
     ];
   },
