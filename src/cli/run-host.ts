@@ -41,7 +41,10 @@ export class RunHost implements TrainHost {
   stop(): void {
     this.#wantsStop = true;
     if (this.#isTraining) say("Stopping after this update; press Ctrl-C again to leave without saving.");
-    else this.#abort.abort();
+    else {
+      say("Stopping; press Ctrl-C again to leave at once.");
+      this.#abort.abort();
+    }
   }
 
   phase(progress: PhaseProgress): void {
