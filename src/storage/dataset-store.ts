@@ -1,6 +1,7 @@
 /** Imported datasets: the picture and caption files as blobs, so that a reload needs no second drop. */
 import { keysOf, openDatabase } from "./database.ts";
 import type { DatasetFile, DatasetRecord } from "./database.ts";
+import { isUnfinished } from "./run-store.ts";
 import { storing } from "./storage-errors.ts";
 
 /** Files written per transaction; a failed import is removed as a whole. */
@@ -53,6 +54,6 @@ export async function deleteUnusedDatasets(keepIds: readonly string[]): Promise<
   const db = await openDatabase();
   const runs = await db.getAll("runs");
   const needed = new Set(keepIds);
-  for (const run of runs) if (run.state !== "finished" && run.state !== "stopped") needed.add(run.datasetId);
+  for (const run of runs.filter(isUnfinished)) needed.add(run.datasetId);
   for (const id of await db.getAllKeys("datasets")) if (!needed.has(id)) await deleteDataset(id);
 }

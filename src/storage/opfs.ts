@@ -61,6 +61,12 @@ export async function writeCopy(file: File, onprogress: (done: number, total: nu
   });
 }
 
+/** Deletes every copy but these. */
+export async function deleteCopiesExcept(kept: ReadonlySet<string>): Promise<void> {
+  const folder = await modelsFolder();
+  for await (const name of folder.keys()) if (!kept.has(name)) await deleteCopy(name);
+}
+
 export async function deleteCopy(copyName: string): Promise<void> {
   await (await modelsFolder()).removeEntry(copyName).catch(() => undefined);
 }

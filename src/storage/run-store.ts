@@ -5,6 +5,11 @@ import type { LogRecord, RunRecord } from "./database.ts";
 import { concatRows, packPoint, pointWidth, pointsPerChunk, rowsUpTo } from "./points.ts";
 import { storing } from "./storage-errors.ts";
 
+/** Whether a run may still be continued, so that its model and pictures must stay. */
+export function isUnfinished({ state }: Pick<RunRecord, "state">): boolean {
+  return state !== "finished" && state !== "stopped";
+}
+
 /** Older checkpoints are deleted only after a newer one is stored, so one good state always exists. */
 const checkpointsKept = 2;
 

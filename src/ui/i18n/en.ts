@@ -63,8 +63,8 @@ export const en = {
   "model.again.allow": "Allow reading {name}",
   "model.again.pick": "Choose {name}",
   "model.again.wrong": "{actual} is another file than {expected}. The name and size must be the same, or the result would differ.",
-  "model.copy": "Keep a copy in this browser while training",
-  "model.copy.hint": "Takes {size} of disk. With it, a reload in mid-run continues by itself; without it you pick the file again.",
+  "model.copy": "Keep a copy in this browser",
+  "model.copy.hint": "Takes {size} of disk until you choose another model. With it, a reload in mid-run continues by itself; without it you pick the file again.",
   "model.copy.hint.handle": "This browser can reopen the file after one click. A copy ({size} of disk) saves that click.",
   "model.copying": "Copying the model: {done} of {total}",
 

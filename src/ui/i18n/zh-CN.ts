@@ -59,8 +59,8 @@ export const zhCN = {
   "model.again.allow": "允许读取 {name}",
   "model.again.pick": "选择 {name}",
   "model.again.wrong": "{actual} 和 {expected} 不是同一个文件。文件名和大小必须一致，否则结果会不同。",
-  "model.copy": "训练期间在浏览器里保留一份副本",
-  "model.copy.hint": "占用 {size} 磁盘空间。有了副本，训练中途刷新页面会自动继续；没有则要重新选择文件。",
+  "model.copy": "在浏览器里保留一份副本",
+  "model.copy.hint": "占用 {size} 磁盘空间，换用其他模型时删除。有了副本，训练中途刷新页面会自动继续；没有则要重新选择文件。",
   "model.copy.hint.handle": "这个浏览器在点击一次后就能重新打开该文件。保留副本（占用 {size}）可以省掉这次点击。",
   "model.copying": "正在复制模型：{done} / {total}",
 

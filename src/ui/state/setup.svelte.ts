@@ -7,6 +7,8 @@ import type { SerializedError } from "../../errors.ts";
 import type { ParameterKey } from "../../config/parameters.ts";
 import type { DatasetRecord, ModelRef } from "../../storage/database.ts";
 import { dataset as storedDataset, datasetFiles, deleteUnusedDatasets, saveDataset } from "../../storage/dataset-store.ts";
+import { deleteCopiesExcept } from "../../storage/opfs.ts";
+import { isUnfinished, runStore } from "../../storage/run-store.ts";
 import { readSetting, writeSetting } from "../../storage/settings-store.ts";
 import type { TrainClient } from "../../workers/train-client.ts";
 import type { DatasetFile, DatasetReport, ModelReport, ModelSource, PlanReport } from "../../workers/train-protocol.ts";
@@ -197,6 +199,7 @@ export class Setup {
       this.form.set("v_parameterization", report.predictionType === "v_prediction");
       this.form.set("pretrained_model_name_or_path", ref.name);
       this.settingsChanged();
+      void deleteUnusedCopies(ref.copyName).catch(() => undefined);
     } catch (error) {
       this.#modelError = serializeError(error);
     } finally {
@@ -285,4 +288,10 @@ export class Setup {
     this.#model = { ...this.#model, ref: { ...this.#model.ref, copyName } };
     this.#remember();
   }
+}
+
+/** Copies of models that neither the set-up nor a run that may continue needs. */
+async function deleteUnusedCopies(current: string | undefined): Promise<void> {
+  const needed = (await runStore.runs()).filter(isUnfinished).map(({ model }) => model.copyName);
+  await deleteCopiesExcept(new Set([current, ...needed].filter((name) => name !== undefined)));
 }
