@@ -141,6 +141,7 @@ export const codedEn = {
   },
   log: {
     "run.deviceLost": "The graphics driver restarted. Continuing from step {step}.",
+    "model.copyNotKept": "There was no room to copy the model into this browser. Training goes on; after a reload you choose the file again.",
     "run.resultNotStored": "The finished LoRA could not be stored here ({reason}). Download it before you close this tab.",
     "storage.full": "This browser has no room left. Training goes on without new checkpoints; nothing stored is lost.",
     "storage.failed": "The run's state could not be stored. Training goes on; do not reload before it ends.",

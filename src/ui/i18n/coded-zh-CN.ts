@@ -113,6 +113,7 @@ export const codedZhCN = {
   },
   log: {
     "run.deviceLost": "显卡驱动重启了，正从第 {step} 步继续。",
+    "model.copyNotKept": "空间不足，无法在浏览器里保留模型副本。训练继续进行，刷新页面后需要重新选择文件。",
     "run.resultNotStored": "训练好的 LoRA 无法保存在这里（{reason}）。关闭标签页之前请先下载。",
     "storage.full": "浏览器空间不足。训练继续进行，但不再写入检查点；已保存的内容不会丢失。",
     "storage.failed": "无法保存训练状态。训练继续进行，结束前请不要刷新页面。",

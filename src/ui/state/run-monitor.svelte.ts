@@ -17,6 +17,8 @@ import { Pace } from "./pace.ts";
 
 export type RunView = RunState | "pausing" | "stopping" | "interrupted";
 
+const notKept: ReadonlySet<string> = new Set(["model.copyNotKept", "run.resultNotStored"]);
+
 /** Log lines kept on the page; the store has them all. */
 const shownLogs = 500;
 
@@ -106,7 +108,7 @@ export class RunMonitor {
   }
   /** The latest complaint of the browser's storage in this run. */
   get storageWarning(): LogRecord["entry"] | undefined {
-    return this.#logs.findLast(({ entry }) => entry.code.startsWith("storage.") || entry.code === "run.resultNotStored")?.entry;
+    return this.#logs.findLast(({ entry }) => entry.code.startsWith("storage.") || notKept.has(entry.code))?.entry;
   }
   get fileName(): string {
     return `${this.#run?.name ?? ""}.safetensors`;
@@ -138,8 +140,8 @@ export class RunMonitor {
       }
     } catch (error) {
       // Without a copy the run is as good; only a reload would ask for the file.
-      const { code, message } = serializeError(error);
-      this.#addLog({ runId: run.id, at: Date.now(), entry: { level: "warn", code, text: message } });
+      const entry = { level: "warn", code: "model.copyNotKept", text: serializeError(error).message } as const;
+      this.#addLog({ runId: run.id, at: Date.now(), entry });
     } finally {
       this.#copyProgress = undefined;
     }
