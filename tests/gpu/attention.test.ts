@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { differentiate } from "../../src/gpu/graph/autodiff.ts";
+import { differentiate, single } from "../../src/gpu/graph/autodiff.ts";
 import { Graph } from "../../src/gpu/graph/graph.ts";
 import { elementCount, type Tensor } from "../../src/gpu/graph/tensor.ts";
 import { attentionOp, crossAttention, selfAttention } from "../../src/gpu/ops/attention.ts";
@@ -33,6 +33,18 @@ describe("attention's gradient", () => {
     const attrs = { heads: 2, headDim: 8, qOffset: 0, kOffset: 16, vOffset: 32, causal: true };
     const qkv = new Graph().input("qkv", [1, 4, 48]);
     expect(attentionOp.flops?.({ q: qkv, kv: qkv }, attrs)).toBe(4 * 2 * 8 * 10);
+  });
+});
+
+describe("attention's dispatches", () => {
+  it("are short enough for a small GPU at 768 x 768 pixels and batch 4", () => {
+    const graph = new Graph();
+    const qkv = graph.input("qkv", [4, 9216, 960]);
+    graph.keep(selfAttention(graph, qkv, { heads: 8 }));
+    const { calls, flops } = planProgram("test", graph, portableTier);
+    const runs = Array.from({ length: 11 }, (_, i) => ({ firstHead: 3 * i, count: i < 10 ? 3 : 2 }));
+    expect(calls.map(({ grid, params }) => ({ firstHead: params["firstHead"], count: grid[1] }))).toEqual(runs);
+    expect(flops / 32).toBe(4 * 9216 ** 2 * 40);
   });
 });
 
@@ -82,6 +94,17 @@ describe.each(["tiled", "direct"] as const)("attention, %s style on default limi
         const q = g.input("q", [1, 9, 80], { differentiable: true });
         const kv = g.input("kv", [1, 77, 400]);
         return [crossAttention(g, q, kv, { heads: 2, kvOffset: 120 })];
+      },
+    });
+  });
+
+  it("gives the same result in one dispatch per head as in one for all", async () => {
+    await checkOp(gpu, {
+      differences: 4,
+      build: (g) => {
+        const qkv = g.input("qkv", [2, 9, 3 * 80], { differentiable: true });
+        const attrs = { heads: 2, headDim: 40, qOffset: 0, kOffset: 80, vOffset: 160, causal: false, flopsPerDispatch: 1 };
+        return [single(g.add(attentionOp, { q: qkv, kv: qkv }, attrs).slice(0, 1))];
       },
     });
   });

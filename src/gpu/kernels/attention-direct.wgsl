@@ -6,7 +6,7 @@
 
 @compute @workgroup_size(8)
 fn main(@builtin(workgroup_id) wg: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
-  let head = wg.y;
+  let head = p.firstHead + wg.y;
   let last = p.queries - 1u;
 //#for i ROWS
   let row$(i) = (wg.x * 8u + lane) * $(ROWS)u + $(i)u;

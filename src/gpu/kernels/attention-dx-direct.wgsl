@@ -8,7 +8,7 @@
 
 @compute @workgroup_size(8)
 fn main(@builtin(workgroup_id) wg: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
-  let head = wg.y;
+  let head = p.firstHead + wg.y;
 //#if KEYS
   let last = p.keys - 1u;
   let others = p.queries;

@@ -25,7 +25,7 @@ fn otherB(head: u32, row: u32, d: u32) -> vec4<f32> { return kv[valueBase(head, 
 
 @compute @workgroup_size($(8 * COLUMNS))
 fn main(@builtin(workgroup_id) wg: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
-  let head = wg.y;
+  let head = p.firstHead + wg.y;
   let firstOwn = wg.x * 32u;
   let group = lane % 8u;
   let column = lane / 8u;

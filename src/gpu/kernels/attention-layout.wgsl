@@ -1,8 +1,9 @@
 // Where queries, keys and values lie: column ranges of two row-major tensors (which may be the same one).
-// Strides and offsets count vec4s; batchHead = batch * heads + head. Put in front of every attention kernel.
+// Strides and offsets count vec4s; batchHead = batch * heads + head, of which a dispatch
+// handles those from firstHead on. Put in front of every attention kernel.
 //! read q: array<vec4<f32>>
 //! read kv: array<vec4<f32>>
-//! params heads: u32, queries: u32, keys: u32, d4: u32, qStride: u32, kvStride: u32, qOffset: u32, kOffset: u32, vOffset: u32, scale: f32
+//! params firstHead: u32, heads: u32, queries: u32, keys: u32, d4: u32, qStride: u32, kvStride: u32, qOffset: u32, kOffset: u32, vOffset: u32, scale: f32
 
 const log2e = 1.4426950408889634;
 /// Score of a pair that does not count: exp2 of it is zero whatever is added.

@@ -16,7 +16,7 @@ var<workgroup> lanes: array<vec4<f32>, 64>;
 
 @compute @workgroup_size($(8 * COLUMNS))
 fn main(@builtin(workgroup_id) wg: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
-  let head = wg.y;
+  let head = p.firstHead + wg.y;
   let firstQuery = wg.x * 32u;
   let group = lane % 8u;
   let column = lane / 8u;

@@ -4,7 +4,7 @@
  */
 import { elementCount } from "../graph/tensor.ts";
 import { ceilDiv, spread } from "../tier.ts";
-import { attentionSizes, divideAttention, refColumns, scoredPairs, scoreScale, type AttentionAttrs } from "./attention-layout.ts";
+import { attentionSizes, divideAttention, refColumns, scoredPairs, scoreScale, splitHeads, type AttentionAttrs } from "./attention-layout.ts";
 import type { OpDef } from "../graph/op.ts";
 import type { KernelCall } from "../graph/lower.ts";
 import deltaSource from "../kernels/attention-delta.wgsl?raw";
@@ -42,13 +42,16 @@ export const attentionDxOp: OpDef<AttentionDxAttrs> = {
     const division = divideAttention(ctx.tier, attrs, "backward");
     const delta = ctx.scratch([batch, heads, queries]);
     const count = elementCount(delta.shape);
-    const pass = (ownsKeys: boolean, output: number): KernelCall => ({
-      kernel: kernels[ctx.tier.matrixStyle],
-      defines: { ...division.defines, KEYS: ownsKeys },
-      bindings: { q, kv, dy, lse: ctx.input("lse"), delta, dx: ctx.output(output) },
-      params: { ...params, ...division.params },
-      grid: [ceilDiv(ownsKeys ? keys : queries, division.rowsPerGroup), batch * heads, 1],
-    });
+    const pass = (ownsKeys: boolean, output: number): KernelCall[] => {
+      const flopsPerHead = (ownsKeys ? 8 : 6) * attrs.headDim * scoredPairs(queries, keys, attrs.causal);
+      return splitHeads(batch * heads, flopsPerHead, attrs).map((heads) => ({
+        kernel: kernels[ctx.tier.matrixStyle],
+        defines: { ...division.defines, KEYS: ownsKeys },
+        bindings: { q, kv, dy, lse: ctx.input("lse"), delta, dx: ctx.output(output) },
+        params: { ...params, ...division.params, firstHead: heads.firstHead },
+        grid: [ceilDiv(ownsKeys ? keys : queries, division.rowsPerGroup), heads.count, 1],
+      }));
+    };
     return [
       {
         kernel: deltaKernel,
@@ -57,8 +60,8 @@ export const attentionDxOp: OpDef<AttentionDxAttrs> = {
         params: { heads, queries, count },
         grid: spread(ceilDiv(count, 64)),
       },
-      ...(stacked || wantQ ? [pass(false, 0)] : []),
-      ...(stacked || wantKv ? [pass(true, wantQ ? 1 : 0)] : []),
+      ...(stacked || wantQ ? pass(false, 0) : []),
+      ...(stacked || wantKv ? pass(true, wantQ ? 1 : 0) : []),
     ];
   },
   flops({ q, kv }, attrs) {

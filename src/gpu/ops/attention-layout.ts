@@ -15,6 +15,8 @@ export interface AttentionAttrs {
   readonly vOffset: number;
   /** Position i sees positions 0..i only (text encoders). */
   readonly causal: boolean;
+  /** Most work of one dispatch; long ones are cut by heads. Default 50 GFLOP, a tenth of a second on a small GPU. */
+  readonly flopsPerDispatch?: number;
 }
 
 /** Scores are multiplied by 1/sqrt(head size). */
@@ -67,6 +69,19 @@ export function attentionSizes(q: Tensor, kv: Tensor, attrs: AttentionAttrs): At
 /** Pairs of query and key that have a score, of one head. */
 export function scoredPairs(queries: number, keys: number, causal: boolean): number {
   return causal ? (queries * (queries + 1)) / 2 : queries * keys;
+}
+
+/** Cuts batch * heads into runs whose work one dispatch may hold: a longer one freezes the desktop or gets killed. */
+export function splitHeads(
+  batchHeads: number,
+  flopsPerHead: number,
+  { flopsPerDispatch = 50e9 }: AttentionAttrs,
+): { firstHead: number; count: number }[] {
+  const most = Math.max(1, Math.floor(flopsPerDispatch / flopsPerHead));
+  const even = ceilDiv(batchHeads, ceilDiv(batchHeads, most));
+  return Array.from({ length: ceilDiv(batchHeads, even) }, (_, i) => {
+    return { firstHead: i * even, count: Math.min(even, batchHeads - i * even) };
+  });
 }
 
 export interface AttentionDivision {

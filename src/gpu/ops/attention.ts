@@ -8,7 +8,7 @@ import { single } from "../graph/autodiff.ts";
 import { dim, type Tensor } from "../graph/tensor.ts";
 import { ceilDiv } from "../tier.ts";
 import { attentionDxOp } from "./attention-dx.ts";
-import { attentionSizes, divideAttention, refColumns, scoredPairs, scoreScale, type AttentionAttrs } from "./attention-layout.ts";
+import { attentionSizes, divideAttention, refColumns, scoredPairs, scoreScale, splitHeads, type AttentionAttrs } from "./attention-layout.ts";
 import type { Graph } from "../graph/graph.ts";
 import type { OpDef } from "../graph/op.ts";
 import directSource from "../kernels/attention-direct.wgsl?raw";
@@ -51,17 +51,16 @@ export const attentionOp: OpDef<AttentionAttrs> = {
   lower(ctx, attrs) {
     const q = ctx.input("q");
     const kv = ctx.input("kv");
-    const { batch, queries, params } = attentionSizes(q, kv, attrs);
+    const { batch, queries, keys, params } = attentionSizes(q, kv, attrs);
     const division = divideAttention(ctx.tier, attrs, "forward");
-    return [
-      {
-        kernel: kernels[ctx.tier.matrixStyle],
-        defines: division.defines,
-        bindings: { q, kv, o: ctx.output(0), lse: ctx.output(1) },
-        params: { ...params, ...division.params },
-        grid: [ceilDiv(queries, division.rowsPerGroup), batch * attrs.heads, 1],
-      },
-    ];
+    const flopsPerHead = 4 * attrs.headDim * scoredPairs(queries, keys, attrs.causal);
+    return splitHeads(batch * attrs.heads, flopsPerHead, attrs).map(({ firstHead, count }) => ({
+      kernel: kernels[ctx.tier.matrixStyle],
+      defines: division.defines,
+      bindings: { q, kv, o: ctx.output(0), lse: ctx.output(1) },
+      params: { ...params, ...division.params, firstHead },
+      grid: [ceilDiv(queries, division.rowsPerGroup), count, 1],
+    }));
   },
   flops({ q, kv }, attrs) {
     const { batch, queries, keys } = attentionSizes(q!, kv!, attrs);
