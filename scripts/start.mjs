@@ -41,10 +41,22 @@ function changedAt(path) {
   return Math.max(stat.mtimeMs, ...readdirSync(path).map((name) => changedAt(join(path, name))));
 }
 
+/** Packages by path, as a lock file lists them; none where there is no such file. */
+function lockedPackages(path) {
+  return existsSync(path) ? JSON.parse(readFileSync(path, "utf8")).packages : {};
+}
+
+/** Whether every package that the lock file names is there in that version. Optional ones depend on the platform. */
+function isInstalled() {
+  const installed = lockedPackages(join(root, "node_modules/.package-lock.json"));
+  return Object.entries(lockedPackages(join(root, "package-lock.json"))).every(
+    ([path, { version, optional }]) => path === "" || optional === true || installed[path]?.version === version,
+  );
+}
+
 function installIfNeeded() {
-  const installed = changedAt(join(root, "node_modules/.package-lock.json"));
-  if (installed >= changedAt(join(root, "package-lock.json")) && installed > 0) return;
-  console.log("Installing packages; this happens once and takes about a minute.");
+  if (isInstalled()) return;
+  console.log("Installing packages; this takes about a minute, and happens again only when they change.");
   run("npm", ["ci", "--no-audit", "--no-fund"], "Installing");
 }
 

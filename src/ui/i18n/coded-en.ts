@@ -93,6 +93,14 @@ export const codedEn = {
     "model.noVae": { what: "{file} has no VAE encoder.", do: "Choose the version of the checkpoint with its VAE." },
     "model.notFinite": { what: "In {file} the values of {key} are not finite in half precision.", do: damaged },
     "model.unreadable": { what: "{file} could not be read.", do: "Choose it again; if that does not help, download it again." },
+    "model.vaeNotFinite": { what: "The VAE of this checkpoint gives invalid values for the pictures.", do: `It is damaged. ${damaged}` },
+    "model.vocabulary": {
+      what: "The model's text encoder knows {vocabulary} tokens, and captions need 49,408.",
+      do: "It is no complete Stable Diffusion model. Choose another checkpoint.",
+    },
+    "state.format": { what: "The saved state is not one of this version.", do: "Start the run again." },
+    "state.mismatch": { what: "The saved state belongs to other settings or another model.", do: "Start the run again." },
+    "state.notFinite": { what: "The saved state holds invalid numbers in {module}.", do: "Start the run again." },
     "dataset.noPictures": {
       what: "No pictures were found ({files} files looked at).",
       do: "Choose a folder that holds PNG, JPEG, WebP or BMP pictures, or folders such as 10_name with pictures in them.",

@@ -70,6 +70,14 @@ export const codedZhCN = {
     "model.noVae": { what: "{file} 中没有 VAE 编码器。", do: "请选择带 VAE 的版本。" },
     "model.notFinite": { what: "{file} 中 {key} 的数值超出半精度范围。", do: damaged },
     "model.unreadable": { what: "无法读取 {file}。", do: "请重新选择；如果仍然不行，请重新下载。" },
+    "model.vaeNotFinite": { what: "这个模型的 VAE 对这些图片给出了无效值。", do: `模型已损坏。${damaged}` },
+    "model.vocabulary": {
+      what: "模型的文本编码器只有 {vocabulary} 个词元，标注需要 49,408 个。",
+      do: "它不是完整的 Stable Diffusion 模型，请选择其他文件。",
+    },
+    "state.format": { what: "保存的状态与当前版本不符。", do: "请重新开始训练。" },
+    "state.mismatch": { what: "保存的状态属于其他参数或其他模型。", do: "请重新开始训练。" },
+    "state.notFinite": { what: "保存的状态中 {module} 含有无效数值。", do: "请重新开始训练。" },
     "dataset.noPictures": {
       what: "没有找到图片（共查看 {files} 个文件）。",
       do: "请选择含有 PNG、JPEG、WebP 或 BMP 图片的文件夹，或 10_name 这样的文件夹的上一级。",
