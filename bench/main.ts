@@ -48,7 +48,7 @@ async function measure(gpu: Gpu, bench: BenchCase, quick: boolean): Promise<Row>
     for (const runner of runners) {
       // One warm call, then as many as fill the sample: short ops would otherwise measure the wait.
       const once = await time(runner, 1);
-      repeats.set(runner, Math.max(1, Math.min(200, Math.round((quick ? 5 : 25) / once))));
+      repeats.set(runner, Math.max(1, Math.min(32, Math.round((quick ? 5 : 25) / once))));
     }
     const best = new Map<Runner, number>();
     for (let sample = 0; sample < (quick ? 3 : 9); sample++) {

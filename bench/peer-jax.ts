@@ -22,22 +22,28 @@ export function prepareJax(bench: BenchCase, data: Named<Float32Array<ArrayBuffe
   const compiled = jax.jit((...values: jax.Array[]): jax.Array[] =>
     bench.jax(jax, Object.fromEntries(names.map((name, i) => [name, values[i] as jax.Array]))),
   );
-  let last: jax.Array[] = [];
+  // Work is lazy: a result that is disposed before somebody waits for it is never computed. So all are kept.
+  let started: jax.Array[][] = [];
+  const release = (): void => {
+    for (const array of started.flat()) array.dispose();
+    started = [];
+  };
   const run = (): void => {
-    for (const array of last) array.dispose();
-    last = compiled(...inputs.map((array) => array.ref));
+    started.push(compiled(...inputs.map((array) => array.ref)));
   };
   return {
     name: "jax-js",
     dispatches: undefined,
     run,
     async finish() {
-      await jax.blockUntilReady(last);
+      // The outputs of one call hang together: waiting for the first computes all.
+      await jax.blockUntilReady(started.map((outputs) => outputs[0]));
+      release();
     },
     async results() {
       run();
       const arrays: Float32Array[] = [];
-      for (const [i, array] of last.entries()) {
+      for (const [i, array] of (started[0] ?? []).entries()) {
         const shape = array.shape;
         const values = Float32Array.from(await array.ref.data());
         const layout = bench.results[i];
@@ -45,10 +51,12 @@ export function prepareJax(bench: BenchCase, data: Named<Float32Array<ArrayBuffe
         else if (layout === "heads") arrays.push(joinHeads(values, shape[0] ?? 1, shape[2] ?? 1));
         else arrays.push(values);
       }
+      release();
       return arrays;
     },
     dispose() {
-      for (const array of [...last, ...inputs]) array.dispose();
+      release();
+      for (const array of inputs) array.dispose();
       compiled.dispose();
     },
   };
