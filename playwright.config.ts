@@ -1,23 +1,34 @@
 import { defineConfig } from "playwright/test";
 
-const port = 4174;
+/** Real Chromium on its software WebGPU adapter, against the built page. scripts/test-e2e.mjs finds the browser. */
+const executablePath = process.env["LORASMITH_CHROMIUM"];
 
-/** Browser tests: the built page in a Chromium whose WebGPU runs in software. scripts/test-e2e.mjs starts them. */
 export default defineConfig({
   testDir: "tests/e2e",
+  timeout: 600_000,
+  expect: { timeout: 30_000 },
   workers: 1,
-  timeout: 300_000,
+  // A retry would hide races.
+  retries: 0,
   outputDir: "test-results",
   use: {
-    baseURL: `http://localhost:${port}`,
+    baseURL: "http://localhost:4183",
+    locale: "en-US",
     launchOptions: {
-      ...(process.env["LORASMITH_CHROMIUM"] === undefined ? {} : { executablePath: process.env["LORASMITH_CHROMIUM"] }),
-      args: ["--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader"],
+      ...(executablePath === undefined ? {} : { executablePath }),
+      args: [
+        "--no-sandbox",
+        "--enable-unsafe-webgpu",
+        "--use-webgpu-adapter=swiftshader",
+        "--disable-background-networking",
+        "--disable-component-update",
+        "--disable-sync",
+      ],
     },
   },
   webServer: {
-    command: `npx vite preview --port ${port} --strictPort`,
-    port,
+    command: "node node_modules/vite/bin/vite.js preview --port 4183 --strictPort",
+    url: "http://localhost:4183",
     reuseExistingServer: false,
   },
 });
