@@ -183,10 +183,16 @@ export async function openGpu(gpu: GPU | undefined, options: GpuOptions = {}): P
     wanted.maxStorageBufferBindingSize = Math.min(adapter.limits.maxStorageBufferBindingSize, 2 ** 30);
   }
   const hasShaderF16 = adapter.features.has("shader-f16");
+  const hasSubgroups = adapter.features.has("subgroups");
+  const features: GPUFeatureName[] = [];
+  if (options.defaultLimitsOnly !== true) {
+    if (hasShaderF16) features.push("shader-f16");
+    if (hasSubgroups) features.push("subgroups");
+  }
   const device = await adapter.requestDevice({
     label: "lorasmith",
     requiredLimits: wanted,
-    requiredFeatures: hasShaderF16 && options.defaultLimitsOnly !== true ? ["shader-f16"] : [],
+    requiredFeatures: features,
   });
   const limits = { ...defaultLimits };
   // Alignments stay at the default on purpose: plans are then the same on every device.
@@ -199,7 +205,10 @@ export async function openGpu(gpu: GPU | undefined, options: GpuOptions = {}): P
     description,
     isSoftware,
     hasShaderF16,
-    hasSubgroups: adapter.features.has("subgroups"),
+    hasSubgroups,
   };
-  return new Gpu(device, info, { limits, matrixStyle: options.matrixStyle ?? (isSoftware ? "direct" : "tiled") });
+  const { subgroupMinSize, subgroupMaxSize } = adapter.info;
+  const subgroupSize = features.includes("subgroups") && subgroupMinSize === subgroupMaxSize ? subgroupMinSize : 0;
+  const matrixStyle = options.matrixStyle ?? (isSoftware ? "direct" : "tiled");
+  return new Gpu(device, info, { limits, matrixStyle, subgroupSize });
 }

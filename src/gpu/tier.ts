@@ -35,9 +35,11 @@ export interface Tier {
    * workgroup memory is ordinary memory and a barrier is a context switch.
    */
   readonly matrixStyle: "tiled" | "direct";
+  /** Invocations of a subgroup, where WGSL's subgroups may be used and all have the same size; otherwise 0. */
+  readonly subgroupSize: number;
 }
 
-export const portableTier: Tier = { limits: defaultLimits, matrixStyle: "tiled" };
+export const portableTier: Tier = { limits: defaultLimits, matrixStyle: "tiled", subgroupSize: 0 };
 
 /** CPU implementations of WebGPU, by what they report in adapter.info. */
 export function isSoftwareAdapter(info: { vendor: string; architecture: string; description: string }): boolean {

@@ -19,6 +19,8 @@ export type MatrixVariant =
       /** Rows and vec4s of columns of one lane. */
       readonly rows: number;
       readonly quads: number;
+      /** The lanes of a workgroup are one subgroup and share the rows that they load. */
+      readonly share: boolean;
     }
   | {
       readonly style: "tiled";
@@ -34,20 +36,19 @@ const directLanes = 8;
 
 export function pickMatrixVariant(tier: Tier, { rows, cols }: MatrixShape): MatrixVariant {
   if (tier.matrixStyle === "direct") {
+    // One load serves the whole subgroup, if there are enough columns to keep its lanes busy.
+    if (tier.subgroupSize === directLanes && rows > 1 && cols > 16) {
+      const [lanes, lanesX, quads] = [directLanes, directLanes, 1];
+      return { style: "direct", tileRows: 8, tileCols: lanesX * 4, lanes, lanesX, rows: 8, quads, share: true };
+    }
     // Large blocks run twice as fast but take a second to compile there; small problems are not worth that.
     const isSmall = rows * cols < 8192;
     const quads = isSmall || cols <= 4 ? 1 : 2;
     const laneRows = rows <= 1 ? 1 : isSmall ? 4 : 8;
     const lanesX = [1, 2, 4].find((lanes) => cols <= lanes * quads * 4) ?? directLanes;
-    return {
-      style: "direct",
-      tileRows: (directLanes / lanesX) * laneRows,
-      tileCols: lanesX * quads * 4,
-      lanes: directLanes,
-      lanesX,
-      rows: laneRows,
-      quads,
-    };
+    const tileRows = (directLanes / lanesX) * laneRows;
+    const tileCols = lanesX * quads * 4;
+    return { style: "direct", tileRows, tileCols, lanes: directLanes, lanesX, rows: laneRows, quads, share: false };
   }
   if (cols <= 16) return { style: "tiled", tileRows: 32, tileCols: 16, tileRed: 32, threadsX: 4, threadsY: 16 };
   // Fewer workgroups than this leave most of a discrete GPU idle.

@@ -4,6 +4,7 @@
  *
  *   //! read NAME: TYPE          a storage binding that is only read; bindings are numbered in order of appearance
  *   //! write NAME: TYPE         a storage binding that is written (read_write)
+ *   //! enable NAME              a WGSL extension
  *   //! params NAME: u32, ...    run-time scalars (u32, i32 or f32), one uniform struct reachable as `p.NAME`
  *   //#if FLAG / //#if !FLAG / //#else / //#endif
  *   //#for i N ... //#endfor     repeats the lines with $i = 0..N-1; N is a number or a numeric define
@@ -38,16 +39,20 @@ export function renderWgsl(source: string, defines: Defines): RenderedShader {
   const body = expand(source.split("\n"), defines, numbers);
   const bindings: ShaderBinding[] = [];
   const params: ShaderParam[] = [];
+  const extensions: string[] = [];
   const declarations: string[] = [];
   const code: string[] = [];
   for (const line of body) {
     const binding = /^\s*\/\/!\s*(read|write)\s+(\w+)\s*:\s*(.+?)\s*$/.exec(line);
+    const extension = /^\s*\/\/!\s*enable\s+(\w+)\s*$/.exec(line);
     const uniform = /^\s*\/\/!\s*params\s+(.+?)\s*$/.exec(line);
     if (binding) {
       const [, access, name = "", type = ""] = binding;
       const mode = access === "read" ? "read" : "read_write";
       declarations.push(`@group(0) @binding(${bindings.length}) var<storage, ${mode}> ${name}: ${type};`);
       bindings.push({ name, writable: access === "write" });
+    } else if (extension) {
+      extensions.push(`enable ${extension[1] ?? ""};`);
     } else if (uniform) {
       for (const field of (uniform[1] ?? "").split(",")) {
         const parsed = /^\s*(\w+)\s*:\s*(u32|i32|f32)\s*$/.exec(field);
@@ -62,7 +67,7 @@ export function renderWgsl(source: string, defines: Defines): RenderedShader {
       `@group(0) @binding(${bindings.length}) var<uniform> p: Params;`,
     );
   }
-  return { code: [...declarations, ...code].join("\n"), bindings, params };
+  return { code: [...extensions, ...declarations, ...code].join("\n"), bindings, params };
 }
 
 /** Applies conditionals and loops. */

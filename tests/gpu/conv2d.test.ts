@@ -58,11 +58,17 @@ const cases: Record<string, Case> = {
   "no padding": { shape: [1, 5, 4, 8], out: 4, pad: { top: 0, left: 0, bottom: 0, right: 0 } },
 };
 
-for (const style of ["direct", "tiled"] as const) {
-  describe(`conv2d, ${style}`, () => {
+const variants = {
+  direct: { matrixStyle: "direct" },
+  "direct on default features": { matrixStyle: "direct", defaultLimitsOnly: true },
+  "tiled on default features": { matrixStyle: "tiled", defaultLimitsOnly: true },
+} as const;
+
+for (const [variant, options] of Object.entries(variants)) {
+  describe(`conv2d, ${variant}`, () => {
     let gpu: Gpu;
     beforeAll(async () => {
-      gpu = await openTestGpu({ matrixStyle: style, defaultLimitsOnly: style === "tiled" });
+      gpu = await openTestGpu(options);
     });
     afterAll(() => gpu.destroy());
 

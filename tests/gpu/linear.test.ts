@@ -60,11 +60,17 @@ const cases: Record<string, Case> = {
   "enough tiles for the large kernel": { rows: [1030], k: 8, n: 516 },
 };
 
-for (const style of ["direct", "tiled"] as const) {
-  describe(`linear, ${style}`, () => {
+const variants = {
+  direct: { matrixStyle: "direct" },
+  "direct on default features": { matrixStyle: "direct", defaultLimitsOnly: true },
+  "tiled on default features": { matrixStyle: "tiled", defaultLimitsOnly: true },
+} as const;
+
+for (const [variant, options] of Object.entries(variants)) {
+  describe(`linear, ${variant}`, () => {
     let gpu: Gpu;
     beforeAll(async () => {
-      gpu = await openTestGpu({ matrixStyle: style, defaultLimitsOnly: style === "tiled" });
+      gpu = await openTestGpu(options);
     });
     afterAll(() => gpu.destroy());
 

@@ -9,10 +9,15 @@
 //   F16      weights are packed pairs of f16
 //   CONV     rows are pixels of an NHWC image, the reduction is (tap, channel)
 //   DX       with CONV: gradient, i.e. rows are input pixels by stride class, `a` is the output gradient
+//   SHARE    a subgroup is the workgroup and its lanes hold the same rows: each loads one row and the others get it
+//            by broadcast
 //   EXT      a second, short reduction over `ea` * `ew` (adapters)
 //
 // Columns come in groups of p.groupCols, so that a tile never straddles two groups; group g reads `a` and `w` from
 // g * p.aGroup4 / g * p.wGroup4 on, and `ea` from g * p.eaGroup4 on.
+//#if SHARE
+//! enable subgroups
+//#endif
 //! read a: array<vec4<f32>>
 //#if F16
 //! read w: array<vec2<u32>>
@@ -52,13 +57,28 @@ fn weight(i: u32) -> vec4<f32> {
 }
 
 @compute @workgroup_size($LANES)
-fn main(@builtin(workgroup_id) wg: vec3<u32>, @builtin(num_workgroups) grid: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+fn main(
+  @builtin(workgroup_id) wg: vec3<u32>,
+  @builtin(num_workgroups) grid: vec3<u32>,
+  //#if SHARE
+  @builtin(subgroup_invocation_id) lane: u32,
+  //#else
+  @builtin(local_invocation_index) lane: u32,
+  //#endif
+) {
   let tile = wg.y * grid.x + wg.x;
   let rowTile = tile / p.colTiles;
   let colTile = tile % p.colTiles;
   if (rowTile >= p.rowTiles) { return; }
   let group = colTile / p.groupTiles;
+  // First row of the lane's block in the tile, and the rows that it loads from there.
+  //#if SHARE
+  let laneRow = 0u;
+  let loadRow = lane % $ROWS;
+  //#else
   let laneRow = lane / $LANES_X * $ROWS;
+  let loadRow = 0u;
+  //#endif
   //#for q QUADS
   let groupCol$q = (colTile % p.groupTiles) * $(LANES_X * QUADS) + $(LANES_X * q) + lane % $LANES_X;
   let wCol$q = min(groupCol$q, p.groupCols4 - 1);
@@ -84,11 +104,11 @@ fn main(@builtin(workgroup_id) wg: vec3<u32>, @builtin(num_workgroups) grid: vec
   let rows = p.rows;
   let row = rowTile * $(LANES / LANES_X * ROWS) + laneRow;
   //#endif
-  //#for i ROWS
-  let m$i = min(row + $i, rows - 1);
-  let image$i = m$i / (gridH * gridW);
-  let gy$i = i32(m$i / gridW % gridH);
-  let gx$i = i32(m$i % gridW);
+  //#for i LOADS
+  let load$i = min(row + loadRow + $i, rows - 1);
+  let image$i = load$i / (gridH * gridW);
+  let gy$i = i32(load$i / gridW % gridH);
+  let gx$i = i32(load$i % gridW);
   //#endfor
   let taps = p.kernelH * p.kernelW;
   for (var tap = 0u; tap < taps; tap++) {
@@ -104,7 +124,7 @@ fn main(@builtin(workgroup_id) wg: vec3<u32>, @builtin(num_workgroups) grid: vec
     let offX = i32(tap % p.kernelW) - p.padLeft;
     let step = p.stride;
     //#endif
-    //#for i ROWS
+    //#for i LOADS
     let sy$i = gy$i * step + offY;
     let sx$i = gx$i * step + offX;
     let ok$i = sy$i >= 0 && sy$i < p.sourceH && sx$i >= 0 && sx$i < p.sourceW;
@@ -125,9 +145,9 @@ fn main(@builtin(workgroup_id) wg: vec3<u32>, @builtin(num_workgroups) grid: vec
   //#else
   let row = rowTile * $(LANES / LANES_X * ROWS) + laneRow;
   let rows = p.rows;
-  //#for i ROWS
-  let m$i = min(row + $i, rows - 1);
-  let at$i = m$i * p.aStride4 + group * p.aGroup4;
+  //#for i LOADS
+  let load$i = min(row + loadRow + $i, rows - 1);
+  let at$i = load$i * p.aStride4 + group * p.aGroup4;
   //#endfor
   {
     //#if NN
@@ -143,11 +163,18 @@ fn main(@builtin(workgroup_id) wg: vec3<u32>, @builtin(num_workgroups) grid: vec
     //#endif
   //#endif
     for (var k = 0u; k < p.red4; k++) {
-      //#for i ROWS
+      //#for i LOADS
       //#if CONV
-      let a$i = a[at$i + k] * keep$i;
+      let own$i = a[at$i + k] * keep$i;
       //#else
-      let a$i = a[at$i + k];
+      let own$i = a[at$i + k];
+      //#endif
+      //#endfor
+      //#for i ROWS
+      //#if SHARE
+      let a$i = subgroupBroadcast(own0, $i);
+      //#else
+      let a$i = own$i;
       //#endif
       //#endfor
       //#for q QUADS
@@ -175,8 +202,15 @@ fn main(@builtin(workgroup_id) wg: vec3<u32>, @builtin(num_workgroups) grid: vec
 
   //#if EXT
   for (var k = 0u; k < p.extRed4; k++) {
+    //#for i LOADS
+    let own$i = ea[load$i * p.eaStride4 + group * p.eaGroup4 + k];
+    //#endfor
     //#for i ROWS
-    let a$i = ea[m$i * p.eaStride4 + group * p.eaGroup4 + k];
+    //#if SHARE
+    let a$i = subgroupBroadcast(own0, $i);
+    //#else
+    let a$i = own$i;
+    //#endif
     //#endfor
     //#for q QUADS
     //#if NN
@@ -210,15 +244,20 @@ fn main(@builtin(workgroup_id) wg: vec3<u32>, @builtin(num_workgroups) grid: vec
     //#endif
     //#for i ROWS
     if (row + $i < rows) {
+      let m = row + $i;
+      //#if CONV
+      let image = m / (gridH * gridW);
+      //#endif
       //#if DX
-      let pixel = (image$i * p.targetH + u32(gy$i * p.stride + classY)) * p.targetW + u32(gx$i * p.stride + classX);
-      let at = pixel * p.cols4 + col$q;
+      let pixelY = m / gridW % gridH * u32(p.stride) + u32(classY);
+      let pixelX = m % gridW * u32(p.stride) + u32(classX);
+      let at = ((image * p.targetH + pixelY) * p.targetW + pixelX) * p.cols4 + col$q;
       //#else
-      let at = m$i * p.cols4 + col$q;
+      let at = m * p.cols4 + col$q;
       //#endif
       var value = acc$(i)_$q * p.scale + shift;
       //#if ROWBIAS
-      value += rowBias[image$i * p.rowBiasStride4 + p.rowBiasOffset4 + col$q];
+      value += rowBias[image * p.rowBiasStride4 + p.rowBiasOffset4 + col$q];
       //#endif
       //#if ADDEND
       value += addend[at];

@@ -115,9 +115,10 @@ const kernels: Readonly<Record<MatrixVariant["style"], KernelSource>> = {
   tiled: { name: "gemm-tiled", source: tiled },
 };
 
-function variantDefines(variant: MatrixVariant): Record<string, number> {
+function variantDefines(variant: MatrixVariant): Record<string, number | boolean> {
   if (variant.style === "direct") {
-    return { ROWS: variant.rows, QUADS: variant.quads, LANES: variant.lanes, LANES_X: variant.lanesX };
+    const { rows, quads, lanes, lanesX, share } = variant;
+    return { ROWS: rows, QUADS: quads, LANES: lanes, LANES_X: lanesX, SHARE: share, LOADS: share ? 1 : rows };
   }
   return {
     TILE_M: variant.tileRows,
