@@ -69,6 +69,10 @@ export class RunHost implements TrainHost {
     return "continue";
   }
 
+  keepCheckpoint(state: RunState): Promise<void> {
+    return this.keep(state);
+  }
+
   /** Writes a state that the run can be continued from. @throws InputError `file.cannotWrite` */
   async keep(state: RunState): Promise<void> {
     await writeWhole(this.#statePath, encodeState(state));

@@ -33,6 +33,8 @@ export interface TrainHost extends Omit<RunObserver, "step"> {
   readonly signal: AbortSignal;
   /** Awaited after every update. `snapshot` reads the state of that update. */
   afterStep(report: StepReport, snapshot: () => Promise<RunState>): Promise<"continue" | "stop">;
+  /** Handed the last good state before a run ends with NotFiniteError. */
+  keepCheckpoint(state: RunState): Promise<void>;
 }
 
 export interface TrainJob {
@@ -100,6 +102,7 @@ class UpdateLoop {
   async run(firstUpdate: number, host: TrainHost): Promise<RunState> {
     const { config } = this.#job;
     const { steps } = this.#dataset;
+    this.#logStart(firstUpdate, host);
     let update = firstUpdate;
     host.phase({ phase: "train", done: update, total: steps.totalUpdates });
     while (update < steps.totalUpdates) {
@@ -111,7 +114,10 @@ class UpdateLoop {
       const lr = learningRates(config, update, steps.totalUpdates);
       const report = await this.#engine.runUpdate(batches, lr, update + 1, config.max_grad_norm);
       const loss = report.losses.reduce((a, b) => a + b, 0) / report.losses.length;
-      if (!report.isFinite) throw new NotFiniteError(update + 1, loss);
+      if (!report.isFinite) {
+        await host.keepCheckpoint(await this.#state(update));
+        throw new NotFiniteError(update + 1, loss);
+      }
       update++;
       host.phase({ phase: "train", done: update, total: steps.totalUpdates });
       const stepReport: StepReport = {
@@ -129,6 +135,19 @@ class UpdateLoop {
     }
     host.phase({ phase: "save", done: 0, total: 1 });
     return this.#state(update);
+  }
+
+  #logStart(firstUpdate: number, host: TrainHost): void {
+    const { targets } = this.#engine.plan.options.adapters;
+    const unet = targets.filter(({ part }) => part === "unet").length;
+    const data = { unet, textEncoder: targets.length - unet, steps: this.#dataset.steps.totalUpdates, seed: this.#seed };
+    const text = `LoRA of ${data.unet} UNet and ${data.textEncoder} text encoder modules; ${data.steps} steps, seed ${data.seed}`;
+    host.log({ level: "info", code: "train.start", text, data });
+    const { buckets } = this.#dataset.buckets;
+    const shapes = buckets.map(({ resolution: [w, h], items }) => `${w}×${h} (${items.length})`).join(", ");
+    host.log({ level: "info", code: "train.buckets", text: `Buckets with pictures times repeats: ${shapes}`, data: { shapes } });
+    if (firstUpdate === 0) return;
+    host.log({ level: "info", code: "train.continue", text: `Continuing after step ${firstUpdate}`, data: { step: firstUpdate } });
   }
 
   #batchesOf(epoch: number): readonly Batch[] {

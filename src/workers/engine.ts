@@ -3,7 +3,7 @@ import type { TrainingConfig } from "../config/parameters.ts";
 import type { InspectedDataset } from "../dataset/inspect.ts";
 import type { Checkpoint } from "../models/config.ts";
 import type { DatasetPlan, TrainingPicture } from "../training/run-plan.ts";
-import type { Forecast } from "./train-protocol.ts";
+import type { Forecast, PlanAdvice } from "./train-protocol.ts";
 import type { RunHost, TrainJob } from "./training-backend.ts";
 
 export interface ForecastInput {
@@ -24,7 +24,11 @@ export interface EngineRun {
 
 export interface Engine {
   /** Plans without allocating. `resultBytes` is the size of the tensors in the file that would be written. */
-  forecast(input: ForecastInput): Promise<{ readonly forecast: Forecast; readonly resultBytes: number }>;
+  forecast(input: ForecastInput): Promise<{
+    readonly forecast: Forecast;
+    readonly resultBytes: number;
+    readonly advice: readonly PlanAdvice[];
+  }>;
   /** A whole run, see `TrainingBackend.train`. */
   train(run: EngineRun, host: RunHost): Promise<Uint8Array<ArrayBuffer>>;
   /** The LoRA file of a snapshot; needs neither model nor GPU. */

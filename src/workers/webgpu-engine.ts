@@ -12,6 +12,7 @@ import { planRun } from "../training/run-settings.ts";
 import { decodeState, encodeState } from "../training/state-file.ts";
 import { planText } from "../training/text-cache.ts";
 import { train } from "../training/trainer.ts";
+import { memoryAdvice, rateAdvice } from "./plan-advice.ts";
 import type { Engine } from "./engine.ts";
 
 const bytesPerWeight = { float: 4, fp16: 2, bf16: 2 } as const;
@@ -38,12 +39,14 @@ export function webgpuEngine(): Engine {
       const run = planRun(checkpoint, config, plan.shapes, onTier);
       const { adapters } = run.options;
       const cachesText = !adapters.settings.trains.textEncoder;
+      const predicted = forecast(run, {
+        vae: planVae(checkpoint, plan.buckets.placements.map(({ bucket }) => bucket), onTier),
+        ...(cachesText ? { text: planText(checkpoint, config.clip_skip ?? 1, onTier) } : {}),
+      });
       const weights = adapters.targets.reduce((sum, target) => sum + config.network_dim * (target.in + target.out), 0);
       return {
-        forecast: forecast(run, {
-          vae: planVae(checkpoint, plan.buckets.placements.map(({ bucket }) => bucket), onTier),
-          ...(cachesText ? { text: planText(checkpoint, config.clip_skip ?? 1, onTier) } : {}),
-        }),
+        forecast: predicted,
+        advice: [...rateAdvice(config), ...memoryAdvice(predicted, config, () => planRun(checkpoint, { ...config, gradient_checkpointing: true }, plan.shapes, onTier))],
         resultBytes: weights * bytesPerWeight[config.save_precision ?? "float"],
       };
     },
@@ -67,6 +70,7 @@ export function webgpuEngine(): Engine {
           signal: host.signal,
           phase: (progress) => host.phase(progress),
           log: (entry) => host.log(entry),
+          keepCheckpoint: (last) => host.keepCheckpoint(last.update, encodeState(last)),
           afterStep: (report, snapshot) => host.afterStep(report, async () => encodeState(await snapshot())),
         });
         return writeResult(last, seconds());

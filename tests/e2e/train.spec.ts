@@ -39,13 +39,13 @@ async function storedRun(page: Page): Promise<{ config: Record<string, unknown>;
     const [info] = await indexedDB.databases();
     const database = await new Promise<IDBDatabase>((resolve, reject) => {
       const request = indexedDB.open(info?.name ?? "");
-      request.onsuccess = () => resolve(request.result);
-      request.onerror = () => reject(new Error("cannot open"));
+      request.addEventListener("success", () => resolve(request.result));
+      request.addEventListener("error", () => reject(new Error("cannot open")));
     });
     const runs = await new Promise<{ config: Record<string, unknown>; state: string; step: number }[]>((resolve, reject) => {
       const request = database.transaction("runs").objectStore("runs").getAll();
-      request.onsuccess = () => resolve(request.result as { config: Record<string, unknown>; state: string; step: number }[]);
-      request.onerror = () => reject(new Error("cannot read"));
+      request.addEventListener("success", () => resolve(request.result as { config: Record<string, unknown>; state: string; step: number }[]));
+      request.addEventListener("error", () => reject(new Error("cannot read")));
     });
     database.close();
     const run = runs.at(-1);

@@ -56,6 +56,7 @@ describe.skipIf(file === undefined)("a full-size checkpoint", () => {
         if (done === total || done === 0) seen.push(`${((performance.now() - started) / 1000).toFixed(1)} s ${phase} ${done}/${total}`);
       },
       log: () => undefined,
+      keepCheckpoint: async () => undefined,
       afterStep: async (report) => {
         reports.push(report);
         return "continue";

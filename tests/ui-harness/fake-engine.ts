@@ -80,6 +80,7 @@ export const fakeEngine: Engine = {
         flops: 2.41e12 * scale,
       },
       resultBytes: config.network_dim * 0.59 * mebi,
+      advice: [],
     };
   },
 

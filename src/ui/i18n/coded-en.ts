@@ -135,7 +135,10 @@ export const codedEn = {
     "dataset.otherCaptionExtension": "{count} captions end differently from caption_extension ({extension}), and are used.",
     "dataset.captionsMissing": "{count} of {total} pictures in “{dir}” have no caption, and get the words of the folder's name: “{classTokens}”.",
   },
-  advice: {},
+  advice: {
+    "memory.checkpointing": "gradient_checkpointing would bring the peak down to {peak:bytes}, for about a third more time per step.",
+    "rate.lion": "Lion with a learning rate of {rate} usually diverges. It wants three to ten times less than AdamW.",
+  },
   rule: {
     "config.conflict.network_train_unet_only":
       "network_train_text_encoder_only is on too, which leaves nothing to train. Turn one of them off.",
@@ -148,6 +151,9 @@ export const codedEn = {
     "config.range.output_name": "Must be a file name without folders.",
   },
   log: {
+    "train.start": "LoRA of {unet} UNet and {textEncoder} text encoder modules; {steps} steps, seed {seed}.",
+    "train.buckets": "Buckets, with pictures times repeats: {shapes}.",
+    "train.continue": "Continuing after step {step}.",
     "run.deviceLost": "The graphics driver restarted. Continuing from step {step}.",
     "model.copyNotKept": "There was no room to copy the model into this browser. Training goes on; after a reload you choose the file again.",
     "run.resultNotStored": "The finished LoRA could not be stored here ({reason}). Download it before you close this tab.",

@@ -109,7 +109,10 @@ export const codedZhCN = {
     "dataset.otherCaptionExtension": "有 {count} 个标注的扩展名与 caption_extension（{extension}）不同，已照常使用。",
     "dataset.captionsMissing": "“{dir}”的 {total} 张图中有 {count} 张没有标注，改用文件夹名中的词：“{classTokens}”。",
   },
-  advice: {},
+  advice: {
+    "memory.checkpointing": "打开 gradient_checkpointing 可把峰值显存降到 {peak:bytes}，每步约多花三分之一的时间。",
+    "rate.lion": "Lion 配 {rate} 的学习率通常会发散，应为 AdamW 的三分之一到十分之一。",
+  },
   rule: {
     "config.conflict.network_train_unet_only": "network_train_text_encoder_only 也打开了，没有可训练的部分。请关闭其中一个。",
     "config.conflict.lr_warmup_steps": "constant 没有预热。请设为 0，或选择 constant_with_warmup。",
@@ -120,6 +123,9 @@ export const codedZhCN = {
     "config.range.output_name": "必须是不含文件夹的文件名。",
   },
   log: {
+    "train.start": "LoRA 包含 {unet} 个 UNet 模块和 {textEncoder} 个文本编码器模块；共 {steps} 步，种子 {seed}。",
+    "train.buckets": "分桶（图片数 × 重复）：{shapes}。",
+    "train.continue": "从第 {step} 步之后继续。",
     "run.deviceLost": "显卡驱动重启了，正从第 {step} 步继续。",
     "model.copyNotKept": "空间不足，无法在浏览器里保留模型副本。训练继续进行，刷新页面后需要重新选择文件。",
     "run.resultNotStored": "训练好的 LoRA 无法保存在这里（{reason}）。关闭标签页之前请先下载。",
