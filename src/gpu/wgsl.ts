@@ -82,11 +82,11 @@ function expand(lines: readonly string[], defines: Defines, numbers: Numbers): s
     }
     const [, word, rest = ""] = directive;
     if (word === "if") {
-      const { then, otherwise, end } = splitConditional(lines, i);
+      const { taken, otherwise, end } = splitConditional(lines, i);
       const negated = rest.startsWith("!");
       const flag = negated ? rest.slice(1) : rest;
       const value = Boolean(defines[flag]);
-      out.push(...expand(value !== negated ? then : otherwise, defines, numbers));
+      out.push(...expand(value !== negated ? taken : otherwise, defines, numbers));
       i = end;
     } else if (word === "for") {
       const [variable = "", bound = ""] = rest.split(/\s+/, 2);
@@ -99,16 +99,16 @@ function expand(lines: readonly string[], defines: Defines, numbers: Numbers): s
   return out;
 }
 
-function splitConditional(lines: readonly string[], start: number): { then: string[]; otherwise: string[]; end: number } {
+function splitConditional(lines: readonly string[], start: number): { taken: string[]; otherwise: string[]; end: number } {
   const end = findEnd(lines, start, "if", "endif");
   let depth = 0;
   for (let i = start + 1; i < end; i++) {
     const word = /^\s*\/\/#(if|else|endif)\b/.exec(lines[i] ?? "")?.[1];
     if (word === "if") depth++;
     else if (word === "endif") depth--;
-    else if (word === "else" && depth === 0) return { then: lines.slice(start + 1, i), otherwise: lines.slice(i + 1, end), end };
+    else if (word === "else" && depth === 0) return { taken: lines.slice(start + 1, i), otherwise: lines.slice(i + 1, end), end };
   }
-  return { then: lines.slice(start + 1, end), otherwise: [], end };
+  return { taken: lines.slice(start + 1, end), otherwise: [], end };
 }
 
 function findEnd(lines: readonly string[], start: number, open: string, close: string): number {

@@ -6,6 +6,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { blobSource } from "../../src/formats/byte-source.ts";
 import { openSafetensors } from "../../src/formats/safetensors.ts";
 import { readLoraFile } from "../../src/lora/file-reader.ts";
+import { isSlowAdapter } from "./harness/adapter.ts";
 import { dataFile, lorasmith, succeeding } from "../unit/run-bin.ts";
 
 let root: string;
@@ -50,7 +51,7 @@ test("writes losses, gradient norms and the adapter that PyTorch gets", async ()
   }
 });
 
-test("--set wins over the trace's settings", async () => {
+test.skipIf(isSlowAdapter)("--set wins over the trace's settings", async () => {
   const name = "sd1-adamw-text-b1";
   const run = async (folder: string, ...more: string[]): Promise<number[]> => {
     const out = join(root, folder);

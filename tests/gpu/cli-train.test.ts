@@ -7,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { blobSource } from "../../src/formats/byte-source.ts";
 import { openSafetensors, type SafetensorsFile } from "../../src/formats/safetensors.ts";
 import { readLoraFile } from "../../src/lora/file-reader.ts";
+import { isSlowAdapter } from "./harness/adapter.ts";
 import { lorasmith, succeeding, type Finished, type RunOptions } from "../unit/run-bin.ts";
 
 let root: string;
@@ -19,7 +20,7 @@ beforeAll(async () => {
   data = join(root, "data");
   await succeeding(lorasmith(["make-checkpoint", "--arch", "mini-sd15", "--seed", "3", "--out", model]));
   await mkdir(join(data, "2_cat"), { recursive: true });
-  const sizes = [[192, 64], [64, 192], [128, 128]] as const;
+  const sizes = [[160, 80], [72, 144], [96, 96]] as const;
   for (const [i, [width, height]] of sizes.entries()) {
     const pixels = Buffer.alloc(width * height * 3).map((_, at) => (at * (3 + i) + (at >> 9) * 31) & 255);
     await sharp(pixels, { raw: { width, height, channels: 3 } }).png().toFile(join(data, "2_cat", `${i}.png`));
@@ -29,7 +30,7 @@ afterAll(() => rm(root, { recursive: true }));
 
 /** Three buckets, so three programs. */
 const settings = [
-  "resolution=128,128", "enable_bucket=true", "min_bucket_reso=64", "max_bucket_reso=192",
+  "resolution=128,64", "enable_bucket=true", "min_bucket_reso=64", "max_bucket_reso=128",
   "network_dim=4", "network_alpha=2", "learning_rate=1e-2", "seed=11", "optimizer_type=AdamW",
 ].flatMap((setting) => ["--set", setting]);
 
@@ -85,7 +86,7 @@ describe("train", () => {
     expect(JSON.parse(file.metadata.get("ss_dataset_dirs") ?? "")).toEqual({ "2_cat": { n_repeats: 2, img_count: 3 } });
   });
 
-  test("gives the same bytes for the same seed, and others for another", async () => {
+  test.skipIf(isSlowAdapter)("gives the same bytes for the same seed, and others for another", async () => {
     await succeeding(train("again", ["--set", "max_train_steps=3"]));
     await succeeding(train("other", ["--set", "max_train_steps=3", "--set", "seed=12"]));
     const first = await tensorBytes("first/last.safetensors");
@@ -93,7 +94,7 @@ describe("train", () => {
     expect(await tensorBytes("other/last.safetensors")).not.toEqual(first);
   });
 
-  test("Ctrl-C writes the LoRA so far and a state; continued from it, the run ends as the uninterrupted one", async () => {
+  test.skipIf(isSlowAdapter)("Ctrl-C writes the LoRA so far and a state; continued from it, the run ends as the uninterrupted one", async () => {
     const steps = ["--set", "max_train_steps=5"];
     await succeeding(train("whole", steps));
 
@@ -118,14 +119,14 @@ describe("train", () => {
     expect(await tensorBytes("resumed/last.safetensors")).toEqual(await tensorBytes("whole/last.safetensors"));
   });
 
-  test("--save-state keeps a state from which the run can be made longer", async () => {
+  test.skipIf(isSlowAdapter)("--save-state keeps a state from which the run can be made longer", async () => {
     await succeeding(train("short", ["--set", "max_train_steps=1", "--save-state"]));
     const state = join(root, "short", "last.state.safetensors");
     await succeeding(train("longer", ["--resume", state, "--set", "max_train_steps=3"]));
     expect(await tensorBytes("longer/last.safetensors")).toEqual(await tensorBytes("first/last.safetensors"));
   });
 
-  test("a loss that is no number stops the run with one line that names the usual cause", async () => {
+  test.skipIf(isSlowAdapter)("a loss that is no number stops the run with one line that names the usual cause", async () => {
     const { code, stderr } = await train("nan", ["--set", "max_train_steps=4", "--set", "learning_rate=10", "--set", "network_alpha=1000000"]);
     expect(code).toBe(1);
     expect(stderr).toMatch(/^lorasmith: The loss became invalid .* learning rate that is too high/m);

@@ -20,12 +20,20 @@ export interface RunOptions {
   onStderr?(text: string, interrupt: () => void): void;
 }
 
+/** A little less than the longest that a test may take. */
+const limitMs = 280_000;
+
 /** Said where sources are newer than the bundle, which is nothing that a test is about. */
 const buildNote = "lorasmith: building…\n";
 
 /** Runs bin/lorasmith.mjs to its end. */
 export function lorasmith(argv: readonly string[], { env = {}, onStderr }: RunOptions = {}): Promise<Finished> {
-  const child = spawn(process.execPath, [`${projectRoot}bin/lorasmith.mjs`, ...argv], { env: { ...process.env, ...env } });
+  const child = spawn(process.execPath, [`${projectRoot}bin/lorasmith.mjs`, ...argv], {
+    env: { ...process.env, ...env },
+    // A test that gave up must not leave its program running.
+    timeout: limitMs,
+    killSignal: "SIGKILL",
+  });
   let stdout = "";
   let stderr = "";
   child.stdout.setEncoding("utf8").on("data", (text: string) => (stdout += text));
