@@ -4,7 +4,9 @@ import { random } from "../tests/gpu/harness/check-op.ts";
 import { dawnGpu } from "../src/cli/dawn.ts";
 import { openGpu, type Gpu } from "../src/gpu/device.ts";
 import { benchCases } from "./cases.ts";
+import { fullStep } from "./full-step.ts";
 import { prepareOurs } from "./ours.ts";
+import { formatCounts, stepCounts } from "./step-counts.ts";
 import { openJax, prepareJax } from "./peer-jax.ts";
 import { openTfjs, prepareTfjs } from "./peer-tfjs.ts";
 import { formatTable, geometricMean, type Row } from "./table.ts";
@@ -16,12 +18,17 @@ export interface BenchOptions {
   /** Only cases whose name contains this. */
   readonly filter: string;
   readonly json: boolean;
+  /** Times whole training steps of this checkpoint instead of single ops. */
+  readonly model: string | undefined;
+  readonly side: number;
+  readonly batches: readonly number[];
 }
 
 export async function main(options: BenchOptions): Promise<void> {
   const webgpu = dawnGpu();
   Object.defineProperty(globalThis, "navigator", { value: { gpu: webgpu, userAgent: "node" }, configurable: true });
   const gpu = await openGpu(webgpu);
+  if (options.model !== undefined) return fullStep(gpu, options.model, options);
   await openTfjs(webgpu);
   await openJax();
   const rows: Row[] = [];
@@ -31,10 +38,12 @@ export async function main(options: BenchOptions): Promise<void> {
     if (!options.json) console.log(formatTable([row], rows.length === 1));
   }
   const ratios = rows.map((row) => row.ratio);
+  const counts = await stepCounts(gpu);
   const summary = { adapter: gpu.info.description || gpu.info.vendor, geometricMean: geometricMean(ratios), worst: Math.min(...ratios) };
-  if (options.json) console.log(JSON.stringify({ ...summary, rows }, undefined, 2));
+  if (options.json) console.log(JSON.stringify({ ...summary, rows, counts }, undefined, 2));
   else {
     console.log(`\n${summary.adapter}: ${rows.length} ops, geometric mean ${summary.geometricMean.toFixed(2)}x the best peer, worst ${summary.worst.toFixed(2)}x`);
+    console.log(formatCounts(counts));
   }
 }
 

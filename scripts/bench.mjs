@@ -1,6 +1,8 @@
 #!/usr/bin/env node
 // npm run bench [-- --quick --filter gemm --json]: per-op times of our engine beside tfjs and jax-js, same adapter,
-// same process. VK_ICD_FILENAMES chooses the driver; without it and without a GPU, lavapipe is used if installed.
+// same process, and what a training step counts (dispatches, submits, bytes).
+// npm run bench -- --model sd15.safetensors [--side 512 --batches 1,4]: whole training steps with the share by op.
+// VK_ICD_FILENAMES chooses the driver; without it and without a GPU, lavapipe is used if installed.
 import { existsSync } from "node:fs";
 import { createRequire } from "node:module";
 import { parseArgs } from "node:util";
@@ -11,6 +13,9 @@ const { values } = parseArgs({
     quick: { type: "boolean", default: false },
     json: { type: "boolean", default: false },
     filter: { type: "string", default: "" },
+    model: { type: "string" },
+    side: { type: "string", default: "512" },
+    batches: { type: "string", default: "1,4" },
   },
 });
 
@@ -35,7 +40,7 @@ const vite = await createServer({
 });
 try {
   const { main } = await vite.ssrLoadModule("/bench/main.ts");
-  await main(values);
+  await main({ ...values, side: Number(values.side), batches: values.batches.split(",").map(Number) });
 } finally {
   await vite.close();
 }

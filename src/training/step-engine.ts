@@ -8,6 +8,7 @@ import { updateTensors } from "../gpu/optimizers/update-graph.ts";
 import { scalarsPerGroup } from "../gpu/optimizers/optimizer.ts";
 import { Arena, Program } from "../gpu/program/program.ts";
 import { PipelineCache } from "../gpu/program/pipelines.ts";
+import type { PlannedCall } from "../gpu/program/plan.ts";
 import { Residents } from "../gpu/program/residents.ts";
 import { AdapterMemory } from "./adapter-memory.ts";
 import { loadWeights, type LoadOptions } from "./weight-loader.ts";
@@ -142,6 +143,23 @@ export class StepEngine {
   async runMicroBatches(batches: readonly MicroBatch[]): Promise<Pick<UpdateReport, "losses">> {
     this.#submitMicroBatches(batches);
     return { losses: this.#lossesOf(batches, await this.#readReport()) };
+  }
+
+  /** GPU milliseconds of one step of this shape by kind of op: each kind's dispatches are run alone. */
+  async profile(shape: BatchShape, repeats: number): Promise<Map<string, number>> {
+    const program = this.#programs.get(shapeKey(shape));
+    invariant(program !== undefined, `no program for ${shapeKey(shape)}`);
+    const times = new Map<string, number>();
+    for (const kind of new Set(program.plan.calls.map((call) => call.node.op.kind))) {
+      const options = { only: (call: PlannedCall) => call.node.op.kind === kind };
+      program.run(options);
+      await this.#gpu.idle();
+      const started = performance.now();
+      for (let i = 0; i < repeats; i++) program.run(options);
+      await this.#gpu.idle();
+      times.set(kind, (performance.now() - started) / repeats);
+    }
+    return times;
   }
 
   get #maxBatch(): number {
