@@ -62,19 +62,15 @@ export class RunHost implements TrainHost {
     if (this.#wantsStop) return "stop";
     const started = performance.now();
     if (started >= this.#nextKeepAt && report.step < report.totalSteps) {
-      await this.keep(await snapshot());
+      await this.keepCheckpoint(await snapshot());
       const took = performance.now() - started;
       this.#nextKeepAt = performance.now() + Math.max(keepEveryMs, took / maxKeepShare);
     }
     return "continue";
   }
 
-  keepCheckpoint(state: RunState): Promise<void> {
-    return this.keep(state);
-  }
-
   /** Writes a state that the run can be continued from. @throws InputError `file.cannotWrite` */
-  async keep(state: RunState): Promise<void> {
+  async keepCheckpoint(state: RunState): Promise<void> {
     await writeWhole(this.#statePath, encodeState(state));
     this.#latest = state;
   }

@@ -83,7 +83,7 @@ async function prepare(
   resume: RunState | undefined,
 ): Promise<TrainJob> {
   const plan = planDataset(pictures, config);
-  const { steps, buckets } = plan;
+  const { steps } = plan;
   const origin = { checkpoint, config, dataset: inspected, plan };
   const facts = await describeOrigin(
     resume === undefined
@@ -91,10 +91,7 @@ async function prepare(
       : { ...origin, sessionId: resume.facts.sessionId, startedAt: resume.facts.startedAt },
   );
   say(`Model: ${checkpoint.file.source.name}, Stable Diffusion ${config.v2 ? 2 : 1}, ${facts.predictionType}`);
-  const shapes = buckets.buckets.map(({ resolution, items }) => `${resolution.join("x")} (${items.length})`);
-  say(`Pictures: ${pictures.length}, with repeats ${facts.numTrainImages}, in buckets ${shapes.join(", ")}`);
-  const from = resume === undefined ? "" : `, continued after ${resume.update}`;
-  say(`Steps: ${steps.totalUpdates}, ${steps.updatesPerEpoch} per epoch${from}`);
+  say(`Pictures: ${pictures.length}, ${facts.numTrainImages} with repeats; ${steps.totalUpdates} steps, ${steps.updatesPerEpoch} per epoch`);
   return { checkpoint, config, pictures, facts, ...(resume === undefined ? {} : { resume }) };
 }
 
@@ -122,8 +119,8 @@ async function trainAndWrite(job: TrainJob, outPath: string, keepsState: boolean
   const isCutShort = state.update < job.facts.maxTrainSteps;
   const bytes = writeResult(state, Date.now() / 1000);
   await writeWhole(`${outPath}.safetensors`, bytes);
-  if (isCutShort || keepsState) await host.keep(state);
-  else await rm(statePath, { force: true });
+  if (isCutShort || keepsState) await host.keepCheckpoint(state);
+  else if (host.latest !== undefined) await rm(statePath, { force: true });
   process.stdout.write(`${outPath}.safetensors: ${state.update} steps, ${mebibytes(bytes.length)}\n`);
   if (!isCutShort) return 0;
   say(`To continue: the same command with --resume "${statePath}"`);

@@ -7,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { blobSource } from "../../src/formats/byte-source.ts";
 import { openSafetensors, type SafetensorsFile } from "../../src/formats/safetensors.ts";
 import { readLoraFile } from "../../src/lora/file-reader.ts";
+import { decodeState } from "../../src/training/state-file.ts";
 import { isSlowAdapter } from "./harness/adapter.ts";
 import { lorasmith, succeeding, type Finished, type RunOptions } from "../unit/run-bin.ts";
 
@@ -67,7 +68,7 @@ describe("train", () => {
     const { stdout, stderr } = await succeeding(train("first", ["--set", "max_train_steps=3"]));
     expect(stdout).toMatch(/first\/last\.safetensors: 3 steps, /);
     expect(stderr).toMatch(/^GPU: .+/m);
-    expect(stderr).toMatch(/buckets .*\(2\), .*\(2\), .*\(2\)/);
+    expect(stderr).toMatch(/^Buckets .*\(2\), .*\(2\), .*\(2\)/m);
     expect(stderr).toMatch(/^step 3\/3 {2}epoch 1\/1 {2}loss \d\.\d{4} {2}lr 1\.0e-2/m);
     // No state and no drafts are left behind.
     expect(await readdir(join(root, "first"))).toEqual(["last.safetensors"]);
@@ -115,7 +116,7 @@ describe("train", () => {
     const state = join(root, "stopped", "last.state.safetensors");
     // Without the settings: they come with the state.
     const resumed = await succeeding(lorasmith(["train", "--model", model, "--data", data, "--out", join(root, "resumed"), "--resume", state]));
-    expect(resumed.stderr).toContain(`continued after ${done}`);
+    expect(resumed.stderr).toContain(`Continuing after step ${done}`);
     expect(await tensorBytes("resumed/last.safetensors")).toEqual(await tensorBytes("whole/last.safetensors"));
   });
 
@@ -126,10 +127,14 @@ describe("train", () => {
     expect(await tensorBytes("longer/last.safetensors")).toEqual(await tensorBytes("first/last.safetensors"));
   });
 
-  test.skipIf(isSlowAdapter)("a loss that is no number stops the run with one line that names the usual cause", async () => {
+  test.skipIf(isSlowAdapter)("an invalid loss ends the run with its usual cause, and keeps the state before it", async () => {
     const { code, stderr } = await train("nan", ["--set", "max_train_steps=4", "--set", "learning_rate=10", "--set", "network_alpha=1000000"]);
     expect(code).toBe(1);
     expect(stderr).toMatch(/^lorasmith: The loss became invalid .* learning rate that is too high/m);
-    expect(await readdir(join(root, "nan"))).not.toContain("last.safetensors");
+    const failed = Number(/invalid .* at step (\d)/.exec(stderr)?.[1]);
+    expect(stderr).toContain(`Kept the state after step ${failed - 1}`);
+    expect(await readdir(join(root, "nan"))).toEqual(["last.state.safetensors"]);
+    const state = await decodeState(new Uint8Array(await readFile(join(root, "nan", "last.state.safetensors"))));
+    expect(state.update).toBe(failed - 1);
   });
 });
