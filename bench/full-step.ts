@@ -18,7 +18,8 @@ interface Options {
 }
 
 export async function fullStep(gpu: Gpu, model: string, { side, batches, quick, json }: Options): Promise<void> {
-  const checkpoint = await openCheckpoint(await openSafetensors(await openNodeFile(model)));
+  const file = await openNodeFile(model);
+  const checkpoint = await openCheckpoint(await openSafetensors(file));
   const config = { ...defaultConfig(), network_dim: 16, network_alpha: 16, learning_rate: 1e-4, network_train_unet_only: true };
   const results: unknown[] = [];
   for (const batch of batches) {
@@ -49,10 +50,11 @@ export async function fullStep(gpu: Gpu, model: string, { side, batches, quick, 
     engine.destroy();
     const whole = profile.reduce((sum, [, ms]) => sum + ms, 0);
     const share = Object.fromEntries(profile.map(([op, ms]) => [op, Math.round((1000 * ms) / whole) / 10]));
-    results.push({ adapter: gpu.info.description || gpu.info.vendor, side, batch, msPerStep: median, teraflopsPerSecond: flops / median / 1e9, dispatches, peakMiB: peakBytes / 2 ** 20, sharePercent: share });
+    results.push({ adapter: gpu.info.description || gpu.info.vendor, side, batch, msPerStep: median, gigaflopsPerSecond: flops / median / 1e6, dispatches, peakMiB: peakBytes / 2 ** 20, sharePercent: share });
     if (json) continue;
-    console.log(`${side}x${side}, batch ${batch}: ${median.toFixed(0)} ms a step, ${(flops / median / 1e9).toFixed(2)} TFLOP/s, ${dispatches} dispatches`);
+    console.log(`${side}x${side}, batch ${batch}: ${median.toFixed(0)} ms a step, ${(flops / median / 1e6).toFixed(1)} GFLOP/s, ${dispatches} dispatches`);
     console.log(profile.map(([op, ms]) => `  ${op.padEnd(16)} ${ms.toFixed(1).padStart(9)} ms ${((100 * ms) / whole).toFixed(1).padStart(5)} %`).join("\n"));
   }
+  await file.close();
   if (json) console.log(JSON.stringify(results, undefined, 2));
 }

@@ -2,9 +2,10 @@
  * What one training step costs in things that can be counted exactly, whatever the adapter's speed: for the real
  * SD1.5 layout from its plan, and for a mini model measured on the device, so that the plan is held to what happens.
  */
+import { readFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { defaultConfig, type TrainingConfig } from "../src/config/parameters.ts";
-import { openNodeFile } from "../src/cli/node-file.ts";
+import { blobSource } from "../src/formats/byte-source.ts";
 import { openSafetensors } from "../src/formats/safetensors.ts";
 import { byteLength } from "../src/gpu/graph/tensor.ts";
 import { sliceCalls } from "../src/gpu/program/program.ts";
@@ -62,7 +63,7 @@ function planned(name: string, plan: TrainingPlan, shape: BatchShape): StepCount
 
 async function measured(gpu: Gpu): Promise<StepCounts> {
   const path = fileURLToPath(new URL("../tests/reference/data/mini-sd1.safetensors", import.meta.url));
-  const checkpoint = await openCheckpoint(await openSafetensors(await openNodeFile(path)));
+  const checkpoint = await openCheckpoint(await openSafetensors(blobSource(new Blob([await readFile(path)]), "mini-sd1")));
   const shape = { batch: 1, height: 8, width: 8 };
   const plan = planRun(checkpoint, { ...base, network_train_unet_only: true }, [shape], gpu.tier);
   const engine = await StepEngine.create(gpu, plan);

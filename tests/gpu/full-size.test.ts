@@ -20,7 +20,8 @@ const steps = Number(process.env["LORASMITH_FULL_STEPS"] ?? 1);
 describe.skipIf(file === undefined)("a full-size checkpoint", () => {
   it(`trains ${steps} real steps at ${side}x${side} within 400 MiB of JavaScript memory`, { timeout: 3_600_000 }, async () => {
     const gpu = await openTestGpu();
-    const checkpoint = await openCheckpoint(await openSafetensors(await openNodeFile(file!)));
+    const source = await openNodeFile(file!);
+    const checkpoint = await openCheckpoint(await openSafetensors(source));
     let peak = 0;
     const sample = (): void => {
       const { heapUsed, arrayBuffers } = process.memoryUsage();
@@ -73,5 +74,6 @@ describe.skipIf(file === undefined)("a full-size checkpoint", () => {
     expect(peak / 2 ** 20).toBeLessThanOrEqual(400);
     expect(gpu.counters.bufferBytes, "everything was freed").toBe(0);
     gpu.destroy();
+    await source.close();
   });
 });

@@ -1,6 +1,7 @@
 /** Opens the committed reference files (tests/reference/data). */
+import { readFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
-import { openNodeFile } from "../../../src/cli/node-file.ts";
+import { blobSource } from "../../../src/formats/byte-source.ts";
 import { openSafetensors, type SafetensorsFile } from "../../../src/formats/safetensors.ts";
 import { openCheckpoint } from "../../../src/models/config.ts";
 import type { Checkpoint } from "../../../src/models/checkpoint-types.ts";
@@ -10,7 +11,7 @@ export function referencePath(name: string): string {
 }
 
 export async function openReference(name: string): Promise<SafetensorsFile> {
-  return openSafetensors(await openNodeFile(referencePath(name)));
+  return openSafetensors(blobSource(new Blob([await readFile(referencePath(name))]), name));
 }
 
 export async function openMini(family: "sd1" | "sd2"): Promise<Checkpoint> {
