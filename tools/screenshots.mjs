@@ -41,6 +41,11 @@ try {
     await retry(() => page.goto(`http://localhost:${port}/`));
     await page.locator('input[type=file][accept=".safetensors"]').first().setInputFiles(model);
     await page.locator("input[type=file][webkitdirectory]").first().setInputFiles(join(work, "teapots"));
+    const [basic, all] = [page.getByText(/^(Basic|基础|常用)$/).first(), page.getByText(/^(All|全部)$/).first()];
+    await all.click();
+    await page.locator("#set-min_bucket_reso").fill("64");
+    await page.locator("#set-min_bucket_reso").blur();
+    await basic.click();
     await page.locator("#set-resolution").fill("128,128");
     await page.locator("#set-max_train_epochs").fill("1");
     await page.locator("#set-max_train_epochs").blur();
