@@ -7,7 +7,7 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { ensureChromium } from "./lib/chromium.mjs";
+import { ensureChromium, swiftShaderManifest } from "./lib/chromium.mjs";
 import { ensurePackages } from "./lib/packages.mjs";
 import { packageFile, root, runNode } from "./lib/process.mjs";
 import { nothing, tallyLine } from "./lib/tally.mjs";
@@ -28,7 +28,12 @@ export async function testE2e({ chromium, filters = [] }) {
   const report = join(reports, "report.json");
   try {
     const code = await runNode([packageFile("playwright/cli.js"), "test", "--reporter=list,json", ...filters], {
-      env: { LORASMITH_CHROMIUM: chromium, PLAYWRIGHT_JSON_OUTPUT_NAME: report },
+      env: {
+        LORASMITH_CHROMIUM: chromium,
+        // Headless runs that are compared with the browser's use its own software adapter.
+        LORASMITH_SWIFTSHADER_ICD: swiftShaderManifest(chromium) ?? "",
+        PLAYWRIGHT_JSON_OUTPUT_NAME: report,
+      },
     });
     return countReport(report, code);
   } finally {
