@@ -2,7 +2,7 @@
 import { invariant } from "../errors.ts";
 import { planProgram, uniformStride, type ProgramPlan } from "../gpu/program/plan.ts";
 import { Arena, Program } from "../gpu/program/program.ts";
-import { PipelineCache } from "../gpu/program/pipelines.ts";
+import { pipelinesOf } from "../gpu/program/pipelines.ts";
 import { planResidents, Residents, type ResidentPlan } from "../gpu/program/residents.ts";
 import { loadWeights, type LoadOptions } from "./weight-loader.ts";
 import { sumBytes } from "./training-plan.ts";
@@ -67,7 +67,7 @@ export class ForwardRunner {
     try {
       arena = await Arena.allocate(gpu, [...plan.variants.values()].map((variant) => variant.plan));
       await loadWeights(gpu, checkpoint, plan.weights, residents, load);
-      const pipelines = new PipelineCache(gpu);
+      const pipelines = pipelinesOf(gpu);
       for (const [key, variant] of plan.variants) {
         const program = await Program.compile(gpu, variant.plan, { residents, arena, pipelines });
         programs.set(key, { program, result: variant.result });

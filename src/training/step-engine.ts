@@ -7,7 +7,7 @@ import { timestepEmbedding } from "../models/unet.ts";
 import { updateTensors } from "../gpu/optimizers/update-graph.ts";
 import { scalarsPerGroup } from "../gpu/optimizers/optimizer.ts";
 import { Arena, Program } from "../gpu/program/program.ts";
-import { PipelineCache } from "../gpu/program/pipelines.ts";
+import { pipelinesOf, type PipelineCache } from "../gpu/program/pipelines.ts";
 import type { PlannedCall } from "../gpu/program/plan.ts";
 import { Residents } from "../gpu/program/residents.ts";
 import { AdapterMemory } from "./adapter-memory.ts";
@@ -63,7 +63,7 @@ export class StepEngine {
     this.#residents = residents;
     this.#arena = arena;
     this.#report = report;
-    this.#pipelines = new PipelineCache(gpu);
+    this.#pipelines = pipelinesOf(gpu);
     this.adapters = new AdapterMemory(gpu, residents, plan.options.adapters);
   }
 

@@ -3,6 +3,15 @@ import { ShaderCompileError } from "../errors.ts";
 import type { Gpu } from "../device.ts";
 import type { RenderedShader } from "../wgsl.ts";
 
+const caches = new WeakMap<Gpu, PipelineCache>();
+
+/** The device's cache: the phases of a run, and one run after another, share what was compiled. */
+export function pipelinesOf(gpu: Gpu): PipelineCache {
+  let cache = caches.get(gpu);
+  if (cache === undefined) caches.set(gpu, (cache = new PipelineCache(gpu)));
+  return cache;
+}
+
 export class PipelineCache {
   readonly #gpu: Gpu;
   readonly #pipelines = new Map<string, Promise<GPUComputePipeline>>();
