@@ -30,7 +30,10 @@ export function run(command, args, { env = {}, limitMs = 30 * 60_000 } = {}) {
       console.error(`${command} did not start: ${error.message}`);
       finish(1);
     });
-    child.on("exit", finish);
+    child.on("exit", (code, signal) => {
+      if (signal !== null) console.error(`${command} ${args[0] ?? ""} was ended by ${signal}`);
+      finish(code);
+    });
   });
 }
 
