@@ -56,7 +56,7 @@ try {
     await page.screenshot({ path: join(out, `phone-${name}.png`) });
     await page.setViewportSize({ width: 1280, height: 900 });
     await page.locator("aside button.primary, aside .btn.primary").first().click();
-    await page.waitForFunction(() => /\b(2\d|[3-9]\d)\b/.test(document.querySelector(".tile, .tiles")?.textContent ?? ""), undefined, { timeout: 900_000 });
+    await page.waitForFunction(() => Number(document.querySelector("main dl dd")?.textContent) >= 24, undefined, { timeout: 900_000 });
     await page.screenshot({ path: join(out, `run-${name}.png`) });
     await page.close();
   }
