@@ -105,14 +105,15 @@ class UpdateLoop {
     this.#logStart(firstUpdate, host);
     let update = firstUpdate;
     host.phase({ phase: "train", done: update, total: steps.totalUpdates });
+    let batches = update < steps.totalUpdates ? this.#prepareUpdate(update) : [];
     while (update < steps.totalUpdates) {
       const started = performance.now();
-      const { epoch, firstBatch, endBatch } = updateSpan(steps, update);
-      const batches = this.#batchesOf(epoch)
-        .slice(firstBatch, endBatch)
-        .map((batch, i) => this.#prepare(batch, microBatchIndex(steps, epoch, firstBatch + i)));
+      const { epoch } = updateSpan(steps, update);
       const lr = learningRates(config, update, steps.totalUpdates);
-      const report = await this.#engine.runUpdate(batches, lr, update + 1, config.max_grad_norm);
+      const running = this.#engine.runUpdate(batches, lr, update + 1, config.max_grad_norm);
+      // The GPU is at work; the CPU draws the next update's noise meanwhile.
+      if (update + 1 < steps.totalUpdates) batches = this.#prepareUpdate(update + 1);
+      const report = await running;
       const loss = report.losses.reduce((a, b) => a + b, 0) / report.losses.length;
       if (!report.isFinite) {
         await host.keepCheckpoint(await this.#state(update));
@@ -156,6 +157,14 @@ class UpdateLoop {
       this.#order = { epoch, batches: epochBatches(items, this.#job.config.train_batch_size, this.#seed, epoch) };
     }
     return this.#order.batches;
+  }
+
+  #prepareUpdate(update: number): MicroBatch[] {
+    const { steps } = this.#dataset;
+    const { epoch, firstBatch, endBatch } = updateSpan(steps, update);
+    return this.#batchesOf(epoch)
+      .slice(firstBatch, endBatch)
+      .map((batch, i) => this.#prepare(batch, microBatchIndex(steps, epoch, firstBatch + i)));
   }
 
   /** @param index of the micro-batch in the run: what its random numbers depend on */

@@ -54,7 +54,7 @@ async function storedRun(page: Page): Promise<{ config: Record<string, unknown>;
   });
 }
 
-test("trains, pauses, survives a reload, resumes, and gives the headless run's file", async ({ page }, info) => {
+test("trains, pauses, survives reloads while paused and in mid-run, and gives the headless run's file", async ({ page }, info) => {
   await page.goto("/");
   await page.locator('input[type=file][accept=".safetensors"]').first().setInputFiles(data.model);
   await expect(page.getByText("Stable Diffusion 1.x")).toBeVisible();
@@ -86,6 +86,10 @@ test("trains, pauses, survives a reload, resumes, and gives the headless run's f
   await page.reload();
   await expect(page.getByRole("button", { name: "Resume" })).toBeVisible({ timeout: 60_000 });
   await page.getByRole("button", { name: "Resume" }).click();
+  await expect.poll(async () => (await storedRun(page)).step, { timeout: 300_000 }).toBeGreaterThan(paused.step);
+
+  // A tab that dies in mid-run: nothing is asked, the run goes on from its last checkpoint.
+  await page.reload();
   const downloadButton = page.getByRole("button", { name: /^Download/ });
   await expect(downloadButton).toBeVisible({ timeout: 400_000 });
   await page.screenshot({ path: info.outputPath("finished.png"), fullPage: true });

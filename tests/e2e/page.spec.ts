@@ -1,0 +1,81 @@
+/** The page itself: accessible, offline, narrow screens, and clear about files that are no checkpoints. */
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { AxeBuilder } from "@axe-core/playwright";
+import { expect, test, type Page } from "playwright/test";
+import { makeTrainingData, root, type TrainingData } from "./training-data.ts";
+
+let data: TrainingData;
+test.beforeAll(async () => {
+  data = await makeTrainingData();
+});
+
+async function pick(page: Page, model: string, dataset?: string): Promise<void> {
+  await page.locator('input[type=file][accept=".safetensors"]').first().setInputFiles(model);
+  if (dataset !== undefined) await page.locator("input[type=file][webkitdirectory]").first().setInputFiles(dataset);
+}
+
+for (const [locale, colorScheme] of [["en-US", "light"], ["zh-CN", "dark"]] as const) {
+  test.describe(`${locale}, ${colorScheme}`, () => {
+    test.use({ locale, colorScheme });
+
+    test("has no accessibility violations, empty and set up", async ({ page }) => {
+      await page.goto("/");
+      await expect(page.locator("html")).toHaveAttribute("lang", locale === "zh-CN" ? /^zh/ : /^en/);
+      expect((await new AxeBuilder({ page }).analyze()).violations).toEqual([]);
+      await pick(page, data.model, data.dataset);
+      await expect(page.getByText("set/2_sls 1girl").first()).toBeVisible();
+      await expect(page.getByText("Stable Diffusion 1.x")).toBeVisible();
+      expect((await new AxeBuilder({ page }).analyze()).violations).toEqual([]);
+    });
+
+    test("fits a screen of 320 pixels without sideways scrolling", async ({ page }) => {
+      await page.setViewportSize({ width: 320, height: 700 });
+      await page.goto("/");
+      await pick(page, data.model, data.dataset);
+      await expect(page.getByText("Stable Diffusion 1.x")).toBeVisible();
+      const overflow = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+      expect(overflow).toBeLessThanOrEqual(0);
+    });
+  });
+}
+
+test("works offline after one visit and asks no other host for anything", async ({ page, context }) => {
+  const foreign: string[] = [];
+  page.on("request", (request) => {
+    const { protocol, hostname } = new URL(request.url());
+    if (protocol.startsWith("http") && hostname !== "localhost") foreign.push(request.url());
+  });
+  await page.goto("/");
+  await page.evaluate(async () => {
+    await navigator.serviceWorker.ready;
+  });
+  // The worker's own files are cached while it installs; it is ready when that is done.
+  await page.reload();
+  await context.setOffline(true);
+  await page.reload();
+  await pick(page, data.model);
+  await expect(page.getByText("Stable Diffusion 1.x")).toBeVisible();
+  expect(foreign).toEqual([]);
+});
+
+test("says what is wrong with a file that is no base model, and takes another", async ({ page }) => {
+  await page.goto("/");
+  await pick(page, join(root, "tests/reference/data/lora-sd1.safetensors"));
+  await expect(page.getByText(/LoRA/).first()).toBeVisible();
+  await expect(page.getByText("Stable Diffusion 1.x")).toHaveCount(0);
+  const broken = join(data.folder, "broken.safetensors");
+  writeFileSync(broken, new Uint8Array(64));
+  await pick(page, broken);
+  await expect(page.locator(".notice").filter({ hasText: "broken.safetensors" }).or(page.getByText(/damaged|incomplete/i)).first()).toBeVisible();
+  await pick(page, data.model);
+  await expect(page.getByText("Stable Diffusion 1.x")).toBeVisible();
+});
+
+test("says that a browser without WebGPU cannot train, and what to do", async ({ page }) => {
+  await page.addInitScript(() => {
+    Object.defineProperty(Navigator.prototype, "gpu", { value: undefined });
+  });
+  await page.goto("/");
+  await expect(page.getByText(/WebGPU/).first()).toBeVisible();
+});
