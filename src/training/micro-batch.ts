@@ -40,3 +40,11 @@ export function nchwToNhwc(data: Float32Array, [batch, channels, height, width]:
   }
   return out;
 }
+
+/** The samples of a batch behind each other; all have the same size. */
+export function joinSamples(samples: readonly Float32Array[]): Float32Array<ArrayBuffer> {
+  const size = samples[0]?.length ?? 0;
+  const joined = new Float32Array(samples.length * size);
+  samples.forEach((sample, i) => joined.set(sample, i * size));
+  return joined;
+}

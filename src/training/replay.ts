@@ -6,8 +6,8 @@ import { InputError } from "../errors.ts";
 import { parseConfig } from "../config/config.ts";
 import { defaultConfig, type TrainingConfig } from "../config/parameters.ts";
 import { initialAdapter } from "./adapter-init.ts";
-import { makeMicroBatch, nchwToNhwc } from "./micro-batch.ts";
-import { createNoiseSchedule } from "./noise-schedule.ts";
+import { joinSamples, makeMicroBatch, nchwToNhwc } from "./micro-batch.ts";
+import { createNoiseSchedule, type NoiseSchedule } from "./noise-schedule.ts";
 import { cacheText, planText } from "./text-cache.ts";
 import { createAdapters, planRun } from "./run-settings.ts";
 import { learningRates } from "./schedule-lr.ts";
@@ -45,6 +45,7 @@ export async function replay(gpu: Gpu, checkpoint: Checkpoint, trace: Safetensor
   const adapters = plan.options.adapters;
   const ids = await Promise.all(shapes.map((shape, i) => readIds(trace, checkpoint, shape, i)));
   const contexts = adapters.settings.trains.textEncoder ? undefined : await contextsOf(gpu, checkpoint, config, ids);
+  const schedule = createNoiseSchedule();
   const engine = await StepEngine.create(gpu, plan);
   try {
     engine.adapters.write("params", await startingAdapter(trace, checkpoint, config, adapters, options.seed ?? 0));
@@ -55,7 +56,7 @@ export async function replay(gpu: Gpu, checkpoint: Checkpoint, trace: Safetensor
     for (let update = 0; update < updates; update++) {
       const batches: MicroBatch[] = [];
       for (let i = update * accumulation; i < Math.min((update + 1) * accumulation, shapes.length); i++) {
-        batches.push(await readBatch(trace, config, shapes, i, ids, contexts));
+        batches.push(await readBatch(trace, schedule, config, shapes, i, ids, contexts));
       }
       const rates = learningRates(config, update, config.max_train_steps);
       const report = await engine.runUpdate(batches, rates, update + 1, config.max_grad_norm);
@@ -118,20 +119,13 @@ async function contextsOf(
   let at = 0;
   return ids.map((batch) => {
     const count = batch.length / tokenCount;
-    return joinStates(states.slice(at, (at += count)));
+    return joinSamples(states.slice(at, (at += count)));
   });
-}
-
-/** Hidden states of a batch behind each other. */
-export function joinStates(states: readonly Float32Array[]): Float32Array<ArrayBuffer> {
-  const size = states[0]?.length ?? 0;
-  const joined = new Float32Array(states.length * size);
-  states.forEach((state, i) => joined.set(state, i * size));
-  return joined;
 }
 
 async function readBatch(
   trace: SafetensorsFile,
+  schedule: NoiseSchedule,
   config: TrainingConfig,
   shapes: readonly BatchShape[],
   i: number,
@@ -145,7 +139,7 @@ async function readBatch(
   const timesteps = Int32Array.from(await trace.readInts(`timesteps.${i}`));
   if (timesteps.some((t) => t < 0 || t > 999)) throw bad(trace, `timesteps.${i} must be from 0 to 999`);
   const context = contexts?.[i];
-  return makeMicroBatch(createNoiseSchedule(), {
+  return makeMicroBatch(schedule, {
     shape,
     latents: nchwToNhwc(await trace.readF32(`latents.${i}`), size),
     noise: nchwToNhwc(await trace.readF32(`noise.${i}`), size),

@@ -9,10 +9,9 @@ import { prepareImage } from "../dataset/prepare-image.ts";
 import { initialAdapter } from "./adapter-init.ts";
 import { NotFiniteError } from "./errors.ts";
 import { cacheLatents, planVae } from "./latent-cache.ts";
-import { makeMicroBatch } from "./micro-batch.ts";
+import { joinSamples, makeMicroBatch } from "./micro-batch.ts";
 import { createNoiseSchedule, offsetNoise } from "./noise-schedule.ts";
 import { epochBatches, type Batch } from "./order.ts";
-import { joinStates } from "./replay.ts";
 import { gaussian, integers, randomSeed } from "./rng.ts";
 import { planRun } from "./run-settings.ts";
 import { planDataset, type DatasetPlan, type TrainingPicture } from "./run-plan.ts";
@@ -174,7 +173,7 @@ class UpdateLoop {
     invariant(bucket !== undefined, "batch of an unknown bucket");
     const [width, height] = bucket.resolution;
     const shape = { batch: batch.items.length, height: height / 8, width: width / 8 };
-    const latents = joinStates(batch.items.map((item) => this.#caches.latents[item] ?? new Float32Array()));
+    const latents = joinSamples(pick(this.#caches.latents, batch.items));
     const noise = gaussian(this.#seed, "noise", index, latents.length);
     if (config.noise_offset !== null && config.noise_offset !== 0) {
       offsetNoise(noise, gaussian(this.#seed, "noiseOffset", index, shape.batch * 4), config.noise_offset, 4);
@@ -182,8 +181,8 @@ class UpdateLoop {
     const { states, ids } = this.#caches;
     const text =
       states === undefined
-        ? { ids: Int32Array.from(batch.items.flatMap((item) => [...(ids[item] ?? [])])) }
-        : { context: joinStates(batch.items.map((item) => states[item] ?? new Float32Array())) };
+        ? { ids: Int32Array.from(pick(ids, batch.items).flatMap((row) => [...row])) }
+        : { context: joinSamples(pick(states, batch.items)) };
     return makeMicroBatch(this.#schedule, {
       shape,
       latents,
@@ -213,6 +212,15 @@ class UpdateLoop {
       optimizer: banks,
     };
   }
+}
+
+/** Cached values of some pictures. */
+function pick<T>(cache: readonly T[], items: readonly number[]): T[] {
+  return items.map((item) => {
+    const value = cache[item];
+    invariant(value !== undefined, `picture ${item} is not cached`);
+    return value;
+  });
 }
 
 async function fillCaches(
