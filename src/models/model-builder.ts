@@ -119,17 +119,21 @@ export class ModelBuilder {
     });
   }
 
-  /** 3×3 convolution on NHWC maps. */
+  /** 3×3 convolution on NHWC maps; channels in and out are padded to multiples of 4 with zeros. */
   conv3x3(x: Tensor, prefix: string, options: ConvOptions = {}): Tensor {
     const key = `${prefix}.weight`;
     const [out = 0, channels = 0, kh = 0, kw = 0] = this.shape(key);
     invariant(kh === 3 && kw === 3, `${key} is not a 3x3 convolution`);
     const padded = Math.ceil(channels / 4) * 4;
-    const w = this.graph.weight(key, [out, kh, kw, padded], "f16", { parts: [{ key }], layout: "oihw" });
+    const outputs = Math.ceil(out / 4) * 4;
+    const isZeroPadded = outputs !== out;
+    const w = this.graph.weight(key, [outputs, kh, kw, padded], "f16", { parts: [{ key }], layout: "oihw", isZeroPadded });
+    const biasKey = `${prefix}.bias`;
+    const bias = this.graph.weight(biasKey, [outputs], "f32", { parts: [{ key: biasKey }], layout: "rows", isZeroPadded });
     return conv2d(this.graph, {
       x,
       w,
-      bias: this.vector(`${prefix}.bias`),
+      bias,
       stride: options.stride ?? 1,
       pad: options.pad ?? { top: 1, left: 1, bottom: 1, right: 1 },
       ...(options.addend && { addend: options.addend }),

@@ -7,6 +7,7 @@ import { InputError, invariant } from "../errors.ts";
 import { ModelBuilder, noAdapters, type AdapterProvider, type WeightShapes } from "../models/model-builder.ts";
 import { buildTextEncoder } from "../models/text-encoder.ts";
 import { buildUNet, type Checkpointing } from "../models/unet.ts";
+import { buildVaeDecoder } from "../models/vae-decoder.ts";
 import { buildVaeEncoder } from "../models/vae-encoder.ts";
 import type { Checkpoint, VaeConfig } from "../models/checkpoint-types.ts";
 import type { Tensor } from "../gpu/graph/tensor.ts";
@@ -21,6 +22,7 @@ export const names = {
   lossWeights: "loss_weights",
   loss: "loss",
   image: "image",
+  latents: "latents",
 } as const;
 
 /** Tokens per caption: BOS, 75, EOS. */
@@ -91,6 +93,21 @@ export function buildVaeGraph(checkpoint: Checkpoint, height: number, width: num
   const moments = buildVaeEncoder(b, vae, graph.input(names.image, [1, height, width, 4]));
   graph.keep(moments);
   return { graph, moments };
+}
+
+/** @returns the graph and its kept output, the picture [1, 8·height, 8·width, 4]; latents are unscaled */
+export function buildDecodeGraph(checkpoint: Checkpoint, height: number, width: number): { graph: Graph; image: Tensor } {
+  const graph = new Graph();
+  const { vae } = checkpoint;
+  if (vae === undefined || !vae.hasDecoder) {
+    throw new InputError("model.noVae", `${checkpoint.file.source.name} has no VAE decoder: use a checkpoint with its VAE`, {
+      file: checkpoint.file.source.name,
+    });
+  }
+  const b = new ModelBuilder(graph, weightShapes(checkpoint), noAdapters);
+  const image = buildVaeDecoder(b, vae, graph.input(names.latents, [1, height, width, vae.zChannels]));
+  graph.keep(image);
+  return { graph, image };
 }
 
 export function requireVae(checkpoint: Checkpoint): VaeConfig {

@@ -7,7 +7,7 @@ import { AdapterSet, type ModuleWeights } from "../../src/lora/adapter-set.ts";
 import { loraTargets } from "../../src/models/names.ts";
 import { adamW, adamWDefaults } from "../../src/gpu/optimizers/adamw.ts";
 import { planForward, ForwardRunner } from "../../src/training/forward-runner.ts";
-import { buildTextGraph, buildVaeGraph, names, weightShapes } from "../../src/training/model-graphs.ts";
+import { buildDecodeGraph, buildTextGraph, buildVaeGraph, names, weightShapes } from "../../src/training/model-graphs.ts";
 import { nchwToNhwc } from "../../src/training/micro-batch.ts";
 import { planTraining } from "../../src/training/training-plan.ts";
 import { StepEngine } from "../../src/training/step-engine.ts";
@@ -75,6 +75,17 @@ describe.each(["sd1", "sd2"] as const)("%s", (family) => {
     const result = await runner.run("vae", { [names.image]: image });
     runner.destroy();
     expectClose(nhwcToNchw(result, moments.shape), await golden.readF32(`${name}.moments`), tolerance, name);
+  });
+
+  it("decodes latents as the VAE of diffusers does", async () => {
+    const [, , height = 0, width = 0] = golden.entry("vae_decode.z").shape;
+    const { graph, image } = buildDecodeGraph(checkpoint, height, width);
+    const runner = await ForwardRunner.create(gpu, checkpoint, planForward([{ key: "decode", graph, result: image }], gpu.tier));
+    const result = await runner.run("decode", { [names.latents]: nchwToNhwc(await golden.readF32("vae_decode.z"), [1, 4, height, width]) });
+    runner.destroy();
+    const rgb = nhwcToNchw(result, image.shape).subarray(0, (result.length / 4) * 3);
+    expectClose(rgb, await golden.readF32("vae_decode.image"), tolerance, "picture");
+    expect(nhwcToNchw(result, image.shape).subarray(rgb.length).every((value) => value === 0), "the padding stays empty").toBe(true);
   });
 
   it.each([false, true])("gives PyTorch's loss and adapter gradients by name, gradient checkpointing %s", async (checkpointing) => {

@@ -33,6 +33,8 @@ export interface WeightSource {
   readonly parts: readonly { readonly key: string; readonly rowStart?: number; readonly rows?: number }[];
   /** `oihw`: stored convolution weight, repacked to [out][kh][kw][in] with `in` zero-padded to a multiple of 4. */
   readonly layout: "rows" | "oihw";
+  /** The tensor has rows behind the stored ones, which stay zero (three output channels run as four). */
+  readonly isZeroPadded?: boolean;
 }
 
 export class Graph {
