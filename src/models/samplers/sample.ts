@@ -21,7 +21,7 @@ export interface SampleOptions {
   /** Latents at noise level sigmas[0]: `startLatents`. Not changed. */
   readonly x: LatentState;
   readonly denoise: Denoise;
-  /** Fresh N(0, 1) samples as many as `x` has; asked in the same order in every run, so a seed gives its picture again. */
+  /** Fresh N(0, 1) samples, as many as `x` has; asked for in the same order in every run, so that seeds reproduce. */
   readonly noise: () => LatentState;
   /** How much noise is added anew, 0 to 1; the sampler's own by default. */
   readonly eta?: number;
@@ -74,7 +74,7 @@ export function startLatents(
 function checkFinite(x: LatentState, step: number, steps: number): void {
   if (x.every(Number.isFinite)) return;
   const message =
-    `The model gave NaN or infinity at sampling step ${step} of ${steps}. The usual causes are a LoRA trained with too ` +
-    "high a learning rate, a weight far above 1, or a damaged checkpoint.";
+    `The model gave NaN or infinity at sampling step ${step} of ${steps}. The usual causes are a LoRA trained with ` +
+    "too high a learning rate, a weight far above 1, or a damaged checkpoint.";
   throw new LorasmithError("sampling.not-finite", message, { step, steps });
 }
