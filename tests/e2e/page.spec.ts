@@ -25,7 +25,7 @@ for (const [locale, colorScheme] of [["en-US", "light"], ["zh-CN", "dark"]] as c
       expect((await new AxeBuilder({ page }).analyze()).violations).toEqual([]);
       await pick(page, data.model, data.dataset);
       await expect(page.getByText("set/2_sls 1girl").first()).toBeVisible();
-      await expect(page.getByText("Stable Diffusion 1.x")).toBeVisible();
+      await expect(page.getByText("Stable Diffusion 1.x", { exact: true })).toBeVisible();
       expect((await new AxeBuilder({ page }).analyze()).violations).toEqual([]);
     });
 
@@ -33,7 +33,7 @@ for (const [locale, colorScheme] of [["en-US", "light"], ["zh-CN", "dark"]] as c
       await page.setViewportSize({ width: 320, height: 700 });
       await page.goto("/");
       await pick(page, data.model, data.dataset);
-      await expect(page.getByText("Stable Diffusion 1.x")).toBeVisible();
+      await expect(page.getByText("Stable Diffusion 1.x", { exact: true })).toBeVisible();
       const overflow = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
       expect(overflow).toBeLessThanOrEqual(0);
     });
@@ -55,7 +55,7 @@ test("works offline after one visit and asks no other host for anything", async 
   await context.setOffline(true);
   await page.reload();
   await pick(page, data.model);
-  await expect(page.getByText("Stable Diffusion 1.x")).toBeVisible();
+  await expect(page.getByText("Stable Diffusion 1.x", { exact: true })).toBeVisible();
   expect(foreign).toEqual([]);
 });
 
@@ -63,13 +63,13 @@ test("says what is wrong with a file that is no base model, and takes another", 
   await page.goto("/");
   await pick(page, join(root, "tests/reference/data/lora-sd1.safetensors"));
   await expect(page.getByText(/LoRA/).first()).toBeVisible();
-  await expect(page.getByText("Stable Diffusion 1.x")).toHaveCount(0);
+  await expect(page.getByText("Stable Diffusion 1.x", { exact: true })).toHaveCount(0);
   const broken = join(data.folder, "broken.safetensors");
   writeFileSync(broken, new Uint8Array(64));
   await pick(page, broken);
   await expect(page.locator(".notice").filter({ hasText: "broken.safetensors" }).or(page.getByText(/damaged|incomplete/i)).first()).toBeVisible();
   await pick(page, data.model);
-  await expect(page.getByText("Stable Diffusion 1.x")).toBeVisible();
+  await expect(page.getByText("Stable Diffusion 1.x", { exact: true })).toBeVisible();
 });
 
 test("says that a browser without WebGPU cannot train, and what to do", async ({ playwright, baseURL }) => {

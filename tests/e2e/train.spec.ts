@@ -17,7 +17,15 @@ test.beforeAll(async () => {
 
 /** A drag from the desktop: the browser itself reads the folder. */
 async function dropFolder(page: Page, selector: string, path: string): Promise<void> {
-  const box = await page.locator(selector).first().boundingBox();
+  const zone = page.locator(selector);
+  await expect(zone).toBeVisible();
+  // Cards above may still be growing: drop where the zone has come to rest.
+  let box = await zone.boundingBox();
+  for (let before: typeof box = null; JSON.stringify(before) !== JSON.stringify(box); ) {
+    before = box;
+    await page.waitForTimeout(300);
+    box = await zone.boundingBox();
+  }
   if (box === null) throw new Error(`nothing to drop on: ${selector}`);
   const cdp = await page.context().newCDPSession(page);
   const drag = { x: box.x + box.width / 2, y: box.y + box.height / 2, data: { items: [], files: [path], dragOperationsMask: 1 } };
@@ -57,8 +65,8 @@ async function storedRun(page: Page): Promise<{ config: Record<string, unknown>;
 test("trains, pauses, survives reloads while paused and in mid-run, and gives the headless run's file", async ({ page }, info) => {
   await page.goto("/");
   await page.locator('input[type=file][accept=".safetensors"]').first().setInputFiles(data.model);
-  await expect(page.getByText("Stable Diffusion 1.x")).toBeVisible();
-  await dropFolder(page, "text=/Drop pictures|Drop a folder|Drop .*here/i", data.dataset);
+  await expect(page.getByText("Stable Diffusion 1.x", { exact: true })).toBeVisible();
+  await dropFolder(page, "text=/drop pictures and captions here/i", data.dataset);
   await expect(page.getByText("set/2_sls 1girl").first()).toBeVisible();
 
   await page.getByText("All", { exact: true }).first().click();
