@@ -1,11 +1,11 @@
 /** A frozen model run forward only, for some input shapes: VAE and text encoder while caching. */
 import { invariant } from "../errors.ts";
-import { planProgram, uniformStride, type ProgramPlan } from "../gpu/program/plan.ts";
+import { planProgram, type ProgramPlan } from "../gpu/program/plan.ts";
 import { Arena, Program } from "../gpu/program/program.ts";
 import { pipelinesOf } from "../gpu/program/pipelines.ts";
 import { planResidents, Residents, type ResidentPlan } from "../gpu/program/residents.ts";
 import { loadWeights, type LoadOptions } from "./weight-loader.ts";
-import { sumBytes } from "./training-plan.ts";
+import { programUniformBytes, sumBytes } from "./training-plan.ts";
 import type { Gpu } from "../gpu/device.ts";
 import type { Graph, WeightSource } from "../gpu/graph/graph.ts";
 import type { Tensor } from "../gpu/graph/tensor.ts";
@@ -44,8 +44,8 @@ export function planForward(variants: readonly ForwardVariant[], tier: Tier): Fo
 
 /** GPU bytes while the model runs. */
 export function forwardBytes(plan: ForwardPlan): number {
-  const uniforms = [...plan.variants.values()].map((variant) => Math.max(uniformStride, variant.plan.uniformBytes));
-  return plan.residents.totalBytes + sumBytes(plan.arenaBytes) + sumBytes(uniforms);
+  const programs = [...plan.variants.values()].map((variant) => variant.plan);
+  return plan.residents.totalBytes + sumBytes(plan.arenaBytes) + programUniformBytes(programs);
 }
 
 export class ForwardRunner {

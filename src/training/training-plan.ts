@@ -4,6 +4,7 @@
  */
 import { InputError, invariant } from "../errors.ts";
 import { planProgram, uniformStride, type ProgramPlan } from "../gpu/program/plan.ts";
+import { Arena } from "../gpu/program/program.ts";
 import { planResidents, type ResidentPlan } from "../gpu/program/residents.ts";
 import { buildUpdate } from "../gpu/optimizers/update-graph.ts";
 import { buildTrainGraph } from "./model-graphs.ts";
@@ -85,8 +86,7 @@ export function planTraining(options: TrainingPlanOptions): TrainingPlan {
   const update = planProgram("update", buildUpdate(optimizer, planResidents(stepResidents, tier.limits), adapters.groups), tier);
   const residents = planResidents([...stepResidents, ...update.residents], tier.limits);
   const plans = [...steps.values(), update];
-  const arenaBytes: number[] = [];
-  for (const { memory } of plans) memory.chunkBytes.forEach((bytes, i) => (arenaBytes[i] = Math.max(bytes, arenaBytes[i] ?? 0)));
+  const arenaBytes = Arena.chunkBytes(plans);
   const batch = Math.max(...shapes.map((shape) => shape.batch));
   const reportBytes = reportHeaderBytes + options.accumulation * batch * 4;
   for (const tensor of weights.keys()) invariant(residents.slots.has(tensor.name), `${tensor.name} has no memory`);
@@ -102,5 +102,10 @@ export function trainingBytes(plan: TrainingPlan): number {
 
 /** Per-dispatch scalars of all programs. */
 export function uniformBytes(plan: TrainingPlan): number {
-  return sumBytes([...plan.steps.values(), plan.update].map((program) => Math.max(uniformStride, program.uniformBytes)));
+  return programUniformBytes([...plan.steps.values(), plan.update]);
+}
+
+/** One buffer per program, never empty. */
+export function programUniformBytes(programs: readonly ProgramPlan[]): number {
+  return sumBytes(programs.map((program) => Math.max(uniformStride, program.uniformBytes)));
 }

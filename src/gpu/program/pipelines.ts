@@ -29,10 +29,6 @@ export class PipelineCache {
     return pipeline;
   }
 
-  get size(): number {
-    return this.#pipelines.size;
-  }
-
   async #compile(label: string, { code, bindings, params }: RenderedShader): Promise<GPUComputePipeline> {
     const { device, counters } = this.#gpu;
     counters.pipelines++;

@@ -81,14 +81,6 @@ export class Residents {
     return new Residents(gpu, plan, buffers);
   }
 
-  get bytes(): number {
-    return [...this.#buffers.values()].flat().reduce((total, buffer) => total + buffer.size, 0);
-  }
-
-  pool(name: string): readonly GPUBuffer[] {
-    return this.#buffers.get(name) ?? [];
-  }
-
   /** Where a tensor lives; `pool#i` means the whole i-th buffer of a pool. */
   locate(name: string): { buffer: GPUBuffer; offset: number; bytes: number } {
     const whole = /^(.+)#(\d+)$/.exec(name);
