@@ -1,5 +1,5 @@
 /**
- * Holds the direction of knowledge: ui → workers → training → {models, lora} → gpu, the pure folders below all, storage
+ * Holds the direction of knowledge: ui → workers → training → generation → {models, lora} → gpu, the pure folders below all, storage
  * for the browser side only, the command line beside it all. Prints what breaks it as file:line.
  *
  *   node scripts/check-layers.mjs [folder]      the folder that holds src/ (default: this project)
@@ -12,26 +12,27 @@ import ts from "typescript";
 
 const root = process.argv[2] ?? fileURLToPath(new URL("..", import.meta.url));
 
-const pure = ["config", "dataset", "text", "formats"];
-const engine = ["training", "models", "lora", "gpu"];
+const pure = ["config", "dataset", "text", "formats", "random"];
+const engine = ["training", "generation", "models", "lora", "gpu"];
 /** Folder of src → folders that it may import from. Files in src itself stand for themselves. */
 const allowed = {
   ...Object.fromEntries(pure.map((name) => [name, pure])),
   gpu: ["gpu", ...pure],
   models: ["models", "lora", "gpu", ...pure],
   lora: ["lora", "models", "gpu", ...pure],
+  generation: ["generation", "models", "lora", "gpu", ...pure],
   training: [...engine, ...pure],
   // Only the words of a run (events, settings) are stored; see `typesOnly`.
-  storage: ["storage", "training", ...pure],
+  storage: ["storage", "training", "generation", ...pure],
   workers: ["workers", "storage", ...engine, ...pure],
-  ui: ["ui", "workers", "storage", "training", ...pure],
+  ui: ["ui", "workers", "storage", "training", "generation", ...pure],
   cli: ["cli", ...engine, ...pure],
   "main.ts": ["ui", "workers"],
   "errors.ts": [],
   "version.ts": [],
 };
 /** [from, to]: only types may be imported. */
-const typesOnly = [["storage", "training"], ["ui", "training"]];
+const typesOnly = [["storage", "training"], ["ui", "training"], ["storage", "generation"], ["ui", "generation"]];
 /** Known to everybody. */
 const common = ["errors.ts"];
 /** Files that know the program's version, and who may ask. */
