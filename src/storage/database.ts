@@ -26,6 +26,8 @@ export interface ModelRef {
   readonly handle?: FileSystemFileHandle;
   /** Name of a copy in this browser's own storage. */
   readonly copyName?: string;
+  /** The demo's model: part of the page, so it can always be read again. */
+  readonly isDemo?: boolean;
 }
 
 export interface RunRecord {

@@ -9,6 +9,10 @@ const damaged = "Download or export the file again.";
 
 export const codedEn = {
   errors: {
+    "demo.unavailable": {
+      what: "A file of the demo could not be read ({path}).",
+      do: "Reload the page while online; after that the demo works offline too.",
+    },
     "gpu.none": { what: "No graphics adapter was found.", do: "Use a browser with WebGPU and a current graphics driver." },
     "gpu.limit": {
       what: "This GPU offers {limit} = {offered}, and at least {needed} is needed.",

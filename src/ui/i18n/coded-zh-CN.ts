@@ -4,6 +4,7 @@ const damaged = "请重新下载或导出这个文件。";
 
 export const codedZhCN = {
   errors: {
+    "demo.unavailable": { what: "无法读取演示文件（{path}）。", do: "请在联网时刷新页面，之后演示也可以离线使用。" },
     "gpu.none": { what: "没有找到可用的显卡。", do: "请使用支持 WebGPU 的浏览器，并更新显卡驱动。" },
     "gpu.limit": {
       what: "当前显卡的 {limit} 为 {offered}，至少需要 {needed}。",

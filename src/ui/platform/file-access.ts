@@ -21,6 +21,7 @@ interface HandleItem {
 export interface PickedModel {
   readonly file: File;
   readonly handle?: FileSystemFileHandle;
+  readonly isDemo?: boolean;
 }
 
 const modelTypes = [{ description: "Stable Diffusion checkpoint", accept: { "application/octet-stream": [".safetensors"] } }];

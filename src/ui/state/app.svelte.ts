@@ -11,7 +11,10 @@ import type { GpuReport } from "../../workers/train-protocol.ts";
 import { I18n } from "../i18n/i18n.svelte.ts";
 import { detectLanguage } from "../i18n/languages.ts";
 import { download } from "../platform/file-access.ts";
+import { loadDemo } from "./demo.ts";
+import type { Demo } from "./demo.ts";
 import { Preferences } from "./preferences.svelte.ts";
+import { Route } from "./route.svelte.ts";
 import { RunMonitor } from "./run-monitor.svelte.ts";
 import { Setup } from "./setup.svelte.ts";
 
@@ -24,9 +27,12 @@ export class App {
   readonly setup: Setup;
   readonly monitor: RunMonitor;
   readonly client: TrainClient;
+  readonly route = new Route();
 
   #gpu: GpuReport | undefined = $state.raw();
   #runs: readonly RunRecord[] = $state.raw([]);
+  #demo: Demo | undefined = $state.raw();
+  #restoring: Promise<void> | undefined;
   #isOtherTabTraining = $state(false);
   #error: SerializedError | undefined = $state.raw();
   #hasNewVersion: (() => void) | undefined = $state.raw();
@@ -45,6 +51,10 @@ export class App {
   get runs() {
     return this.#runs;
   }
+  /** The demo of this build, once it is known that there is one. */
+  get demo() {
+    return this.#demo;
+  }
   get isOtherTabTraining() {
     return this.#isOtherTabTraining;
   }
@@ -62,10 +72,14 @@ export class App {
   /** Looks at the GPU, brings back the draft, and continues a run that a reload cut off. */
   async wake(): Promise<void> {
     const findingGpu = this.#findGpu();
+    void loadDemo().then((demo) => {
+      this.#demo = demo;
+    });
     try {
       await this.checkOtherTabs();
       await this.refreshRuns();
-      await this.setup.restore();
+      this.#restoring = this.setup.restore();
+      await this.#restoring;
       await findingGpu;
       const unfinished = this.#runs.find(({ state }) => state === "running" || state === "paused" || state === "ready");
       if (unfinished !== undefined && !this.#isOtherTabTraining) {
@@ -115,7 +129,20 @@ export class App {
     await this.leaveRun();
   }
 
+  /** The first click of the demo: everything is set up, and only Start is left to press. */
+  async openDemo(datasetId?: string): Promise<void> {
+    const demo = this.#demo;
+    if (demo === undefined || this.monitor.isLive) return;
+    this.monitor.close();
+    this.route.go("train");
+    await this.#guard(async () => {
+      const [setup] = await Promise.all([demo.open(datasetId), this.#restoring]);
+      await this.setup.useDemo(setup);
+    });
+  }
+
   async openRun(run: RunRecord): Promise<void> {
+    this.route.go("train");
     await this.#guard(() => this.monitor.open(run, false));
   }
 

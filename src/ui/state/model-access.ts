@@ -1,8 +1,9 @@
-/** From a stored reference to a readable model: a copy, a handle the browser still trusts, or the user's help. */
+/** From a stored reference to a readable model: the demo's, a copy, a handle the browser still trusts, or the user's help. */
 import type { ModelRef } from "../../storage/database.ts";
 import { openCopy } from "../../storage/opfs.ts";
 import type { ModelSource } from "../../workers/train-protocol.ts";
 import { mayRead } from "../platform/file-access.ts";
+import { loadDemo } from "./demo.ts";
 
 /** What the user must do before the model can be read again. */
 export type ModelNeed = "permission" | "file";
@@ -11,6 +12,10 @@ export type ModelNeed = "permission" | "file";
 export async function reopenModel(ref: ModelRef, ask = false): Promise<ModelSource | ModelNeed> {
   if (ref.copyName !== undefined && (await openCopy(ref.copyName).catch(() => undefined)) !== undefined) {
     return { kind: "copy", copyName: ref.copyName };
+  }
+  if (ref.isDemo === true) {
+    const file = await (await loadDemo())?.model().catch(() => undefined);
+    return file !== undefined && isSameModel(ref, file) ? { kind: "file", file } : "file";
   }
   if (ref.handle === undefined) return "file";
   if (!(await mayRead(ref.handle, ask))) return "permission";

@@ -15,6 +15,7 @@ import type { DatasetFile, DatasetReport, ModelReport, ModelSource, PlanReport }
 import { datasetNameOf } from "../platform/file-access.ts";
 import type { PickedModel } from "../platform/file-access.ts";
 import { ConfigForm } from "./config-form.svelte.ts";
+import type { DemoSetup } from "./demo.ts";
 import { reopenModel } from "./model-access.ts";
 import type { ModelNeed } from "./model-access.ts";
 
@@ -29,6 +30,8 @@ interface Draft {
   readonly config?: unknown;
   readonly model?: ModelRef;
   readonly datasetId?: string;
+  /** The draft that the demo took the place of. */
+  readonly replaced?: Draft;
 }
 
 export interface OpenedModel {
@@ -58,6 +61,7 @@ export class Setup {
   /** A model of an earlier visit that cannot be read without the user. */
   #missingModel: { readonly ref: ModelRef; readonly need: ModelNeed } | undefined = $state.raw();
   #keepsCopy = $state(false);
+  #replaced: Draft | undefined = $state.raw();
 
   #dataset: OpenedDataset | undefined = $state.raw();
   #datasetBusy: "listing" | "storing" | "reading" | undefined = $state();
@@ -109,6 +113,10 @@ export class Setup {
   get isPlanning() {
     return this.#isPlanning;
   }
+  /** Whether the demo took the place of a draft that can be brought back. */
+  get hasReplacedDraft() {
+    return this.#replaced !== undefined;
+  }
   get isBusy() {
     return this.#modelBusy !== undefined || this.#datasetBusy !== undefined;
   }
@@ -116,16 +124,39 @@ export class Setup {
   /** Brings back the draft of the last visit. */
   async restore(): Promise<void> {
     const draft = ((await readSetting(settingName).catch(() => undefined)) ?? {}) as Draft;
-    this.form.load(draft.config);
-    await Promise.all([this.#restoreDataset(draft.datasetId), this.#restoreModel(draft.model)]);
+    this.#replaced = draft.replaced;
+    await this.#load(draft);
   }
 
-  async pickModel({ file, handle }: PickedModel): Promise<void> {
+  /** Takes the demo's model, pictures and settings. What was set up before is kept for `bringBackDraft`. */
+  async useDemo({ model, files, settings }: DemoSetup): Promise<void> {
+    const draft = this.#draft();
+    const isOwn = draft.model === undefined ? draft.datasetId !== undefined : draft.model.isDemo !== true;
+    if (isOwn) this.#replaced = draft;
+    this.form.load(settings);
+    await this.pickModel({ file: model, isDemo: true });
+    await this.importDataset([...files]);
+  }
+
+  /** Undoes `useDemo`. */
+  async bringBackDraft(): Promise<void> {
+    const draft = this.#replaced;
+    if (draft === undefined) return;
+    this.#replaced = undefined;
+    this.#model = undefined;
+    this.#dataset = undefined;
+    this.#plan = undefined;
+    await this.#load(draft);
+    this.#remember();
+  }
+
+  async pickModel({ file, handle, isDemo = false }: PickedModel): Promise<void> {
     const ref: ModelRef = {
       name: file.name,
       bytes: file.size,
       lastModified: file.lastModified,
       ...(handle === undefined ? {} : { handle }),
+      ...(isDemo ? { isDemo } : {}),
     };
     this.#keepsCopy = await this.#shouldCopy(ref);
     await this.#openModel(ref, { kind: "file", file });
@@ -158,7 +189,8 @@ export class Setup {
       }
       this.#showDataset(record?.id ?? "", name, report, files, record !== undefined);
       this.#remember();
-      if (record !== undefined) await deleteUnusedDatasets([record.id]).catch(() => undefined);
+      const kept = [record?.id, this.#replaced?.datasetId].filter((id) => id !== undefined);
+      if (record !== undefined) await deleteUnusedDatasets(kept).catch(() => undefined);
     } catch (error) {
       this.#datasetError = serializeError(error);
     } finally {
@@ -199,12 +231,17 @@ export class Setup {
       this.form.set("v_parameterization", report.predictionType === "v_prediction");
       this.form.set("pretrained_model_name_or_path", ref.name);
       this.settingsChanged();
-      void deleteUnusedCopies(ref.copyName).catch(() => undefined);
+      void deleteUnusedCopies([ref.copyName, this.#replaced?.model?.copyName]).catch(() => undefined);
     } catch (error) {
       this.#modelError = serializeError(error);
     } finally {
       this.#modelBusy = undefined;
     }
+  }
+
+  async #load(draft: Draft): Promise<void> {
+    this.form.load(draft.config);
+    await Promise.all([this.#restoreDataset(draft.datasetId), this.#restoreModel(draft.model)]);
   }
 
   async #restoreModel(ref: ModelRef | undefined): Promise<void> {
@@ -244,7 +281,7 @@ export class Setup {
 
   /** A copy is the default where the browser could not reopen the file after a reload and there is ample room. */
   async #shouldCopy(ref: ModelRef): Promise<boolean> {
-    if (ref.handle !== undefined) return false;
+    if (ref.handle !== undefined || ref.isDemo === true) return false;
     const { quota = 0, usage = 0 } = await navigator.storage.estimate().catch(() => ({ quota: 0, usage: 0 }));
     return quota - usage > 2 * ref.bytes;
   }
@@ -272,14 +309,18 @@ export class Setup {
     this.#isPlanning = false;
   }
 
-  #remember(): void {
+  #draft(): Draft {
     const model = this.#model?.ref ?? this.#missingModel?.ref;
-    const draft: Draft = {
+    return {
       config: this.form.config,
       ...(model === undefined ? {} : { model }),
       ...(this.#dataset?.isKept === true ? { datasetId: this.#dataset.id } : {}),
     };
-    void writeSetting(settingName, draft).catch(() => undefined);
+  }
+
+  #remember(): void {
+    const replaced = this.#replaced === undefined ? {} : { replaced: this.#replaced };
+    void writeSetting(settingName, { ...this.#draft(), ...replaced }).catch(() => undefined);
   }
 
   /** The model's reference once a copy of it is kept, so that the next visit finds it. */
@@ -291,7 +332,7 @@ export class Setup {
 }
 
 /** Copies of models that neither the set-up nor a run that may continue needs. */
-async function deleteUnusedCopies(current: string | undefined): Promise<void> {
+async function deleteUnusedCopies(current: readonly (string | undefined)[]): Promise<void> {
   const needed = (await runStore.runs()).filter(isUnfinished).map(({ model }) => model.copyName);
-  await deleteCopiesExcept(new Set([current, ...needed].filter((name) => name !== undefined)));
+  await deleteCopiesExcept(new Set([...current, ...needed].filter((name) => name !== undefined)));
 }
