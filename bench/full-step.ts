@@ -5,7 +5,7 @@ import { openSafetensors } from "../src/formats/safetensors.ts";
 import { openCheckpoint } from "../src/models/config.ts";
 import { forecast } from "../src/training/forecast.ts";
 import { initialAdapter } from "../src/training/adapter-init.ts";
-import { gaussian } from "../src/training/rng.ts";
+import { gaussian } from "../src/random/rng.ts";
 import { planRun } from "../src/training/run-settings.ts";
 import { StepEngine } from "../src/training/step-engine.ts";
 import type { Gpu } from "../src/gpu/device.ts";

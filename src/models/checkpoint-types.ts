@@ -120,16 +120,24 @@ export interface VaeConfig {
 export type Family = "sd1" | "sd2";
 export type PredictionType = "epsilon" | "v_prediction";
 
-export interface Checkpoint {
+/** A file that holds a model's tensors, perhaps under other names. */
+export interface WeightFile {
   readonly file: SafetensorsFile;
+  /** Normalized key → key in the file, for every tensor of the model (buffers and EMA copies left out). */
+  readonly keys: ReadonlyMap<string, string>;
+}
+
+/** The file that a VAE is taken from: a checkpoint, or a VAE on its own. */
+export interface VaeSource extends WeightFile {
+  /** Absent when the file has no VAE. */
+  readonly vae: VaeConfig | undefined;
+}
+
+export interface Checkpoint extends VaeSource {
   readonly family: Family;
   readonly predictionType: PredictionType;
   /** What the prediction type was concluded from, in words. */
   readonly predictionSource: string;
   readonly unet: UNetConfig;
   readonly textEncoder: TextEncoderConfig;
-  /** Absent when the file has no VAE. */
-  readonly vae: VaeConfig | undefined;
-  /** Normalized key → key in the file, for every tensor of the three models (buffers and EMA copies left out). */
-  readonly keys: ReadonlyMap<string, string>;
 }

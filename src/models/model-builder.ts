@@ -95,9 +95,14 @@ export class ModelBuilder {
     return this.graph.weight(name, [rows, columns], "f16", { parts, layout: "rows" });
   }
 
-  /** A table of f16 rows (position embeddings); its height need not be a multiple of 4. */
-  matrixRows(key: string): Tensor {
-    return this.graph.weight(key, this.shape(key), "f16", { parts: [{ key }], layout: "rows" });
+  /**
+   * A table of f16 rows (position embeddings); its height need not be a multiple of 4.
+   * @param extraRows rows behind the stored ones, zero
+   */
+  matrixRows(key: string, extraRows = 0): Tensor {
+    const [rows = 0, ...rest] = this.shape(key);
+    const isZeroPadded = extraRows > 0;
+    return this.graph.weight(key, [rows + extraRows, ...rest], "f16", { parts: [{ key }], layout: "rows", isZeroPadded });
   }
 
   /** y = x·Wᵀ + bias for the module at `prefix` (keys `prefix.weight`, `prefix.bias` if present). */

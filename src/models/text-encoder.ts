@@ -75,7 +75,7 @@ export function buildTextEncoder(
   b: ModelBuilder,
   config: TextEncoderConfig,
   ids: Tensor,
-  options: { clipSkip: number; checkpointing: boolean },
+  options: { clipSkip: number; checkpointing: boolean; extraTokens?: number },
 ): Tensor {
   const { graph } = b;
   const keys = names(config);
@@ -86,7 +86,7 @@ export function buildTextEncoder(
       layers: config.layersUsed,
     });
   }
-  const table = b.matrixRows(keys.token);
+  const table = b.matrixRows(keys.token, options.extraTokens);
   const positions = b.matrixRows(keys.position);
   let h = graph.scope(config.prefix, () => embedding(graph, ids, table, positions));
   for (let i = 0; i < layers; i++) {

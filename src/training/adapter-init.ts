@@ -1,5 +1,5 @@
 /** How a LoRA starts: down uniform in ±1/√fan_in (kaiming with a = √5), up zero; as sd-scripts. */
-import { uniform } from "./rng.ts";
+import { uniform } from "../random/rng.ts";
 import type { AdapterSet, ModuleWeights } from "../lora/adapter-set.ts";
 
 /** Initial factors of every module by kohya name; they depend on the seed and the module's place in the list only. */

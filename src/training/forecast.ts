@@ -4,8 +4,8 @@
  */
 import { byteLength, rootOf, type Tensor } from "../gpu/graph/tensor.ts";
 import { forwardBytes, type ForwardPlan } from "./forward-runner.ts";
-import { sumBytes, trainingBytes, uniformBytes, type TrainingPlan } from "./training-plan.ts";
-import type { ProgramPlan } from "../gpu/program/plan.ts";
+import { trainingBytes, uniformBytes, type TrainingPlan } from "./training-plan.ts";
+import { sumBytes, type ProgramPlan } from "../gpu/program/plan.ts";
 
 /** Parts of the training phase's memory, in the order in which they are shown. */
 export type ForecastPart = "weights" | "adapters" | "gradients" | "optimizer" | "savedActivations" | "workspace" | "inputs";

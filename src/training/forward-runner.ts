@@ -1,11 +1,10 @@
 /** A frozen model run forward only, for some input shapes: VAE and text encoder while caching. */
 import { invariant } from "../errors.ts";
-import { planProgram, type ProgramPlan } from "../gpu/program/plan.ts";
+import { planProgram, programUniformBytes, sumBytes, type ProgramPlan } from "../gpu/program/plan.ts";
 import { Arena, Program } from "../gpu/program/program.ts";
 import { pipelinesOf } from "../gpu/program/pipelines.ts";
 import { planResidents, Residents, type ResidentPlan } from "../gpu/program/residents.ts";
-import { loadWeights, type LoadOptions } from "./weight-loader.ts";
-import { programUniformBytes, sumBytes } from "./training-plan.ts";
+import { loadWeights, type LoadOptions } from "../models/weight-loader.ts";
 import type { Gpu } from "../gpu/device.ts";
 import type { Graph, WeightSource } from "../gpu/graph/graph.ts";
 import type { Tensor } from "../gpu/graph/tensor.ts";

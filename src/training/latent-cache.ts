@@ -1,8 +1,8 @@
 /** Encodes every picture once through the VAE, before training. */
 import { planForward, ForwardRunner, type ForwardPlan } from "./forward-runner.ts";
-import { buildVaeGraph, names, requireVae } from "./model-graphs.ts";
-import { gaussian } from "./rng.ts";
-import type { LoadOptions } from "./weight-loader.ts";
+import { buildVaeGraph, names, requireVae } from "../models/forward-graphs.ts";
+import { gaussian } from "../random/rng.ts";
+import type { LoadOptions } from "../models/weight-loader.ts";
 import type { Gpu } from "../gpu/device.ts";
 import type { Tier } from "../gpu/tier.ts";
 import type { Checkpoint } from "../models/checkpoint-types.ts";

@@ -1,4 +1,4 @@
-import { permutation } from "./rng.ts";
+import { permutation } from "../random/rng.ts";
 
 export interface Batch {
   /** Index of the bucket: all items have its resolution. */

@@ -12,7 +12,7 @@ import { cacheText, planText } from "./text-cache.ts";
 import { createAdapters, planRun } from "./run-settings.ts";
 import { learningRates } from "./schedule-lr.ts";
 import { StepEngine, type MicroBatch } from "./step-engine.ts";
-import { tokenCount } from "./model-graphs.ts";
+import { tokenCount } from "../models/forward-graphs.ts";
 import type { BatchShape } from "./training-plan.ts";
 import type { Gpu } from "../gpu/device.ts";
 import type { SafetensorsFile } from "../formats/safetensors.ts";

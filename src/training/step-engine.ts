@@ -8,12 +8,12 @@ import { updateTensors } from "../gpu/optimizers/update-graph.ts";
 import { scalarsPerGroup } from "../gpu/optimizers/optimizer.ts";
 import { Arena, Program } from "../gpu/program/program.ts";
 import { pipelinesOf, type PipelineCache } from "../gpu/program/pipelines.ts";
-import type { PlannedCall } from "../gpu/program/plan.ts";
+import { sumBytes, type PlannedCall } from "../gpu/program/plan.ts";
 import { Residents } from "../gpu/program/residents.ts";
 import { AdapterMemory } from "./adapter-memory.ts";
-import { loadWeights, type LoadOptions } from "./weight-loader.ts";
-import { names } from "./model-graphs.ts";
-import { reportHeaderBytes, shapeKey, sumBytes, trainingBytes, type BatchShape, type TrainingPlan } from "./training-plan.ts";
+import { loadWeights, type LoadOptions } from "../models/weight-loader.ts";
+import { names } from "../models/forward-graphs.ts";
+import { reportHeaderBytes, shapeKey, trainingBytes, type BatchShape, type TrainingPlan } from "./training-plan.ts";
 import type { Gpu } from "../gpu/device.ts";
 
 /** Data of one micro-batch; maps are NHWC. */

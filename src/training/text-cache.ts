@@ -1,7 +1,7 @@
 /** Runs every distinct caption once through a text encoder that is not trained. */
 import { planForward, ForwardRunner, type ForwardPlan } from "./forward-runner.ts";
-import { buildTextGraph, names } from "./model-graphs.ts";
-import type { LoadOptions } from "./weight-loader.ts";
+import { buildTextGraph, names } from "../models/forward-graphs.ts";
+import type { LoadOptions } from "../models/weight-loader.ts";
 import type { Gpu } from "../gpu/device.ts";
 import type { Tier } from "../gpu/tier.ts";
 import type { Checkpoint } from "../models/checkpoint-types.ts";

@@ -3,11 +3,11 @@
  * where all memory goes. Needs no GPU; the forecast is read off it and the engine allocates exactly it.
  */
 import { InputError, invariant } from "../errors.ts";
-import { planProgram, uniformStride, type ProgramPlan } from "../gpu/program/plan.ts";
+import { planProgram, programUniformBytes, sumBytes, type ProgramPlan } from "../gpu/program/plan.ts";
 import { Arena } from "../gpu/program/program.ts";
 import { planResidents, type ResidentPlan } from "../gpu/program/residents.ts";
 import { buildUpdate } from "../gpu/optimizers/update-graph.ts";
-import { buildTrainGraph } from "./model-graphs.ts";
+import { buildTrainGraph } from "./train-graph.ts";
 import type { Optimizer } from "../gpu/optimizers/optimizer.ts";
 import type { Tier } from "../gpu/tier.ts";
 import type { Tensor } from "../gpu/graph/tensor.ts";
@@ -93,8 +93,6 @@ export function planTraining(options: TrainingPlanOptions): TrainingPlan {
   return { options, steps, update, residents, weights, arenaBytes, reportBytes };
 }
 
-export const sumBytes = (sizes: Iterable<number>): number => [...sizes].reduce((a, b) => a + b, 0);
-
 /** All GPU bytes that the training phase allocates. */
 export function trainingBytes(plan: TrainingPlan): number {
   return plan.residents.totalBytes + sumBytes(plan.arenaBytes) + uniformBytes(plan) + plan.reportBytes;
@@ -103,9 +101,4 @@ export function trainingBytes(plan: TrainingPlan): number {
 /** Per-dispatch scalars of all programs. */
 export function uniformBytes(plan: TrainingPlan): number {
   return programUniformBytes([...plan.steps.values(), plan.update]);
-}
-
-/** One buffer per program, never empty. */
-export function programUniformBytes(programs: readonly ProgramPlan[]): number {
-  return sumBytes(programs.map((program) => Math.max(uniformStride, program.uniformBytes)));
 }

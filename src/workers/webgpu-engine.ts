@@ -4,7 +4,7 @@ import { portableTier } from "../gpu/tier.ts";
 import type { Tier } from "../gpu/tier.ts";
 import { forecast } from "../training/forecast.ts";
 import { planVae } from "../training/latent-cache.ts";
-import { randomSeed } from "../training/rng.ts";
+import { randomSeed } from "../random/rng.ts";
 import { writeResult } from "../training/result.ts";
 import { describeOrigin } from "../training/run-origin.ts";
 import { planDataset } from "../training/run-plan.ts";

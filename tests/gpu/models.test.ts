@@ -7,7 +7,7 @@ import { AdapterSet, type ModuleWeights } from "../../src/lora/adapter-set.ts";
 import { loraTargets } from "../../src/models/names.ts";
 import { adamW, adamWDefaults } from "../../src/gpu/optimizers/adamw.ts";
 import { planForward, ForwardRunner } from "../../src/training/forward-runner.ts";
-import { buildDecodeGraph, buildTextGraph, buildVaeGraph, names, weightShapes } from "../../src/training/model-graphs.ts";
+import { buildDecodeGraph, buildTextGraph, buildVaeGraph, names, weightShapes } from "../../src/models/forward-graphs.ts";
 import { nchwToNhwc } from "../../src/training/micro-batch.ts";
 import { planTraining } from "../../src/training/training-plan.ts";
 import { StepEngine } from "../../src/training/step-engine.ts";

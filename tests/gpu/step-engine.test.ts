@@ -5,7 +5,7 @@ import { loraTargets } from "../../src/models/names.ts";
 import { adamW, adamWDefaults } from "../../src/gpu/optimizers/adamw.ts";
 import { DeviceLostError, OutOfMemoryError } from "../../src/gpu/errors.ts";
 import { initialAdapter } from "../../src/training/adapter-init.ts";
-import { gaussian } from "../../src/training/rng.ts";
+import { gaussian } from "../../src/random/rng.ts";
 import { StepEngine, type MicroBatch } from "../../src/training/step-engine.ts";
 import { planTraining, trainingBytes, type BatchShape, type TrainingPlan } from "../../src/training/training-plan.ts";
 import { isSlowAdapter, openTestGpu } from "./harness/adapter.ts";

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
-import { philox4x32 } from "../../src/training/philox.ts";
-import type { Stream } from "../../src/training/rng.ts";
-import { RandomSequence, gaussian, integers, permutation, uniform } from "../../src/training/rng.ts";
+import { philox4x32 } from "../../src/random/philox.ts";
+import type { Stream } from "../../src/random/rng.ts";
+import { RandomSequence, gaussian, integers, permutation, uniform } from "../../src/random/rng.ts";
 
 const hex = (words: ArrayLike<number>) => Array.from(words, (word) => word.toString(16).padStart(8, "0")).join(" ");
 

@@ -80,3 +80,10 @@ export function planProgram(name: string, graph: Graph, tier: Tier): ProgramPlan
     uniformBytes: calls.length * uniformStride,
   };
 }
+
+export const sumBytes = (sizes: Iterable<number>): number => [...sizes].reduce((a, b) => a + b, 0);
+
+/** Per-dispatch scalars: one buffer per program, never empty. */
+export function programUniformBytes(programs: readonly ProgramPlan[]): number {
+  return sumBytes(programs.map((program) => Math.max(uniformStride, program.uniformBytes)));
+}

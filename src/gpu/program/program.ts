@@ -79,7 +79,7 @@ export class Program {
   static async compile(
     gpu: Gpu,
     plan: ProgramPlan,
-    memory: { residents: Residents; arena: Arena; pipelines: PipelineCache },
+    memory: { residents: Pick<Residents, "locate">; arena: Arena; pipelines: PipelineCache },
     onProgress?: (done: number, total: number) => void,
   ): Promise<Program> {
     const uniformData = new ArrayBuffer(Math.max(uniformStride, plan.uniformBytes));

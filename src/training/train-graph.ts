@@ -1,0 +1,46 @@
+/** The graph of a training step for one batch shape. */
+import { differentiate } from "../gpu/graph/autodiff.ts";
+import { Graph } from "../gpu/graph/graph.ts";
+import { diffusionLoss } from "../gpu/ops/diffusion-loss.ts";
+import { updateTensors } from "../gpu/optimizers/update-graph.ts";
+import { names, tokenCount, weightShapes } from "../models/forward-graphs.ts";
+import { ModelBuilder, type AdapterProvider } from "../models/model-builder.ts";
+import { buildTextEncoder } from "../models/text-encoder.ts";
+import { buildUNet, type Checkpointing } from "../models/unet.ts";
+import type { Checkpoint } from "../models/checkpoint-types.ts";
+
+export interface TrainGraphOptions {
+  readonly batch: number;
+  /** Latent size. */
+  readonly height: number;
+  readonly width: number;
+  readonly adapters: AdapterProvider;
+  /** The text encoder runs (and is differentiated) in the step; otherwise its output is an input. */
+  readonly trainsTextEncoder: boolean;
+  readonly checkpointing: Checkpointing;
+  readonly clipSkip: number;
+}
+
+/** One micro-batch: prediction, loss, and the gradients of all adapters added to their pools. */
+export function buildTrainGraph(checkpoint: Checkpoint, options: TrainGraphOptions): Graph {
+  const graph = new Graph();
+  const { batch, height, width } = options;
+  const b = new ModelBuilder(graph, weightShapes(checkpoint), options.adapters);
+  const { unet } = checkpoint;
+  const x = graph.input(names.x, [batch, height, width, unet.inChannels]);
+  const timestepEmbedding = graph.input(names.timestepEmbedding, [batch, unet.modelChannels]);
+  const context = options.trainsTextEncoder
+    ? buildTextEncoder(b, checkpoint.textEncoder, graph.input(names.ids, [batch, tokenCount], { dtype: "i32" }), {
+        clipSkip: options.clipSkip,
+        checkpointing: options.checkpointing === true,
+      })
+    : graph.input(names.context, [batch, tokenCount, unet.contextDim]);
+  const pred = buildUNet(b, unet, { x, timestepEmbedding, context }, options.checkpointing);
+  const target = graph.input(names.target, pred.shape);
+  const weights = graph.input(names.lossWeights, [batch, 2]);
+  const dpred = graph.scope("loss", () => 
+    diffusionLoss(graph, pred, target, weights, graph.output(names.loss, [batch]), graph.output(updateTensors.guard, [4])),
+  );
+  differentiate(graph, [{ of: pred, gradient: dpred }]);
+  return graph;
+}
