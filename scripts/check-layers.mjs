@@ -22,11 +22,13 @@ const allowed = {
   lora: ["lora", "models", "gpu", ...pure],
   generation: ["generation", "models", "lora", "gpu", ...pure],
   training: [...engine, ...pure],
+  // Stands beside the engine: knows pictures and captions, and ONNX Runtime by its types alone.
+  tagging: ["tagging", ...pure],
   // Only the words of a run (events, settings) are stored; see `typesOnly`.
   storage: ["storage", "training", "generation", ...pure],
-  workers: ["workers", "storage", ...engine, ...pure],
-  ui: ["ui", "workers", "storage", "training", "generation", ...pure],
-  cli: ["cli", ...engine, ...pure],
+  workers: ["workers", "storage", "tagging", ...engine, ...pure],
+  ui: ["ui", "workers", "storage", "tagging", "training", "generation", ...pure],
+  cli: ["cli", "tagging", ...engine, ...pure],
   "main.ts": ["ui", "workers"],
   "errors.ts": [],
   "version.ts": [],
@@ -42,6 +44,7 @@ const packageHomes = {
   webgpu: ["cli"],
   sharp: ["cli"],
   idb: ["storage"],
+  "onnxruntime-web": ["tagging", "workers", "cli"],
   comlink: ["workers", "ui"],
   svelte: ["ui", "main.ts"],
   uplot: ["ui"],
@@ -53,6 +56,7 @@ const nodeOnly = ["process", "Buffer", "require", "__dirname"];
 const forbiddenNames = {
   ...Object.fromEntries(engine.map((name) => [name, [...browserOnly, ...nodeOnly]])),
   ...Object.fromEntries(pure.map((name) => [name, [...browserOnly, ...nodeOnly, "GPUDevice", "GPUBuffer"]])),
+  tagging: [...browserOnly, ...nodeOnly, "GPUDevice"],
   storage: [...pageOnly, ...nodeOnly, "GPUDevice"],
   workers: [...pageOnly, ...nodeOnly],
   ui: [...nodeOnly, "GPUDevice", "indexedDB"],
