@@ -67,8 +67,11 @@ def loss_of(x):
     pixel = (weight * (error.abs() + error * error)).mean()
     px, py = slopes(y)
     edge = (px - tx).abs().mean() + (py - ty).abs().mean()
+    # Flat areas carry the colours; without this term the latents learn hues last.
+    flat = F.avg_pool2d(error, 8)
+    hue = flat.abs().mean() + 2 * flat.square().mean()
     kl = 0.5 * (mean * mean + logvar.exp() - 1 - logvar).mean()
-    return pixel + edge + 1e-4 * kl, error.abs().mean(), kl
+    return pixel + edge + 3 * hue + 1e-4 * kl, error.abs().mean(), kl
 
 
 run = torch.compile(loss_of, dynamic=False) if args.compile else loss_of

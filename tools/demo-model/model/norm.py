@@ -101,7 +101,7 @@ def kernels():
     try:
         from torch.utils.cpp_extension import load_inline
 
-        flags = ["-O3", "-march=native", "-ffast-math", "-fopenmp"]
+        flags = ["-O3", "-march=native", "-ffast-math", "-fopenmp", "-mprefer-vector-width=512"]
         return load_inline("lorasmith_group_norm", SOURCE, extra_cflags=flags, verbose=False)
     except Exception as error:  # noqa: BLE001
         print(f"the fused GroupNorm could not be built ({str(error).splitlines()[0]}); training is slower", flush=True)

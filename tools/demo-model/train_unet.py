@@ -1,0 +1,93 @@
+"""Trains UNet and text encoder on the encoded pictures. Resumable: run it again with the same folder. See README.md."""
+
+import argparse
+import time
+from pathlib import Path
+
+import torch
+
+from model.data import Avatars
+from model.run import Log, load, one_cycle, save
+from model.schedule import add_noise, min_snr_weight
+from model.text import build_text_encoder, caption_ids, encode, init_tokens
+from model.unet import UNet
+
+args = argparse.ArgumentParser()
+args.add_argument("work", type=Path)
+args.add_argument("--steps", type=int, default=6000)
+args.add_argument("--batch", type=int, default=64)
+args.add_argument("--lr", type=float, default=8e-4)
+args.add_argument("--seed", type=int, default=1)
+args.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+args.add_argument("--state", default="unet.pt")
+args.add_argument("--minutes", type=float, help="stop after so long; run again to go on")
+args = args.parse_args()
+
+records = Avatars(args.work, "base").records
+latents = load(args.work / "latents.pt")
+torch.manual_seed(args.seed)
+unet = UNet().to(args.device, memory_format=torch.channels_last)
+text = build_text_encoder()
+init_tokens(text)
+text.to(args.device)
+modules = torch.nn.ModuleDict({"unet": unet, "text": text})
+table = text.text_model.embeddings.token_embedding.weight
+others = [p for p in modules.parameters() if p is not table]
+# Weight decay would shrink the rows of words that never occur.
+optimizer = torch.optim.AdamW(
+    [{"params": others, "weight_decay": 0.01}, {"params": [table], "weight_decay": 0.0}], lr=args.lr, betas=(0.9, 0.99)
+)
+ema = {key: value.clone() for key, value in modules.state_dict().items()}
+state_file = args.work / args.state
+step = 0
+if state := load(state_file):
+    modules.load_state_dict(state["modules"])
+    optimizer.load_state_dict(state["optimizer"])
+    ema, step = state["ema"], state["step"]
+print(f"{sum(p.numel() for p in modules.parameters()) / 1e6:.2f} M parameters, step {step} of {args.steps}", flush=True)
+
+
+def caption(record):
+    """As people prompt: the style nearly always, attributes in any order, some left out; a tenth have nothing."""
+    if torch.rand(()) < 0.1:
+        return []
+    keep = 1.0 if torch.rand(()) < 0.5 else 0.6 + 0.4 * float(torch.rand(()))
+    tags = [tag for tag in record["tags"] if torch.rand(()) < keep]
+    if torch.rand(()) < 0.7:
+        tags = [tags[i] for i in torch.randperm(len(tags))]
+    return ([record["style"]] if torch.rand(()) < 0.95 else []) + tags
+
+
+log, saved, began = Log(), time.time(), time.time()
+while step < args.steps:
+    torch.manual_seed(args.seed * 1_000_003 + step)
+    for group in optimizer.param_groups:
+        group["lr"] = args.lr * one_cycle(step / args.steps)
+    picked = torch.randint(0, len(records), (args.batch,))
+    ids = torch.tensor([caption_ids(caption(records[i])) for i in picked.tolist()]).to(args.device)
+    mean, std = latents["mean"][picked].float(), latents["std"][picked].float()
+    x0 = (mean + std * torch.randn_like(mean)).to(args.device)
+    t = torch.randint(0, 1000, (args.batch,))
+    noise = torch.randn(x0.shape).to(args.device)
+    x = add_noise(x0, noise, t).contiguous(memory_format=torch.channels_last)
+    with torch.autocast(args.device, dtype=torch.bfloat16):
+        eps = unet(x, t.to(args.device), encode(text, ids))
+    error = (eps.float() - noise).square().mean((1, 2, 3))
+    loss = (error * min_snr_weight(t).to(args.device)).mean()
+    optimizer.zero_grad(set_to_none=True)
+    loss.backward()
+    torch.nn.utils.clip_grad_norm_(modules.parameters(), 1.0)
+    optimizer.step()
+    step += 1
+    decay = min(0.9995, (1 + step) / (10 + step))
+    with torch.no_grad():
+        for key, value in modules.state_dict().items():
+            if value.is_floating_point():
+                ema[key].lerp_(value, 1 - decay)
+    log.add(step, args.steps, args.batch, loss=loss.item(), eps=error.mean().item())
+    stop = args.minutes is not None and time.time() - began > 60 * args.minutes
+    if time.time() - saved > 180 or step == args.steps or stop:
+        save(state_file, {"modules": modules.state_dict(), "ema": ema, "optimizer": optimizer.state_dict(), "step": step})
+        saved = time.time()
+    if stop:
+        break
