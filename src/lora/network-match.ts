@@ -1,0 +1,93 @@
+/** Which modules of an adapter file have a place in a model. */
+import { InputError } from "../errors.ts";
+import type { Checkpoint, TextEncoderConfig, UNetConfig } from "../models/checkpoint-types.ts";
+import { ModuleIndex, kohyaName, type ModuleName } from "../models/names.ts";
+import type { Misfit, MisfitReason, NetworkFile, NetworkModule } from "./network-file.ts";
+
+export interface MatchedModule {
+  readonly source: NetworkModule;
+  /** The model's layer. */
+  readonly target: ModuleName;
+}
+
+export interface NetworkMatch {
+  readonly network: NetworkFile;
+  readonly modules: readonly MatchedModule[];
+  /** Parts of the file that are not applied, each with the reason. */
+  readonly misfits: readonly Misfit[];
+}
+
+type Model = Pick<Checkpoint, "unet" | "textEncoder" | "file">;
+
+/** Finds every module's layer by name and shape. Throws InputError `lora.nothingFits` if none has a place. */
+export function matchNetwork(network: NetworkFile, model: Model): NetworkMatch {
+  const index = new ModuleIndex(model);
+  const outside = new Map(modulesOutsideBlocks(model.unet).map((module) => [module.kohya, module]));
+  const modules: MatchedModule[] = [];
+  const misfits: Misfit[] = [...network.misfits];
+  for (const source of network.modules) {
+    const target = index.byKohya(source.name) ?? outside.get(source.name);
+    const reason = target === undefined ? "noLayer" : misfit(source, target);
+    if (target === undefined || reason !== undefined) misfits.push({ name: source.nameInFile, reason: reason ?? "otherShape" });
+    else modules.push({ source, target });
+  }
+  if (modules.length === 0) throw nothingFits(network, model, misfits);
+  return { network, modules, misfits };
+}
+
+/** Kernel positions of a layer's weight. */
+export function tapsOf(target: Pick<ModuleName, "kind">): number {
+  return target.kind === "conv3x3" ? 9 : 1;
+}
+
+function misfit({ algorithm, out, width, channels, magnitudes, parts }: NetworkModule, target: ModuleName): MisfitReason | undefined {
+  const taps = tapsOf(target);
+  const isSame = out === target.out && width === target.in * taps && (channels ?? target.in) === target.in;
+  // Input channels are blocks of w2's: a block must not straddle the kernel.
+  const blocks = algorithm === "LoKr" ? target.in / kronBlocks(parts) : 1;
+  const dora = magnitudes === "in" ? parts.get("dora_scale")?.shape.reduce((a, b) => a * b, 1) : target.in;
+  return isSame && Number.isInteger(blocks) && dora === target.in ? undefined : "otherShape";
+}
+
+/** Columns of LoKr's first factor. */
+function kronBlocks(parts: NetworkModule["parts"]): number {
+  return (parts.get("lokr_w1") ?? parts.get("lokr_w1_b"))?.shape[1] ?? 1;
+}
+
+/** conv_in, conv_out and the time embedding: LyCORIS's widest preset trains them, too. */
+function modulesOutsideBlocks(unet: UNetConfig): ModuleName[] {
+  const module = (ldm: string, diffusers: string, kind: ModuleName["kind"], from: number, to: number): ModuleName => ({
+    weightKey: `${unet.prefix}.${ldm}.weight`,
+    rowStart: 0,
+    diffusers,
+    kohya: kohyaName("lora_unet", diffusers),
+    part: "unet",
+    kind,
+    in: from,
+    out: to,
+    inTransformer: false,
+  });
+  const { inChannels, outChannels, modelChannels, timeEmbedDim } = unet;
+  return [
+    module("input_blocks.0.0", "conv_in", "conv3x3", inChannels, modelChannels),
+    module("out.2", "conv_out", "conv3x3", modelChannels, outChannels),
+    module("time_embed.0", "time_embedding.linear_1", "linear", modelChannels, timeEmbedDim),
+    module("time_embed.2", "time_embedding.linear_2", "linear", timeEmbedDim, timeEmbedDim),
+  ];
+}
+
+function nothingFits(network: NetworkFile, model: Model, misfits: readonly Misfit[]): InputError {
+  const family = network.family ?? "unknown";
+  const base = familyOfModel(model.textEncoder);
+  const name = misfits[0]?.name ?? "";
+  return new InputError(
+    "lora.nothingFits",
+    `Nothing of ${network.file.source.name} fits this model: the adapter's architecture is ${family}, the model's ${base} ` +
+      `(${misfits.length} layers without a place, the first is ${name}). Choose an adapter that was made for this kind of model.`,
+    { file: network.file.source.name, family, base, layer: name, count: misfits.length },
+  );
+}
+
+function familyOfModel({ layout }: TextEncoderConfig): "SD1" | "SD2" {
+  return layout === "hf" ? "SD1" : "SD2";
+}
