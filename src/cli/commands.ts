@@ -9,6 +9,7 @@ import { inspectFile } from "./inspect.ts";
 import { runMakeCheckpoint } from "./make-checkpoint.ts";
 import { planCommand } from "./plan.ts";
 import { replayCommand } from "./replay.ts";
+import { tagCommand } from "./tag.ts";
 import { trainCommand } from "./train.ts";
 
 const inspectCommand: Command = {
@@ -56,6 +57,7 @@ of scripts/bench.mjs.
 export const commands: readonly Command[] = [
   trainCommand,
   planCommand,
+  tagCommand,
   inspectCommand,
   replayCommand,
   benchCommand,

@@ -12,8 +12,14 @@ export type CaptionMode = "keep" | "append" | "prepend" | "overwrite";
 export const captionModes: readonly CaptionMode[] = ["keep", "append", "prepend", "overwrite"];
 
 /** A blank caption is none. */
-export function hasCaption(existing: ExistingCaption): boolean {
+function hasCaption(existing: ExistingCaption): boolean {
   return existing.kind === "unreadable" || (existing.kind === "text" && existing.text.trim() !== "");
+}
+
+/** Whether a tagger could change this caption at all. */
+export function mayChange(existing: ExistingCaption, mode: CaptionMode): boolean {
+  if (!hasCaption(existing) || mode === "overwrite") return true;
+  return mode !== "keep" && existing.kind === "text";
 }
 
 /**
@@ -21,9 +27,8 @@ export function hasCaption(existing: ExistingCaption): boolean {
  * it can't be read. Tags that are there already are not added again; of a caption in several lines, the first changes.
  */
 export function mergeCaption(existing: ExistingCaption, tags: readonly string[], mode: CaptionMode): string | undefined {
-  if (tags.length === 0) return undefined;
-  if (!hasCaption(existing) || mode === "overwrite") return tags.join(", ");
-  if (mode === "keep" || existing.kind !== "text") return undefined;
+  if (tags.length === 0 || !mayChange(existing, mode)) return undefined;
+  if (existing.kind !== "text" || !hasCaption(existing) || mode === "overwrite") return tags.join(", ");
   const [line = "", rest = ""] = existing.text.split(/(?=[\r\n])(.*)/su);
   const present = new Set(splitTags(line).map(tagKey));
   const added = uniqueTags(tags).filter((tag) => !present.has(tagKey(tag)));
