@@ -34,8 +34,7 @@ const mostValues = 10_000;
  * @throws InputError `grid.empty`, `grid.value`
  */
 export function parseAxis({ kind, values }: GridAxis): AxisValue[] {
-  // Spaces belong to a text to search for only where it is quoted.
-  const items = typeof values === "string" ? splitList(values) : values.filter((value) => value !== "");
+  const items = typeof values === "string" ? splitList(values) : values;
   const parsed = items.flatMap((item): AxisValue[] => {
     if (kind === "adapter" || kind === "prompt") return [{ kind, label: item }];
     if (kind === "sampler") return [samplerValue(item)];
@@ -50,12 +49,16 @@ export function parseAxis({ kind, values }: GridAxis): AxisValue[] {
   return parsed;
 }
 
-/** Items between commas; quotes keep commas and spaces, a doubled quote in them is a quote. */
+/**
+ * Items between commas; quotes keep commas and spaces, a doubled quote in them is a quote. Nothing between two commas
+ * is no item, but `""` is one: what is searched for in a prompt may be replaced by nothing.
+ */
 function splitList(text: string): string[] {
-  const items = [...text.matchAll(/\s*(?:"((?:[^"]|"")*)"(?=\s*(?:[,\n]|$))|([^,\n]*))\s*(?:[,\n]|$)/g)].map(
-    ([, quoted, plain]) => quoted?.replaceAll('""', '"') ?? plain!.trim(),
-  );
-  return items.filter((item) => item !== "");
+  const items = text.matchAll(/\s*(?:"((?:[^"]|"")*)"(?=\s*(?:[,\n]|$))|([^,\n]*))\s*(?:[,\n]|$)/g);
+  return [...items].flatMap(([, quoted, plain = ""]) => {
+    if (quoted !== undefined) return [quoted.replaceAll('""', '"')];
+    return plain.trim() === "" ? [] : [plain.trim()];
+  });
 }
 
 function samplerValue(text: string): AxisValue {

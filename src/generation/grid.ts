@@ -131,7 +131,7 @@ function weighted({ name, unet, textEncoder }: AdapterWeight, weight: number): A
 
 /** As the webui's "Prompt S/R": every occurrence, in prompt and negative prompt. */
 function replaceText(original: GenerationRequest, request: GenerationRequest, search: string, text: string): GenerationRequest {
-  if (!original.prompt.includes(search) && !original.negative.includes(search)) {
+  if (search === "" || (!original.prompt.includes(search) && !original.negative.includes(search))) {
     throw new InputError(
       "grid.notInPrompt",
       `"${search}" is in neither the prompt nor the negative prompt. The first value of the list is what is searched for.`,

@@ -6,6 +6,7 @@ import type { TrainingConfig } from "../config/parameters.ts";
 import { openDB } from "idb";
 import type { DBSchema, IDBPDatabase } from "idb";
 import type { SerializedError } from "../errors.ts";
+import type { AdapterWeight, GenerationRequest } from "../generation/request.ts";
 import type { LogEntry } from "../training/events.ts";
 import { storing } from "./storage-errors.ts";
 
@@ -79,6 +80,40 @@ export interface LogRecord {
   readonly entry: LogEntry;
 }
 
+/** A generated picture, without its pixels. */
+export interface PictureRecord {
+  /** Rises with time. */
+  readonly id: number;
+  /** Milliseconds since 1970. */
+  readonly createdAt: number;
+  readonly width: number;
+  readonly height: number;
+  /** Of the PNG file. */
+  readonly bytes: number;
+  readonly request: GenerationRequest;
+  /** As the sliders stood; weights of the prompt's tags came on top. */
+  readonly adapters: readonly AdapterWeight[];
+  /** Name of the base model. */
+  readonly model: string;
+  /** The webui's "parameters". */
+  readonly infotext: string;
+  readonly milliseconds: number;
+  readonly isFavourite: boolean;
+  /** Set while it can still be had back. */
+  readonly deletedAt?: number;
+}
+
+/** Where a dataset's picture comes from, where that is known. */
+export interface ProvenanceRecord {
+  readonly datasetId: string;
+  /** The picture's path in the dataset. */
+  readonly path: string;
+  readonly origin: "generated";
+  /** When the picture was made; milliseconds since 1970. */
+  readonly createdAt: number;
+  readonly infotext: string;
+}
+
 export interface LorasmithSchema extends DBSchema {
   runs: { key: string; value: RunRecord };
   runPoints: { key: [string, number]; value: PointChunk };
@@ -88,6 +123,10 @@ export interface LorasmithSchema extends DBSchema {
   datasets: { key: string; value: DatasetRecord };
   datasetFiles: { key: [string, string]; value: DatasetFileRecord };
   logs: { key: number; value: LogRecord; indexes: { runId: string } };
+  pictures: { key: number; value: PictureRecord };
+  /** PNG files by picture. */
+  pictureFiles: { key: number; value: Blob };
+  provenance: { key: [string, string]; value: ProvenanceRecord };
 }
 
 export type Database = IDBPDatabase<LorasmithSchema>;
@@ -103,6 +142,11 @@ const migrations: readonly ((db: Database) => void)[] = [
     db.createObjectStore("datasets", { keyPath: "id" });
     db.createObjectStore("datasetFiles", { keyPath: ["datasetId", "path"] });
     db.createObjectStore("logs", { autoIncrement: true }).createIndex("runId", "runId");
+  },
+  (db) => {
+    db.createObjectStore("pictures", { keyPath: "id", autoIncrement: true });
+    db.createObjectStore("pictureFiles");
+    db.createObjectStore("provenance", { keyPath: ["datasetId", "path"] });
   },
 ];
 

@@ -41,10 +41,11 @@ export async function datasetFiles(id: string): Promise<DatasetFile[]> {
 }
 
 export async function deleteDataset(id: string): Promise<void> {
-  const tx = (await openDatabase()).transaction(["datasets", "datasetFiles"], "readwrite");
+  const tx = (await openDatabase()).transaction(["datasets", "datasetFiles", "provenance"], "readwrite");
   await Promise.all([
     tx.objectStore("datasets").delete(id),
     tx.objectStore("datasetFiles").delete(keysOf(id)),
+    tx.objectStore("provenance").delete(keysOf(id)),
     tx.done,
   ]);
 }
