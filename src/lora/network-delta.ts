@@ -63,8 +63,7 @@ export async function readDelta(file: SafetensorsFile, module: NetworkModule, ta
     const width = elementCount(parts.get("lora_down")!.shape.slice(1));
     const mid = parts.get("lora_mid");
     const right = mid === undefined ? down : throughCore(await read("lora_mid"), mid.shape, down, width);
-    // With a core, up reads the core's first dimension.
-    return { form, rank: mid?.shape[0] ?? rank, pairs: [{ up: await read("lora_up"), down: right }] };
+    return { form, rank, pairs: [{ up: await read("lora_up"), down: right }] };
   }
   if (form === "hadamard") {
     const pairs: FactorPair[] = [];
@@ -83,6 +82,13 @@ export async function readDelta(file: SafetensorsFile, module: NetworkModule, ta
   if (module.algorithm === "full") return { form: "kronecker", kron: form, w1: Float32Array.of(1), w2: await read("diff") };
   const w1 = parts.has("lokr_w1") ? await read("lokr_w1") : multiply(await read("lokr_w1_a"), await read("lokr_w1_b"), form.a);
   return { form: "kronecker", kron: form, w1, w2: await readSecondFactor(parts, read, form) };
+}
+
+/** DoRA's magnitudes, [out] or [in]. Throws InputError `lora.notFinite`. */
+export async function readMagnitudes(file: SafetensorsFile, { name, parts }: NetworkModule): Promise<Float32Array> {
+  const entry = parts.get("dora_scale");
+  invariant(entry !== undefined, `${name} has magnitudes`);
+  return readFinite(file, entry);
 }
 
 async function readSecondFactor(

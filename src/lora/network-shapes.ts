@@ -56,10 +56,10 @@ class ShapeReader {
     const down = this.#need("lora_down", "lora_up");
     const up = this.#need("lora_up", "lora_down");
     const mid = this.#shape("lora_mid");
-    const [rank = 0, channels = 0, ...kernel] = down;
-    const [out = 0, upRank = 0, ...upKernel] = up;
-    const [midOut = upRank, midIn = rank, ...midKernel] = mid ?? [];
-    const fits = mid === undefined ? upRank === rank : upRank === midOut && midIn === rank && elementCount(kernel) === 1;
+    const [downRank = 0, channels = 0, ...kernel] = down;
+    const [out = 0, rank = 0, ...upKernel] = up;
+    const [midOut, midIn, ...midKernel] = mid ?? [];
+    const fits = mid === undefined ? rank === downRank : rank === midOut && midIn === downRank && elementCount(kernel) === 1;
     this.#check(fits && elementCount(upKernel) === 1 && rank * channels * out > 0, ["lora_down", "lora_mid", "lora_up"]);
     const taps = elementCount(mid === undefined ? kernel : midKernel);
     return { rank, out, width: channels * taps, channels };

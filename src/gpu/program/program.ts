@@ -196,7 +196,8 @@ export function sliceCalls(calls: readonly Pick<PlannedCall, "flops">[]): number
   return slices;
 }
 
-function writeParams(view: DataView, call: PlannedCall): void {
+/** Puts a call's run-time scalars in the order of its shader. */
+export function writeParams(view: DataView, call: Pick<PlannedCall, "shader" | "params">): void {
   call.shader.params.forEach(({ name, type }, i) => {
     const value = call.params[name] ?? 0;
     if (type === "f32") view.setFloat32(i * 4, value, true);
