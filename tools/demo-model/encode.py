@@ -1,6 +1,5 @@
 """
-Takes the trained autoencoder (its moving average), centres and scales its latents as Stable Diffusion expects them, and
-encodes all pictures once: `vae-final.pt`, `latents.pt` {mean, std: [N,4,16,16] half, times 0.18215}.
+Takes the trained autoencoder (its moving average) and encodes all pictures once: `vae-final.pt`, `latents.pt` {mean, std: [N,4,16,16] half, times 0.18215}.
 """
 
 import argparse
@@ -35,11 +34,6 @@ def moments(indices):
 final = args.work / "vae-final.pt"
 if not final.exists():
     vae.load_state_dict(load(args.work / "vae.pt")["ema"])
-    sample = torch.cat([moments(range(i, i + 64))[0] for i in range(0, 2048, 64)])
-    channel_mean = sample.mean((0, 2, 3))
-    std = (sample - channel_mean[:, None, None]).std()
-    print("latents before: mean", channel_mean.tolist(), "std", std.item())
-    vae.normalize(channel_mean, std.item())
     save(final, vae.state_dict())
 vae.load_state_dict(load(final))
 

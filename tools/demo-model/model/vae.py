@@ -140,17 +140,3 @@ class Vae(nn.Module):
 
     def decode(self, z):
         return self.decoder(self.post_quant_conv(z))
-
-    @torch.no_grad()
-    def normalize(self, mean, std, target=1 / 0.18215):
-        """
-        Makes latents of per-channel `mean` and overall `std` centred and `target` wide, without changing pictures:
-        Stable Diffusion multiplies latents by 0.18215 and has no shift.
-        """
-        scale = target / std
-        c = mean.numel()
-        self.quant_conv.weight[:c] *= scale
-        self.quant_conv.bias[:c] = (self.quant_conv.bias[:c] - mean) * scale
-        self.quant_conv.bias[c:] += 2 * torch.log(torch.as_tensor(scale))
-        self.post_quant_conv.bias += self.post_quant_conv.weight[:, :, 0, 0] @ mean
-        self.post_quant_conv.weight /= scale
