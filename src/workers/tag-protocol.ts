@@ -13,12 +13,13 @@ export interface TaggerFiles {
 /** Where the tagger runs. */
 export type TagProvider = "webgpu" | "wasm";
 
+/** The page's side. The worker waits for each call, so that none is lost when it is ended. */
 export interface TagObserver {
   /** The model is loaded; pictures follow. */
-  opened(provider: TagProvider): void;
-  scored(path: string, scores: TagScores): void;
+  opened(provider: TagProvider): void | Promise<void>;
+  scored(path: string, scores: TagScores): void | Promise<void>;
   /** This picture can't be read; the others go on. */
-  failed(path: string, error: SerializedError): void;
+  failed(path: string, error: SerializedError): void | Promise<void>;
 }
 
 export interface TagWorkerApi {

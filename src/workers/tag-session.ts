@@ -37,10 +37,10 @@ export class TagSession implements TagWorkerApi {
       image = await this.#services.decode(await readWhole(file, path), path);
     } catch (error) {
       if (!(error instanceof InputError)) throw error;
-      observer.failed(path, serializeError(error));
+      await observer.failed(path, serializeError(error));
       return;
     }
-    observer.scored(path, await tagger.tag(image, path));
+    await observer.scored(path, await tagger.tag(image, path));
   }
 
   async #open(files: TaggerFiles, observer: TagObserver): Promise<OnnxTagger> {
@@ -50,13 +50,13 @@ export class TagSession implements TagWorkerApi {
     for (const provider of providers.slice(0, -1)) {
       const tagger = await this.#openOn(provider, source).catch(() => undefined);
       if (tagger === undefined) continue;
-      observer.opened(provider);
+      await observer.opened(provider);
       return tagger;
     }
     // What is wrong with a model is best told by the last, which knows every operation.
     const last = providers.at(-1) ?? "wasm";
     const tagger = await this.#openOn(last, source);
-    observer.opened(last);
+    await observer.opened(last);
     return tagger;
   }
 

@@ -13,6 +13,8 @@ export const codedEn = {
       what: "A file of the demo could not be read ({path}).",
       do: "Reload the page while online; after that the demo works offline too.",
     },
+    "samples.flag": { what: "Line {line}: {flag} is “{value}”, and should be {wanted}.", do: "Correct the line, or put # before it." },
+    "samples.file": { what: "{file} is no list of prompts: {reason}", do: "Choose a .txt file with one prompt a line, or kohya's .json or .toml." },
     "gpu.none": { what: "No graphics adapter was found.", do: "Use a browser with WebGPU and a current graphics driver." },
     "gpu.limit": {
       what: "This GPU offers {limit} = {offered}, and at least {needed} is needed.",
@@ -75,8 +77,8 @@ export const codedEn = {
     "safetensors.offsets": { what: "In {file} the position of {tensor} is wrong.", do: damaged },
     "safetensors.overlap": { what: "In {file} the data of {tensor} overlaps another tensor's.", do: damaged },
     "safetensors.trailing": { what: "{file} has bytes behind its last tensor.", do: damaged },
-    "safetensors.noTensor": { what: "{file} has no tensor {tensor}.", do: damaged },
-    "safetensors.notFloat": { what: "{file} stores {tensor} as {dtype}, which is no floating-point format.", do: damaged },
+    "tensors.missing": { what: "{file} has no tensor {tensor}.", do: damaged },
+    "tensors.notFloat": { what: "{file} stores {tensor} as {dtype}, which is no floating-point format.", do: damaged },
     "checkpoint.lora": { what: "{file} is a LoRA, not a base model.", do: "Choose the checkpoint that the new LoRA shall be trained on." },
     "checkpoint.notAModel": {
       what: "{file} is not a diffusion model.",
@@ -117,6 +119,29 @@ export const codedEn = {
     },
     "caption.empty": { what: "The caption file {file} is empty.", do: "Write a caption into it, or delete it to use the folder's name." },
     "caption.notUtf8": { what: "The caption file {file} is not UTF-8 text.", do: "Save it again as UTF-8." },
+    "tagger.files": { what: "{files}: these are not the files of a tagger.", do: "Choose a model.onnx and its selected_tags.csv." },
+    "tagger.labels": {
+      what: "{place} cannot be used as a list of tags.",
+      do: "Take the selected_tags.csv that lies beside the model.",
+    },
+    "tagger.model": { what: "{file} cannot be loaded as an ONNX model: {reason}.", do: damaged },
+    "tagger.input": {
+      what: "{file} is no WD14 tagger: it takes {input}, not float32 [1, size, size, 3].",
+      do: "Choose the model.onnx of a WD14 tagger.",
+    },
+    "tagger.labelCount": {
+      what: "{file} knows {outputs} tags, and the list has {labels}.",
+      do: "Choose the selected_tags.csv from the model's own folder.",
+    },
+    "tagger.output": {
+      what: "{file} gives numbers that are no probabilities, so it is no WD14 tagger.",
+      do: "Choose the model.onnx of a WD14 tagger.",
+    },
+    "tagger.runtime": {
+      what: "ONNX Runtime, which runs taggers, did not start.",
+      do: "Load the page again, or use a current browser.",
+    },
+    "tagger.replacement": { what: "“{pair}” is no replacement.", do: "Write old,new and put ; between two of them." },
     "train.noBatches": { what: "There is nothing to train on.", do: "Choose a folder with pictures that can be used." },
     "train.nothingToTrain": { what: "Nothing would be trained: both learning rates are 0.", do: "Set unet_lr or text_encoder_lr." },
     "checkpoint.missingTensors": { what: "{file} lacks {count} tensors of the model: {tensors}", do: damaged },
@@ -152,6 +177,7 @@ export const codedEn = {
       "Must be at least bucket_reso_steps, and at most the shorter side of the resolution.",
     "config.conflict.max_bucket_reso": "Must be at least the longer side of the resolution.",
     "config.range.caption_extension": "Must be a file ending such as .txt.",
+    "config.prompts.sample_prompts": "Some lines cannot be read; what is wrong with them is said below.",
     "config.range.output_name": "Must be a file name without folders.",
   },
   log: {

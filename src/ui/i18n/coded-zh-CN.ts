@@ -5,6 +5,8 @@ const damaged = "请重新下载或导出这个文件。";
 export const codedZhCN = {
   errors: {
     "demo.unavailable": { what: "无法读取演示文件（{path}）。", do: "请在联网时刷新页面，之后演示也可以离线使用。" },
+    "samples.flag": { what: "第 {line} 行：{flag} 的值是“{value}”，应为：{wanted}。", do: "请改正这一行，或在行首加 #。" },
+    "samples.file": { what: "{file} 不是提示词列表：{reason}", do: "请选择每行一条提示词的 .txt 文件，或 kohya 的 .json、.toml 文件。" },
     "gpu.none": { what: "没有找到可用的显卡。", do: "请使用支持 WebGPU 的浏览器，并更新显卡驱动。" },
     "gpu.limit": {
       what: "当前显卡的 {limit} 为 {offered}，至少需要 {needed}。",
@@ -55,8 +57,8 @@ export const codedZhCN = {
     "safetensors.offsets": { what: "{file} 中 {tensor} 的位置有误。", do: damaged },
     "safetensors.overlap": { what: "{file} 中 {tensor} 的数据与其他张量重叠。", do: damaged },
     "safetensors.trailing": { what: "{file} 在最后一个张量之后还有多余内容。", do: damaged },
-    "safetensors.noTensor": { what: "{file} 中没有张量 {tensor}。", do: damaged },
-    "safetensors.notFloat": { what: "{file} 中 {tensor} 的格式是 {dtype}，不是浮点数。", do: damaged },
+    "tensors.missing": { what: "{file} 中没有张量 {tensor}。", do: damaged },
+    "tensors.notFloat": { what: "{file} 中 {tensor} 的格式是 {dtype}，不是浮点数。", do: damaged },
     "checkpoint.lora": { what: "{file} 是 LoRA，不是底模。", do: "请选择要在其上训练新 LoRA 的底模。" },
     "checkpoint.notAModel": {
       what: "{file} 不是扩散模型。",
@@ -88,6 +90,20 @@ export const codedZhCN = {
     "image.tooSmall": { what: "{file} 太小：{width} × {height} 像素。", do: "请关闭 bucket_no_upscale，或替换、移除这张图片。" },
     "caption.empty": { what: "标注文件 {file} 是空的。", do: "请写入标注，或删除该文件以使用文件夹名。" },
     "caption.notUtf8": { what: "标注文件 {file} 不是 UTF-8 文本。", do: "请另存为 UTF-8。" },
+    "tagger.files": { what: "{files}：不是打标器的文件。", do: "请选择 model.onnx 和它的 selected_tags.csv。" },
+    "tagger.labels": { what: "{place} 不能用作标签列表。", do: "请使用模型所在文件夹里的 selected_tags.csv。" },
+    "tagger.model": { what: "{file} 无法作为 ONNX 模型加载：{reason}。", do: "请重新下载该文件。" },
+    "tagger.input": {
+      what: "{file} 不是 WD14 打标器：它的输入是 {input}，而不是 float32 [1, size, size, 3]。",
+      do: "请选择 WD14 打标器的 model.onnx。",
+    },
+    "tagger.labelCount": {
+      what: "{file} 认识 {outputs} 个标签，而列表里有 {labels} 个。",
+      do: "请选择模型所在文件夹里的 selected_tags.csv。",
+    },
+    "tagger.output": { what: "{file} 输出的不是概率，因此不是 WD14 打标器。", do: "请选择 WD14 打标器的 model.onnx。" },
+    "tagger.runtime": { what: "运行打标器所需的 ONNX Runtime 没有启动。", do: "请重新加载页面，或使用较新的浏览器。" },
+    "tagger.replacement": { what: "“{pair}”不是有效的改名规则。", do: "请写成 旧,新，多条之间用 ; 分隔。" },
     "train.noBatches": { what: "没有可训练的内容。", do: "请选择含有可用图片的文件夹。" },
     "train.nothingToTrain": { what: "两个学习率都是 0，没有可训练的部分。", do: "请设置 unet_lr 或 text_encoder_lr。" },
     "checkpoint.missingTensors": { what: "{file} 缺少模型的 {count} 个张量：{tensors}", do: damaged },
@@ -121,6 +137,7 @@ export const codedZhCN = {
     "config.conflict.min_bucket_reso": "不能小于 bucket_reso_steps，也不能大于分辨率的短边。",
     "config.conflict.max_bucket_reso": "不能小于分辨率的长边。",
     "config.range.caption_extension": "必须是 .txt 这样的文件扩展名。",
+    "config.prompts.sample_prompts": "有些行无法读取，原因见下方。",
     "config.range.output_name": "必须是不含文件夹的文件名。",
   },
   log: {

@@ -6,6 +6,8 @@ import { serializeError } from "../../errors.ts";
 import type { SerializedError } from "../../errors.ts";
 import type { ParameterKey } from "../../config/parameters.ts";
 import type { DatasetRecord, ModelRef } from "../../storage/database.ts";
+import { changeDataset } from "../../storage/change-dataset.ts";
+import type { DatasetChanges } from "../../storage/change-dataset.ts";
 import { dataset as storedDataset, datasetFiles, deleteUnusedDatasets, saveDataset } from "../../storage/dataset-store.ts";
 import { deleteCopiesExcept } from "../../storage/opfs.ts";
 import { isUnfinished, runStore } from "../../storage/run-store.ts";
@@ -18,6 +20,7 @@ import { ConfigForm } from "./config-form.svelte.ts";
 import type { DemoSetup } from "./demo.ts";
 import { reopenModel } from "./model-access.ts";
 import type { ModelNeed } from "./model-access.ts";
+import { Tagging } from "./tagging.svelte.ts";
 
 /** Set by what was picked or by the place where the page runs, so no fields for them are shown. */
 export const impliedKeys: readonly ParameterKey[] = ["pretrained_model_name_or_path", "v2", "train_data_dir", "output_dir"];
@@ -53,6 +56,7 @@ export interface OpenedDataset {
 
 export class Setup {
   readonly form = new ConfigForm();
+  readonly tagging = new Tagging(this);
   readonly #client: TrainClient;
 
   #model: OpenedModel | undefined = $state.raw();
@@ -206,6 +210,25 @@ export class Setup {
   async leaveOutUnusable(): Promise<void> {
     const unusable = new Set(this.unusablePaths);
     await this.importDataset((this.#dataset?.files ?? []).filter(({ path }) => !unusable.has(path)));
+  }
+
+  /** Puts files into the dataset or takes them away; the stored copy follows. False, with the error shown, where that fails. */
+  async changeDataset(changes: DatasetChanges): Promise<boolean> {
+    const dataset = this.#dataset;
+    if (dataset === undefined) return false;
+    this.#datasetError = undefined;
+    const put = [...changes].flatMap(([path, file]) => (file === null ? [] : [{ path, file }]));
+    const files = [...dataset.files.filter(({ path }) => !changes.has(path)), ...put];
+    try {
+      const record = dataset.isKept ? await changeDataset(dataset.id, changes) : undefined;
+      const report = await this.#client.openDataset(files);
+      this.#showDataset(record?.id ?? "", dataset.name, report, files, record !== undefined);
+      this.#remember();
+      return true;
+    } catch (error) {
+      this.#datasetError = serializeError(error);
+      return false;
+    }
   }
 
   /** Takes a change of a setting; the plan follows. */
