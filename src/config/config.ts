@@ -5,6 +5,7 @@ import type { TrainingConfig } from "./parameters.ts";
 import { defaultConfig, isParameterKey, parameter } from "./parameters.ts";
 import { matchChoice, parseValue } from "./parse-value.ts";
 import { checkRules } from "./rules.ts";
+import { isPromptFileName } from "./sample-prompts.ts";
 import { judgeUnusedKey } from "./unused-keys.ts";
 
 export interface ParsedConfig {
@@ -33,6 +34,10 @@ export function parseConfig(
       else if (verdict !== "harmless") warnings.push(verdict);
       continue;
     }
+    if (key === "sample_prompts" && isPromptFileName(raw)) {
+      warnings.push(promptFileWarning(raw));
+      continue;
+    }
     const row = parameter(key);
     merged[key] = parseValue(key, row, key === "text_encoder_lr" ? firstOf(raw) : raw);
     if (row.kind === "choice" && matchChoice(row, raw)?.replaced === true) {
@@ -48,4 +53,10 @@ export function parseConfig(
 /** sd-scripts takes a list of text encoder rates, for models with several; Stable Diffusion 1 and 2 have one. */
 function firstOf(raw: unknown): unknown {
   return Array.isArray(raw) ? (raw[0] ?? null) : raw;
+}
+
+/** sd-scripts keeps prompts in a file of their own, which does not come along with the settings. */
+function promptFileWarning(file: string): ConfigWarning {
+  const message = `sample_prompts names the file ${shown(file)}, whose lines are wanted here: copy them into the setting.`;
+  return { code: "config.promptFile", param: "sample_prompts", message };
 }

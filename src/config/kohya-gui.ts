@@ -21,6 +21,7 @@ const GUI_DEFAULTS: Values = {
   max_bucket_reso: 2048,
   bucket_no_upscale: true,
   save_precision: "fp16",
+  sample_sampler: "euler_a",
 };
 
 /** Keys that only the GUI has, so that a flat JSON of sd-scripts' own keys is not taken for one. */

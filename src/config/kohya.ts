@@ -101,7 +101,9 @@ function tomlLine(config: TrainingConfig, key: keyof TrainingConfig): string {
   const { kind } = parameter(key);
   // sd-scripts wants text like "512,512" here and splits it itself.
   const written = kind === "size" ? String(value) : value;
-  return `${stringify({ [key]: written }, { numbersAsFloat: kind === "float" }).trimEnd()}\n`;
+  // sd-scripts wants the name of a file; the text itself is what this program reads back.
+  const remark = key === "sample_prompts" ? "# For sd-scripts, save these lines as a .txt file and write its name here.\n" : "";
+  return `${remark}${stringify({ [key]: written }, { numbersAsFloat: kind === "float" }).trimEnd()}\n`;
 }
 
 /**

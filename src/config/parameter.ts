@@ -11,7 +11,7 @@ export type ConfigValues = Readonly<Record<string, ParameterValue>>;
 
 /** In the order in which a kohya user meets them. */
 export const GROUPS = [
-  "model", "folders", "training", "rates", "network", "text", "noise", "buckets", "output",
+  "model", "folders", "training", "rates", "network", "text", "noise", "buckets", "samples", "output",
 ] as const;
 export type Group = (typeof GROUPS)[number];
 
@@ -33,6 +33,8 @@ export interface Parameter<V extends ParameterValue = ParameterValue> {
   /** Numbers must be multiples of this. */
   readonly multipleOf?: number;
   readonly choices?: readonly string[];
+  /** The text has lines. */
+  readonly isMultiline?: boolean;
   /** Names that train the same way here, lower case → choice. Using one is reported as a warning. */
   readonly aliases?: Readonly<Record<string, string>>;
   readonly group: Group;
@@ -53,7 +55,7 @@ export const bool = (row: Row<boolean>): Parameter<boolean> => ({ kind: "bool", 
 export const int = (row: NumberRow<number>): Parameter<number> => ({ kind: "int", nullable: false, ...row });
 export const float = (row: NumberRow<number>): Parameter<number> => ({ kind: "float", nullable: false, ...row });
 export const warmup = (row: Row<number>): Parameter<number> => ({ kind: "warmup", nullable: false, min: 0, ...row });
-export const text = (row: Row<string>): Parameter<string> => ({ kind: "text", nullable: false, ...row });
+export const text = (row: Row<string> & Pick<Parameter, "isMultiline">): Parameter<string> => ({ kind: "text", nullable: false, ...row });
 export const size = (row: Row<Size> & Pick<Parameter, "min" | "max">): Parameter<Size> =>
   ({ kind: "size", nullable: false, ...row });
 export const list = (row: Row<readonly string[]>): Parameter<readonly string[]> =>

@@ -10,6 +10,7 @@ import { networkParameters } from "./table/network.ts";
 import { noiseParameters } from "./table/noise.ts";
 import { outputParameters } from "./table/output.ts";
 import { rateParameters } from "./table/rates.ts";
+import { sampleParameters } from "./table/samples.ts";
 import { textParameters } from "./table/text.ts";
 import { trainingParameters } from "./table/training.ts";
 
@@ -22,6 +23,7 @@ export const PARAMETERS = {
   ...textParameters,
   ...noiseParameters,
   ...bucketParameters,
+  ...sampleParameters,
   ...outputParameters,
 } as const;
 

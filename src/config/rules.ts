@@ -1,10 +1,11 @@
 import { ConfigError } from "./errors.ts";
 import { optimizerSettings } from "./optimizer-settings.ts";
 import type { TrainingConfig } from "./parameters.ts";
+import { parseSamplePrompts } from "./sample-prompts.ts";
 
 /**
  * What must hold between parameters. sd-scripts refuses the same combinations.
- * @throws ConfigError `config.conflict`, or those of the optimizer's arguments
+ * @throws ConfigError `config.conflict`, `config.prompts`, or those of the optimizer's arguments
  */
 export function checkRules(config: TrainingConfig): void {
   if (config.network_train_unet_only && config.network_train_text_encoder_only) {
@@ -20,6 +21,10 @@ export function checkRules(config: TrainingConfig): void {
   }
   if (/[/\\\0]/.test(config.output_name)) {
     throw new ConfigError("range", "output_name", config.output_name, "must be a file name without folders");
+  }
+  const [badLine] = parseSamplePrompts(config.sample_prompts).errors;
+  if (badLine !== undefined) {
+    throw new ConfigError("prompts", "sample_prompts", config.sample_prompts, `not every line can be read: ${badLine.message.replace(/\.$/, "")}`);
   }
   checkResolution(config);
   optimizerSettings(config);

@@ -15,6 +15,8 @@ export const codedEn = {
     },
     "samples.flag": { what: "Line {line}: {flag} is “{value}”, and should be {wanted}.", do: "Correct the line, or put # before it." },
     "samples.file": { what: "{file} is no list of prompts: {reason}", do: "Choose a .txt file with one prompt a line, or kohya's .json or .toml." },
+    "samples.flag": { what: "Line {line}: {flag} is “{value}”, and should be {wanted}.", do: "Correct the line, or put # before it." },
+    "samples.file": { what: "{file} is no list of prompts: {reason}", do: "Choose a .txt file with one prompt a line, or kohya's .json or .toml." },
     "gpu.none": { what: "No graphics adapter was found.", do: "Use a browser with WebGPU and a current graphics driver." },
     "gpu.limit": {
       what: "This GPU offers {limit} = {offered}, and at least {needed} is needed.",
@@ -177,6 +179,7 @@ export const codedEn = {
       "Must be at least bucket_reso_steps, and at most the shorter side of the resolution.",
     "config.conflict.max_bucket_reso": "Must be at least the longer side of the resolution.",
     "config.range.caption_extension": "Must be a file ending such as .txt.",
+    "config.prompts.sample_prompts": "Some lines cannot be read; what is wrong with them is said below.",
     "config.prompts.sample_prompts": "Some lines cannot be read; what is wrong with them is said below.",
     "config.range.output_name": "Must be a file name without folders.",
   },

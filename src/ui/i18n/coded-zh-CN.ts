@@ -7,6 +7,8 @@ export const codedZhCN = {
     "demo.unavailable": { what: "无法读取演示文件（{path}）。", do: "请在联网时刷新页面，之后演示也可以离线使用。" },
     "samples.flag": { what: "第 {line} 行：{flag} 的值是“{value}”，应为：{wanted}。", do: "请改正这一行，或在行首加 #。" },
     "samples.file": { what: "{file} 不是提示词列表：{reason}", do: "请选择每行一条提示词的 .txt 文件，或 kohya 的 .json、.toml 文件。" },
+    "samples.flag": { what: "第 {line} 行：{flag} 的值是“{value}”，应为：{wanted}。", do: "请改正这一行，或在行首加 #。" },
+    "samples.file": { what: "{file} 不是提示词列表：{reason}", do: "请选择每行一条提示词的 .txt 文件，或 kohya 的 .json、.toml 文件。" },
     "gpu.none": { what: "没有找到可用的显卡。", do: "请使用支持 WebGPU 的浏览器，并更新显卡驱动。" },
     "gpu.limit": {
       what: "当前显卡的 {limit} 为 {offered}，至少需要 {needed}。",
@@ -137,6 +139,7 @@ export const codedZhCN = {
     "config.conflict.min_bucket_reso": "不能小于 bucket_reso_steps，也不能大于分辨率的短边。",
     "config.conflict.max_bucket_reso": "不能小于分辨率的长边。",
     "config.range.caption_extension": "必须是 .txt 这样的文件扩展名。",
+    "config.prompts.sample_prompts": "有些行无法读取，原因见下方。",
     "config.prompts.sample_prompts": "有些行无法读取，原因见下方。",
     "config.range.output_name": "必须是不含文件夹的文件名。",
   },

@@ -172,6 +172,7 @@ export const en = {
   "group.noise": "Noise and loss",
   "group.buckets": "Buckets",
   "group.samples": "Samples",
+  "group.samples": "Samples",
   "group.output": "Output",
 
   "steps.title": "Steps",
