@@ -1,13 +1,11 @@
 /** Facts of a run that are known at its start and written into its LoRA file: model, pictures, buckets, length. */
-import { sha256 } from "@noble/hashes/sha2.js";
-import { bytesToHex } from "@noble/hashes/utils.js";
 import { bucketInfo } from "../dataset/buckets.ts";
 import { tagFrequency } from "../dataset/captions.ts";
 import { baseName } from "../dataset/paths.ts";
+import { shortModelHash } from "../formats/model-hash.ts";
 import { implementation } from "../version.ts";
 import type { TrainingConfig } from "../config/parameters.ts";
 import type { InspectedDataset } from "../dataset/inspect.ts";
-import type { ByteSource } from "../formats/byte-source.ts";
 import type { JsonLike } from "../lora/python-text.ts";
 import type { Checkpoint } from "../models/checkpoint-types.ts";
 import type { DatasetPlan } from "./run-plan.ts";
@@ -28,7 +26,7 @@ export interface RunOriginInput {
 export async function describeOrigin(input: RunOriginInput): Promise<RunOrigin> {
   const { checkpoint, config, dataset, plan, sessionId, startedAt } = input;
   const { source } = checkpoint.file;
-  const hash = await shortHash(source);
+  const hash = await shortModelHash(source);
   const dirs = dataset.subsets.map(({ dir, repeats, images }) => [baseName(dir), { repeats, images: images.length }] as const);
   return {
     sessionId,
@@ -49,15 +47,4 @@ export async function describeOrigin(input: RunOriginInput): Promise<RunOrigin> 
       bucketInfo: bucketInfo(plan.buckets) as JsonLike,
     },
   };
-}
-
-/** Where the web UI's old model hash looks: 64 KiB from 1 MiB on. */
-const hashStart = 0x10_0000;
-const hashLength = 0x1_0000;
-
-/** The old short hash (`ss_sd_model_hash`), by which web UIs find the base model; files that end before it have none. */
-async function shortHash(source: ByteSource): Promise<string | undefined> {
-  const length = Math.min(hashLength, source.size - hashStart);
-  if (length <= 0) return undefined;
-  return bytesToHex(sha256(await source.read(hashStart, length))).slice(0, 8);
 }

@@ -3,20 +3,16 @@ import type { TrainingConfig } from "../config/parameters.ts";
 import { blobFolder } from "../dataset/blob-folder.ts";
 import { datasetError, inspectDataset } from "../dataset/inspect.ts";
 import type { InspectedDataset } from "../dataset/inspect.ts";
-import { LorasmithError } from "../errors.ts";
-import { blobSource } from "../formats/byte-source.ts";
-import { openSafetensors } from "../formats/safetensors.ts";
-import { openCheckpoint } from "../models/config.ts";
 import type { Checkpoint } from "../models/config.ts";
 import { planDataset } from "../training/run-plan.ts";
 import { describeDataset, stepsReport } from "./dataset-report.ts";
 import { decodePicture } from "./decode-picture.ts";
 import type { Engine } from "./engine.ts";
 import { inspectGpu } from "./gpu-report.ts";
+import { describeModel, openModelFile } from "./model-report.ts";
 import type { DatasetFile, DatasetReport, ModelReport, PlanReport } from "./train-protocol.ts";
 import type { RunHost, TrainingBackend, TrainJob } from "./training-backend.ts";
 
-const familyNames = { sd1: "Stable Diffusion 1.x", sd2: "Stable Diffusion 2.x" } as const;
 /** The ending that folders are read with until the settings say otherwise. */
 const usualCaptionExtension = ".txt";
 
@@ -33,17 +29,9 @@ export class EngineBackend implements TrainingBackend {
   gpu = inspectGpu;
 
   async openModel(file: File): Promise<ModelReport> {
-    const checkpoint = await open(file);
+    const checkpoint = await openModelFile(file);
     this.#checkpoint = checkpoint;
-    const tensors = [...checkpoint.keys.values()].map((key) => checkpoint.file.tensors.get(key));
-    return {
-      family: familyNames[checkpoint.family],
-      isV2: checkpoint.family === "sd2",
-      predictionType: checkpoint.predictionType,
-      isPredictionAssumed: /^(default|spread)/.test(checkpoint.predictionSource),
-      tensorCount: tensors.length,
-      parameterCount: tensors.reduce((sum, tensor) => sum + (tensor?.shape ?? []).reduce((a, b) => a * b, 1), 0),
-    };
+    return describeModel(checkpoint);
   }
 
   async openDataset(files: readonly DatasetFile[]): Promise<DatasetReport> {
@@ -67,7 +55,7 @@ export class EngineBackend implements TrainingBackend {
 
   async train(job: TrainJob, host: RunHost): Promise<Uint8Array<ArrayBuffer>> {
     const folder = blobFolder(job.dataset);
-    const checkpoint = await open(job.model);
+    const checkpoint = await openModelFile(job.model);
     const dataset = await inspectDataset(folder, job.config.caption_extension);
     if (dataset.problems.length > 0) throw datasetError(dataset.problems);
     const pictures = dataset.pictures.map((picture) => ({
@@ -86,14 +74,5 @@ export class EngineBackend implements TrainingBackend {
       this.#dataset = { inspected, captionExtension };
     }
     return this.#dataset.inspected;
-  }
-}
-
-async function open(file: File): Promise<Checkpoint> {
-  try {
-    return await openCheckpoint(await openSafetensors(blobSource(file, file.name)));
-  } catch (error) {
-    if (error instanceof LorasmithError) throw error;
-    throw new LorasmithError("model.unreadable", `${file.name} could not be read: ${String(error)}`, { file: file.name });
   }
 }
