@@ -10,6 +10,11 @@ import type { Tensor } from "../gpu/graph/tensor.ts";
 import type { TextEncoderConfig } from "./checkpoint-types.ts";
 import type { ModelBuilder, WeightPart } from "./model-builder.ts";
 
+/** The checkpoint's key of the token table, which is also its name among the weights. */
+export function tokenTableKey(config: TextEncoderConfig): string {
+  return names(config).token;
+}
+
 /** Key names of one layer and of the embeddings in either layout. */
 interface Names {
   readonly token: string;

@@ -1,8 +1,10 @@
 """Makes every file under data/ again, in order of dependence."""
 
+import make_generation
 import make_goldens
 import make_lora
 import make_minis
+import make_networks
 import make_replays
 import verify_names
 from paths import DATA
@@ -13,7 +15,9 @@ def main() -> None:
     make_minis.main()
     verify_names.main()
     make_goldens.main()
+    make_generation.main()
     make_lora.main()
+    make_networks.main()
     make_replays.main()
     files = sorted(p for p in DATA.rglob("*") if p.is_file())
     for p in files:
