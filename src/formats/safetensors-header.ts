@@ -5,24 +5,21 @@ import type { Dtype } from "./dtypes.ts";
 import { dtypeBits, elementCount, isDtype } from "./dtypes.ts";
 import type { JsonValue } from "./strict-json.ts";
 import { JsonNumber, JsonSyntaxError, parseStrictJson } from "./strict-json.ts";
+import type { TensorEntry } from "./tensor-file.ts";
 
 /** The reference implementation's limit. */
 const maxHeaderBytes = 100_000_000;
 const advice = "The file is damaged or incomplete: download or export it again.";
 
-export interface TensorEntry {
-  readonly name: string;
-  readonly dtype: Dtype;
-  readonly shape: readonly number[];
+export interface SafetensorsEntry extends TensorEntry {
   /** Absolute byte position in the file. */
   readonly offset: number;
-  readonly byteLength: number;
 }
 
 export interface SafetensorsHeader {
   readonly metadata: ReadonlyMap<string, string>;
   /** In header order. */
-  readonly tensors: ReadonlyMap<string, TensorEntry>;
+  readonly tensors: ReadonlyMap<string, SafetensorsEntry>;
 }
 
 /**
@@ -48,7 +45,7 @@ export async function parseSafetensorsHeader(source: ByteSource): Promise<Safete
 
   const json = parseJson(decode(await source.read(8, headerBytes), fail), fail);
   const metadata = readMetadata(json.get("__metadata__"), fail);
-  const tensors = new Map<string, TensorEntry>();
+  const tensors = new Map<string, SafetensorsEntry>();
   for (const [name, value] of json) {
     if (name !== "__metadata__") tensors.set(name, readEntry(name, value, dataStart, fail));
   }
@@ -90,7 +87,7 @@ function readMetadata(value: JsonValue | undefined, fail: Fail): Map<string, str
   return metadata;
 }
 
-function readEntry(name: string, value: JsonValue, dataStart: number, fail: Fail): TensorEntry {
+function readEntry(name: string, value: JsonValue, dataStart: number, fail: Fail): SafetensorsEntry {
   const field = (key: string): JsonValue | undefined => (value instanceof Map ? value.get(key) : undefined);
   const data = { tensor: name };
   const dtype = field("dtype");
@@ -122,7 +119,7 @@ function naturals(value: JsonValue | undefined): number[] | undefined {
 }
 
 /** Tensors must follow each other without hole or overlap from the end of the header to the end of the file. */
-function checkTiling(entries: TensorEntry[], dataStart: number, fileSize: number, fail: Fail): void {
+function checkTiling(entries: SafetensorsEntry[], dataStart: number, fileSize: number, fail: Fail): void {
   entries.sort((a, b) => a.offset - b.offset || a.byteLength - b.byteLength);
   let at = dataStart;
   for (const { name, offset, byteLength } of entries) {

@@ -1,16 +1,9 @@
-import { InputError } from "../errors.ts";
 import type { ByteSource } from "./byte-source.ts";
-import type { Dtype } from "./dtypes.ts";
-import { elementCount } from "./dtypes.ts";
-import { floatsFromBfloats, floatsFromHalves, halvesFromFloats } from "./half.ts";
-import type { TensorEntry } from "./safetensors-header.ts";
+import type { SafetensorsEntry } from "./safetensors-header.ts";
 import { parseSafetensorsHeader } from "./safetensors-header.ts";
+import { TensorFile } from "./tensor-file.ts";
 
-export type { TensorEntry } from "./safetensors-header.ts";
-
-const floatBytes: Partial<Record<Dtype, number>> = { F64: 8, F32: 4, F16: 2, BF16: 2 };
-/** Elements converted at once when a whole tensor is read: 4 MiB of f32. */
-const chunkElements = 1 << 20;
+export type { TensorEntry } from "./tensor-file.ts";
 
 /** Reads the header and checks it completely; tensor data is read later, one tensor or chunk at a time. */
 export async function openSafetensors(source: ByteSource): Promise<SafetensorsFile> {
@@ -18,146 +11,8 @@ export async function openSafetensors(source: ByteSource): Promise<SafetensorsFi
   return new SafetensorsFile(source, metadata, tensors);
 }
 
-export class SafetensorsFile {
-  readonly source: ByteSource;
-  readonly metadata: ReadonlyMap<string, string>;
-  readonly tensors: ReadonlyMap<string, TensorEntry>;
-
-  constructor(
-    source: ByteSource,
-    metadata: ReadonlyMap<string, string>,
-    tensors: ReadonlyMap<string, TensorEntry>,
-  ) {
-    this.source = source;
-    this.metadata = metadata;
-    this.tensors = tensors;
+export class SafetensorsFile extends TensorFile<SafetensorsEntry> {
+  protected readBytes({ offset }: SafetensorsEntry, at: number, length: number): Promise<Uint8Array<ArrayBuffer>> {
+    return this.source.read(offset + at, length);
   }
-
-  /** The header entry; throws InputError `safetensors.noTensor`. */
-  entry(name: string): TensorEntry {
-    const entry = this.tensors.get(name);
-    if (entry) return entry;
-    throw new InputError("safetensors.noTensor", `${this.source.name} has no tensor ${name}.`, {
-      file: this.source.name,
-      tensor: name,
-    });
-  }
-
-  /** Raw little-endian bytes of a tensor, as a fresh copy. */
-  async read(name: string): Promise<Uint8Array<ArrayBuffer>> {
-    const { offset, byteLength } = this.entry(name);
-    return this.source.read(offset, byteLength);
-  }
-
-  /** Values of a float tensor (F64, F32, F16, BF16), row-major. Throws InputError `safetensors.notFloat`. */
-  async readF32(name: string): Promise<Float32Array<ArrayBuffer>> {
-    const target = new Float32Array(elementCount(this.entry(name).shape));
-    for await (const { start, data } of this.#floatChunks(name, chunkElements)) target.set(data, start);
-    return target;
-  }
-
-  /** f16 bits of a float tensor, rounded to nearest even; too large values become infinities. */
-  async readF16(name: string): Promise<Uint16Array<ArrayBuffer>> {
-    const target = new Uint16Array(elementCount(this.entry(name).shape));
-    for await (const { start, data } of this.readF16Chunks(name, chunkElements)) target.set(data, start);
-    return target;
-  }
-
-  /** As `readF16`, in pieces of at most `chunkElems` elements, so that big tensors never need a second full copy. */
-  async *readF16Chunks(
-    name: string,
-    chunkElems: number,
-  ): AsyncGenerator<{ start: number; data: Uint16Array<ArrayBuffer> }> {
-    if (this.entry(name).dtype === "F16") {
-      for await (const { start, bytes } of this.#chunks(name, chunkElems, 2)) {
-        yield { start, data: new Uint16Array(bytes.buffer) };
-      }
-      return;
-    }
-    for await (const { start, data } of this.#floatChunks(name, chunkElems)) {
-      yield { start, data: halvesFromFloats(data) };
-    }
-  }
-
-  /** Values of an integer or boolean tensor that fit in 32 bits. */
-  async readInts(name: string): Promise<Int32Array<ArrayBuffer>> {
-    const { dtype } = this.entry(name);
-    const { buffer } = await this.read(name);
-    switch (dtype) {
-      case "I32":
-        return new Int32Array(buffer);
-      case "I16":
-        return Int32Array.from(new Int16Array(buffer));
-      case "U16":
-        return Int32Array.from(new Uint16Array(buffer));
-      case "I8":
-        return Int32Array.from(new Int8Array(buffer));
-      case "U8":
-      case "BOOL":
-        return Int32Array.from(new Uint8Array(buffer));
-      case "U32":
-        return this.#narrow(name, Array.from(new Uint32Array(buffer)));
-      case "I64":
-        return this.#narrow(name, Array.from(new BigInt64Array(buffer), Number));
-      case "U64":
-        return this.#narrow(name, Array.from(new BigUint64Array(buffer), Number));
-      default:
-        throw this.#wrongType("safetensors.notInteger", name, dtype, "whole numbers");
-    }
-  }
-
-  #narrow(name: string, values: number[]): Int32Array<ArrayBuffer> {
-    if (values.some((value) => value !== (value | 0))) {
-      throw new InputError(
-        "safetensors.integerRange",
-        `${this.source.name}: tensor ${name} holds whole numbers beyond 32 bits.`,
-        { file: this.source.name, tensor: name },
-      );
-    }
-    return Int32Array.from(values);
-  }
-
-  async *#floatChunks(
-    name: string,
-    chunkElems: number,
-  ): AsyncGenerator<{ start: number; data: Float32Array<ArrayBuffer> }> {
-    const { dtype } = this.entry(name);
-    const size = floatBytes[dtype];
-    if (size === undefined) throw this.#wrongType("safetensors.notFloat", name, dtype, "floating-point numbers");
-    for await (const { start, bytes } of this.#chunks(name, chunkElems, size)) {
-      yield { start, data: toFloats(dtype, bytes.buffer) };
-    }
-  }
-
-  async *#chunks(
-    name: string,
-    chunkElems: number,
-    elementBytes: number,
-  ): AsyncGenerator<{ start: number; bytes: Uint8Array<ArrayBuffer> }> {
-    const { offset, byteLength } = this.entry(name);
-    const step = chunkElems * elementBytes;
-    for (let at = 0; at < byteLength; at += step) {
-      const bytes = await this.source.read(offset + at, Math.min(step, byteLength - at));
-      yield { start: at / elementBytes, bytes };
-    }
-  }
-
-  #wrongType(code: string, name: string, dtype: Dtype, wanted: string): InputError {
-    return new InputError(code, `${this.source.name}: tensor ${name} has type ${dtype}, but ${wanted} are needed.`, {
-      file: this.source.name,
-      tensor: name,
-      dtype,
-    });
-  }
-}
-
-/** F64 goes through f32, as PyTorch's `.float()` and `.half()` do. */
-function toFloats(dtype: Dtype, buffer: ArrayBuffer): Float32Array<ArrayBuffer> {
-  if (dtype === "F32") return new Float32Array(buffer);
-  if (dtype === "F64") return Float32Array.from(new Float64Array(buffer));
-  const bits = new Uint16Array(buffer);
-  const target = new Float32Array(bits.length);
-  if (dtype === "F16") floatsFromHalves(bits, target);
-  else floatsFromBfloats(bits, target);
-  return target;
 }

@@ -1,4 +1,4 @@
-import type { SafetensorsFile } from "../formats/safetensors.ts";
+import type { TensorFile } from "../formats/tensor-file.ts";
 
 /** Shapes by normalized key. */
 export type Shapes = ReadonlyMap<string, readonly number[]>;
@@ -122,7 +122,7 @@ export type PredictionType = "epsilon" | "v_prediction";
 
 /** A file that holds a model's tensors, perhaps under other names. */
 export interface WeightFile {
-  readonly file: SafetensorsFile;
+  readonly file: TensorFile;
   /** Normalized key → key in the file, for every tensor of the model (buffers and EMA copies left out). */
   readonly keys: ReadonlyMap<string, string>;
 }

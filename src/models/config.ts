@@ -1,5 +1,5 @@
 import { InputError } from "../errors.ts";
-import type { SafetensorsFile } from "../formats/safetensors.ts";
+import type { TensorFile } from "../formats/tensor-file.ts";
 import { checkShapes, someOf } from "./checkpoint-errors.ts";
 import { normalizeKeys } from "./checkpoint-keys.ts";
 import { inferTextEncoder, textEncoderShapes } from "./checkpoint-text.ts";
@@ -30,7 +30,7 @@ const conditionedBy: Readonly<Record<number, string>> = {
  * `modelspec.prediction_type`. Reads at most one small tensor. Throws InputError `checkpoint.{lora,notAModel,
  * unsupported,missingTensors,wrongShape,channels,heads,textEncoder,dtype,unknownTensors,override}`.
  */
-export async function openCheckpoint(file: SafetensorsFile): Promise<Checkpoint> {
+export async function openCheckpoint(file: TensorFile): Promise<Checkpoint> {
   const name = file.source.name;
   const allShapes: Shapes = new Map([...file.tensors.values()].map((entry) => [entry.name, entry.shape]));
   rejectOtherKinds(name, detectFileKind(allShapes));
@@ -99,7 +99,7 @@ function rejectOtherUNets(file: string, shapes: Shapes): void {
 }
 
 function checkTensors(
-  file: SafetensorsFile,
+  file: TensorFile,
   shapes: Shapes,
   keys: ReadonlyMap<string, string>,
   unet: UNetConfig,
@@ -129,13 +129,13 @@ function checkTensors(
   }
 }
 
-function headRule(file: SafetensorsFile): HeadRule | undefined {
+function headRule(file: TensorFile): HeadRule | undefined {
   const headDim = positive(file, "lorasmith.head_dim");
   const heads = positive(file, "lorasmith.heads");
   return headDim !== undefined ? { headDim } : heads !== undefined ? { heads } : undefined;
 }
 
-function positive(file: SafetensorsFile, key: string): number | undefined {
+function positive(file: TensorFile, key: string): number | undefined {
   const text = file.metadata.get(key);
   if (text === undefined) return undefined;
   if (/^[1-9]\d{0,4}$/.test(text)) return Number(text);

@@ -1,4 +1,4 @@
-import type { SafetensorsFile } from "../formats/safetensors.ts";
+import type { TensorFile } from "../formats/tensor-file.ts";
 import type { Family, PredictionType, UNetConfig } from "./checkpoint-types.ts";
 
 export interface Prediction {
@@ -15,7 +15,7 @@ const tellingBias = "output_blocks.11.1.transformer_blocks.0.norm1.bias";
  * SD2 a statistic of the weights; everything else is taken as epsilon. Users can override the result.
  */
 export async function inferPrediction(
-  file: SafetensorsFile,
+  file: TensorFile,
   family: Family,
   unet: UNetConfig,
   keys: ReadonlyMap<string, string>,

@@ -111,9 +111,9 @@ describe("reading safetensors", () => {
     expect([...(await file.readInts("z.long"))]).toEqual([7, -7]);
     expect([...(await file.readInts("模型.权重"))]).toEqual([1, 2, 3]);
     expect((await file.readF32("empty")).length).toBe(0);
-    await expect(file.readF32("z.long")).rejects.toMatchObject({ code: "safetensors.notFloat" });
-    await expect(file.readInts("a.float")).rejects.toMatchObject({ code: "safetensors.notInteger" });
-    await expect(file.read("nothing")).rejects.toMatchObject({ code: "safetensors.noTensor" });
+    await expect(file.readF32("z.long")).rejects.toMatchObject({ code: "tensors.notFloat" });
+    await expect(file.readInts("a.float")).rejects.toMatchObject({ code: "tensors.notInteger" });
+    await expect(file.read("nothing")).rejects.toMatchObject({ code: "tensors.missing" });
 
     const misaligned = await openBytes(fromBase64(validation.misaligned_f32_after_u8!.file));
     expect([...(await misaligned.readF32("a"))]).toEqual([0, 0]);
@@ -122,7 +122,7 @@ describe("reading safetensors", () => {
   test("integers beyond 32 bits are refused, not wrapped", async () => {
     const bytes = new Uint8Array(BigInt64Array.of(2n ** 31n).buffer);
     const file = await openBytes(encodeSafetensors([{ name: "n", dtype: "I64", shape: [1], data: bytes }]));
-    await expect(file.readInts("n")).rejects.toMatchObject({ code: "safetensors.integerRange" });
+    await expect(file.readInts("n")).rejects.toMatchObject({ code: "tensors.integerRange" });
   });
 
   test("chunks cover a tensor in order and read no more than asked", async () => {
