@@ -3,6 +3,7 @@ import { type Infotext, formatInfotext, parseInfotext } from "../formats/infotex
 import { type SamplerName, samplerNames, samplers } from "../models/samplers/samplers.ts";
 import type { ScheduleName } from "../models/samplers/schedules.ts";
 import { extractExtraNetworks, readLora } from "../text/prompt/extra-networks.ts";
+import type { GridAxisKind, GridHeading, GridPlan } from "./grid.ts";
 import type { AdapterWeight, GeneratedPicture, GenerationRequest } from "./request.ts";
 
 /** What a text says that this program knows; the rest is for the page to leave as it is. */
@@ -62,6 +63,24 @@ export function describePicture(picture: Omit<GeneratedPicture, "rgba">, origin:
     negative: request.negative,
     fields: fields.filter((field): field is [string, string] => field[1] !== undefined),
   });
+}
+
+/** The webui's names of a grid's axes, where it has them. */
+const axisTypes: Readonly<Record<GridAxisKind, string>> = {
+  adapter: "Lora", weight: "Lora weight", prompt: "Prompt S/R", sampler: "Sampler", seed: "Seed", steps: "Steps", cfg: "CFG Scale",
+};
+
+/** The text of a whole grid, from that of its first picture. */
+export function describeGrid(first: string, { columns, rows }: GridPlan): string {
+  const infotext = parseInfotext(first);
+  const axis = (name: "X" | "Y", { kind, labels }: GridHeading): [string, string][] => [
+    [`${name} Type`, axisTypes[kind]],
+    [`${name} Values`, labels.map((label) => (/[,"]/.test(label) ? `"${label.replaceAll('"', '""')}"` : label)).join(", ")],
+  ];
+  const script: [string, string][] = [
+    ["Script", "X/Y/Z plot"], ...axis("X", columns), ...(rows === undefined ? [] : axis("Y", rows)),
+  ];
+  return formatInfotext({ ...infotext, fields: [...infotext.fields, ...script] });
 }
 
 /**

@@ -78,6 +78,12 @@ export interface GenerateJob {
   readonly wantsPreviews?: boolean;
 }
 
+export interface GridJob {
+  readonly id: string;
+  readonly plan: GridPlan;
+  readonly wantsPreviews?: boolean;
+}
+
 /** The page's side of a job. The worker does not wait for these. */
 export interface GenerateObserver {
   /** Loading the model, before the first step; bytes done and in all. Not called where it is loaded already. */
@@ -97,6 +103,13 @@ export interface FinishedPicture extends Omit<GeneratedPicture, "rgba"> {
   readonly infotext: string;
 }
 
+/** A finished cell, for the sheet. */
+export interface SheetCell {
+  readonly column: number;
+  readonly row: number;
+  readonly png: Blob;
+}
+
 /** Texts beside the axes of an exported grid, in the page's language. */
 export interface SheetTexts {
   readonly columns: string;
@@ -107,8 +120,9 @@ export interface GenerateWorkerApi {
   /** Told at once and on every change. */
   watch(onstate: (state: GeneratorState) => void): Promise<void>;
   /**
-   * Reads the base model's header and takes it from now on; adapters and embeddings stay open. An embedded model comes
-   * as a File made of its bytes. Throws `model.*`, `checkpoint.*`, `safetensors.*`.
+   * Reads the base model's header and takes it from now on; adapters and embeddings stay open (`adapters` tells how
+   * they fit it), what is being drawn ends as cancelled. An embedded model comes as a File made of its bytes.
+   * Throws `model.*`, `checkpoint.*`, `safetensors.*`.
    */
   openModel(source: ModelSource): Promise<OpenedModel>;
   /** Another VAE than the model's own; undefined takes the model's again. Throws as `openModel`. */
@@ -120,7 +134,7 @@ export interface GenerateWorkerApi {
    * same name. Throws `generation.noModel`, `lora.*`, `safetensors.*`, `run.nothingStored`.
    */
   openAdapter(source: AdapterSource): Promise<OpenedAdapter>;
-  /** Reports again for another model; to be asked for after `openModel`. */
+  /** The opened ones as they fit the model opened last; `applied` is 0 where nothing does. */
   adapters(): Promise<readonly OpenedAdapter[]>;
   removeAdapter(name: string): Promise<void>;
   /** A textual-inversion embedding. Throws `embedding.*`, `safetensors.*`. */
@@ -130,7 +144,8 @@ export interface GenerateWorkerApi {
   forecast(request: GenerationRequest): Promise<GenerationForecast>;
   /**
    * Draws one picture after those asked for before. Throws `cancelled`, `generation.noModel`, `generation.training`,
-   * `generation.trainingStarted`, `generation.otherTab`, `generation.unknownAdapter`, `gpu.*`, `prompt.*`.
+   * `generation.trainingStarted`, `generation.otherTab`, `generation.unknownAdapter`, `lora.nothingFits`, `gpu.*`,
+   * `prompt.*`.
    */
   generate(job: GenerateJob, observer: GenerateObserver): Promise<FinishedPicture>;
   /** Reads the axes. Throws `grid.*`. */
@@ -139,11 +154,9 @@ export interface GenerateWorkerApi {
    * Draws the cells in the plan's order. Single pictures asked for meanwhile go between two cells. Throws as `generate`;
    * cells told before stay good.
    */
-  grid(job: { readonly id: string; readonly plan: GridPlan; readonly wantsPreviews?: boolean }, observer: GridObserver): Promise<void>;
-  /** The grid as one picture with labels and metadata; cells without a picture stay empty. */
-  gridSheet(
-    plan: GridPlan, pictures: readonly { readonly column: number; readonly row: number; readonly png: Blob }[], texts: SheetTexts,
-  ): Promise<Blob>;
+  grid(job: GridJob, observer: GridObserver): Promise<void>;
+  /** The grid as one PNG picture with labels and metadata; cells without a picture stay empty. */
+  gridSheet(plan: GridPlan, cells: readonly SheetCell[], texts: SheetTexts): Promise<Blob>;
   /** Ends a job, running or waiting; all of them without an id. What runs ends after the step in progress. */
   cancel(id?: string): Promise<void>;
   /** Gives the GPU's memory back now; running jobs end as cancelled. */

@@ -3,12 +3,12 @@ import { expose } from "comlink";
 import { datasetFiles } from "../storage/dataset-store.ts";
 import { openCopy, writeCopy } from "../storage/opfs.ts";
 import { runStore } from "../storage/run-store.ts";
-import { aloneInThisBrowser } from "./train-lock.ts";
+import { trainAlone } from "./gpu-room.ts";
 import { TrainSession } from "./train-session.ts";
 import type { TrainingBackend } from "./training-backend.ts";
 import { carryTypedErrors } from "./typed-errors.ts";
 
 export function serveTraining(backend: TrainingBackend): void {
   carryTypedErrors();
-  expose(new TrainSession(backend, { store: runStore, datasetFiles, openCopy, writeCopy, alone: aloneInThisBrowser }));
+  expose(new TrainSession(backend, { store: runStore, datasetFiles, openCopy, writeCopy, alone: trainAlone }));
 }

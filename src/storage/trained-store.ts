@@ -1,0 +1,52 @@
+/** What runs have stored that can be tried out: training snapshots and finished files. */
+import { keysOf, openDatabase } from "./database.ts";
+import { pointWidth } from "./points.ts";
+import { runStore } from "./run-store.ts";
+
+export interface TrainedEntry {
+  /** Absent for the finished file. */
+  readonly step?: number;
+  /** Updates that went into it. */
+  readonly updates: number;
+  /** The epoch that the last of them belongs to, from 1; 0 before the first. */
+  readonly epoch: number;
+}
+
+export interface TrainedStore {
+  /** The run's name and what it has, oldest first; undefined where the run is gone. */
+  entries(runId: string): Promise<{ readonly runName: string; readonly entries: readonly TrainedEntry[] } | undefined>;
+  /** A training state as `snapshot` gave it. */
+  snapshot(runId: string, step: number): Promise<Uint8Array<ArrayBuffer> | undefined>;
+  /** A LoRA file. */
+  result(runId: string): Promise<Blob | undefined>;
+}
+
+export const trainedStore: TrainedStore = {
+  async entries(runId) {
+    const run = await runStore.run(runId);
+    if (run === undefined) return undefined;
+    const db = await openDatabase();
+    const [keys, points, result] = await Promise.all([
+      db.getAllKeys("checkpoints", keysOf(runId)),
+      runStore.points(runId),
+      db.getKey("results", runId),
+    ]);
+    const snapshots = keys.map(([, step]) => ({ step, updates: step, epoch: epochAt(points, step) }));
+    const final = result === undefined ? [] : [{ updates: run.step, epoch: epochAt(points, run.step) }];
+    return { runName: run.name, entries: [...snapshots, ...final] };
+  },
+
+  async snapshot(runId, step) {
+    const record = await (await openDatabase()).get("checkpoints", [runId, step]);
+    return record === undefined ? undefined : new Uint8Array(await record.bytes.arrayBuffer());
+  },
+
+  result: (runId) => runStore.result(runId),
+};
+
+/** @param points rows of `pointWidth` numbers, one for each step in order, that begin with step and epoch */
+function epochAt(points: Float64Array, step: number): number {
+  let epoch = 0;
+  for (let row = 0; row < points.length && points[row]! <= step; row += pointWidth) epoch = points[row + 1]!;
+  return epoch;
+}

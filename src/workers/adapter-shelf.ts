@@ -1,0 +1,123 @@
+/** The opened adapters by name: where each comes from, and how it fits the model. */
+import { InputError, LorasmithError } from "../errors.ts";
+import type { AdapterReport } from "../generation/request.ts";
+import type { TrainedStore } from "../storage/trained-store.ts";
+import { decodeState } from "../training/state-file.ts";
+import { writeResult } from "../training/result.ts";
+import { UnknownAdapterError } from "./generate-errors.ts";
+import type { AdapterSource, TrainedAdapter } from "./generate-protocol.ts";
+
+export type ReadAdapter = (file: File) => Promise<{ readonly report: AdapterReport; readonly hash: string }>;
+
+interface ShelvedAdapter {
+  readonly key: string;
+  /** Called by the adapter's name. */
+  readonly file: File;
+  readonly hash: string;
+  readonly report: AdapterReport;
+  /** Why it cannot be used with this model. */
+  readonly error?: LorasmithError;
+}
+
+/** As kohya names the files of a run. */
+function snapshotName(runName: string, step: number): string {
+  return `${runName}-step${String(step).padStart(8, "0")}`;
+}
+
+export class AdapterShelf {
+  readonly #store: TrainedStore;
+  readonly #adapters = new Map<string, ShelvedAdapter>();
+
+  constructor(store: TrainedStore) {
+    this.#store = store;
+  }
+
+  get reports(): AdapterReport[] {
+    return [...this.#adapters.values()].map(({ report }) => report);
+  }
+
+  /** Hashes by name. */
+  get hashes(): Map<string, string> {
+    return new Map([...this.#adapters].map(([name, { hash }]) => [name, hash]));
+  }
+
+  /** Files of adapters that are to act. Throws UnknownAdapterError, or why one does not fit the model. */
+  files(names: Iterable<string>): File[] {
+    return [...new Set(names)].map((name) => {
+      const adapter = this.#adapters.get(name);
+      if (adapter === undefined) throw new UnknownAdapterError(name);
+      if (adapter.error !== undefined) throw adapter.error;
+      return adapter.file;
+    });
+  }
+
+  /** Puts an adapter here; one that does not fit stays outside. Throws `run.nothingStored`, `state.*` and as `read`. */
+  async add(source: AdapterSource, read: ReadAdapter): Promise<AdapterReport> {
+    const file = await this.#fetch(source);
+    const { report, hash } = await read(file);
+    this.#adapters.set(report.name, { key: keyOf(source), file, hash, report });
+    return report;
+  }
+
+  remove(name: string): void {
+    this.#adapters.delete(name);
+  }
+
+  /** Looks at everything again, for another model. What does not fit it stays here and is not usable. */
+  async readAgain(read: ReadAdapter): Promise<void> {
+    for (const [name, { key, file, hash, report }] of this.#adapters) {
+      try {
+        this.#adapters.set(name, { key, file, hash, report: (await read(file)).report });
+      } catch (error) {
+        if (!(error instanceof LorasmithError)) throw error;
+        this.#adapters.set(name, { key, file, hash, report: { ...report, applied: 0 }, error });
+      }
+    }
+  }
+
+  /** Brings the file under the name that it will have here. */
+  async #fetch(source: AdapterSource): Promise<File> {
+    const file = source.kind === "file" ? source.file : await this.#fetchTrained(source.runId, source.step);
+    const stem = file.name.replace(/\.[^.]+$/, "");
+    const key = keyOf(source);
+    let name = stem;
+    for (let number = 2; (this.#adapters.get(name)?.key ?? key) !== key; number++) name = `${stem}-${number}`;
+    return new File([file], `${name}.safetensors`, { lastModified: file.lastModified });
+  }
+
+  async trained(runId: string): Promise<TrainedAdapter[]> {
+    const found = await this.#store.entries(runId);
+    return (found?.entries ?? []).map(({ step, updates, epoch }) => ({
+      name: step === undefined ? found!.runName : snapshotName(found!.runName, step),
+      source: { kind: "run", runId, ...(step === undefined ? {} : { step }) },
+      step: updates,
+      epoch,
+      isFinal: step === undefined,
+    }));
+  }
+
+  async #fetchTrained(runId: string, step: number | undefined): Promise<File> {
+    const found = await this.#store.entries(runId);
+    const bytes = step === undefined ? await this.#store.result(runId) : await this.#snapshotFile(runId, step);
+    if (found === undefined || bytes === undefined) {
+      throw new InputError(
+        "run.nothingStored",
+        "This LoRA is no longer stored here: the run was deleted, or it has gone on since. Choose another one of the run.",
+        { runId },
+      );
+    }
+    return new File([bytes], `${step === undefined ? found.runName : snapshotName(found.runName, step)}.safetensors`);
+  }
+
+  async #snapshotFile(runId: string, step: number): Promise<Uint8Array<ArrayBuffer> | undefined> {
+    const snapshot = await this.#store.snapshot(runId, step);
+    return snapshot === undefined ? undefined : writeResult(await decodeState(snapshot), Math.floor(Date.now() / 1000));
+  }
+}
+
+/** The same for the same file or training result. */
+function keyOf(source: AdapterSource): string {
+  if (source.kind === "run") return `run ${source.runId} ${source.step ?? "final"}`;
+  const { name, size, lastModified } = source.file;
+  return `file ${size} ${lastModified} ${name}`;
+}
