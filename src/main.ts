@@ -5,11 +5,12 @@ import App from "./ui/App.svelte";
 import "./ui/app.css";
 import { App as AppState } from "./ui/state/app.svelte.ts";
 import { Preferences } from "./ui/state/preferences.svelte.ts";
+import { startGenerateWorker } from "./workers/generate-client.ts";
 import { startTrainWorker } from "./workers/train-client.ts";
 
 const preferences = new Preferences();
 await preferences.load();
-const app = new AppState(startTrainWorker(), preferences);
+const app = new AppState(startTrainWorker(), preferences, startGenerateWorker);
 mount(App, { target: document.querySelector("#app")!, props: { app } });
 
 // An update is offered, never forced: a reload in mid-run costs the steps since the last checkpoint.

@@ -38,7 +38,7 @@ const browser = await chromium.launch({ executablePath: await ensureChromium(), 
 try {
   for (const [locale, name, colorScheme] of [["en-US", "en", "light"], ["zh-CN", "zh", "dark"]]) {
     const page = await browser.newPage({ locale, colorScheme, viewport: { width: 1280, height: 900 } });
-    await retry(() => page.goto(`http://localhost:${port}/`));
+    await retry(() => page.goto(`http://localhost:${port}/#/train`));
     await page.locator('input[type=file][accept=".safetensors"]').first().setInputFiles(model);
     await page.locator("input[type=file][webkitdirectory]").first().setInputFiles(join(work, "teapots"));
     const [basic, all] = [page.getByText(/^(Basic|基础|常用)$/).first(), page.getByText(/^(All|全部)$/).first()];

@@ -20,7 +20,7 @@ for (const [locale, colorScheme] of [["en-US", "light"], ["zh-CN", "dark"]] as c
     test.use({ locale, colorScheme });
 
     test("has no accessibility violations, empty and set up", async ({ page }) => {
-      await page.goto("/");
+      await page.goto("/#/train");
       await expect(page.locator("html")).toHaveAttribute("lang", locale === "zh-CN" ? /^zh/ : /^en/);
       expect((await new AxeBuilder({ page }).analyze()).violations).toEqual([]);
       await pick(page, data.model, data.dataset);
@@ -31,7 +31,7 @@ for (const [locale, colorScheme] of [["en-US", "light"], ["zh-CN", "dark"]] as c
 
     test("fits a screen of 320 pixels without sideways scrolling", async ({ page }) => {
       await page.setViewportSize({ width: 320, height: 700 });
-      await page.goto("/");
+      await page.goto("/#/train");
       await pick(page, data.model, data.dataset);
       await expect(page.getByText("Stable Diffusion 1.x", { exact: true })).toBeVisible();
       const overflow = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
@@ -46,7 +46,7 @@ test("works offline after one visit and asks no other host for anything", async 
     const { protocol, hostname } = new URL(request.url());
     if (protocol.startsWith("http") && hostname !== "localhost") foreign.push(request.url());
   });
-  await page.goto("/");
+  await page.goto("/#/train");
   await page.evaluate(async () => {
     await navigator.serviceWorker.ready;
   });
@@ -60,7 +60,7 @@ test("works offline after one visit and asks no other host for anything", async 
 });
 
 test("says what is wrong with a file that is no base model, and takes another", async ({ page }) => {
-  await page.goto("/");
+  await page.goto("/#/train");
   await pick(page, join(root, "tests/reference/data/lora-sd1.safetensors"));
   await expect(page.getByText(/LoRA/).first()).toBeVisible();
   await expect(page.getByText("Stable Diffusion 1.x", { exact: true })).toHaveCount(0);
@@ -78,7 +78,7 @@ test("says that a browser without WebGPU cannot train, and what to do", async ({
   const browser = await playwright.chromium.launch({ args: ["--no-sandbox"], ...(executablePath === undefined ? {} : { executablePath }) });
   try {
     const page = await browser.newPage({ locale: "en-US", ...(baseURL === undefined ? {} : { baseURL }) });
-    await page.goto("/");
+    await page.goto("/#/train");
     await expect(page.getByText(/WebGPU/).first()).toBeVisible();
     await pick(page, data.model, data.dataset);
     await expect(page.getByRole("button", { name: "Start training" }).first()).toBeDisabled();

@@ -172,7 +172,6 @@ export const en = {
   "group.noise": "Noise and loss",
   "group.buckets": "Buckets",
   "group.samples": "Samples",
-  "group.samples": "Samples",
   "group.output": "Output",
 
   "steps.title": "Steps",

@@ -161,7 +161,6 @@ export const zhCN = {
   "group.noise": "噪声与损失",
   "group.buckets": "分桶",
   "group.samples": "预览图",
-  "group.samples": "预览图",
   "group.output": "输出",
 
   "steps.title": "步数",

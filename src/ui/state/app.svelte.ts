@@ -2,9 +2,11 @@
 import { suggestedConfig } from "../../config/parameters.ts";
 import { serializeError } from "../../errors.ts";
 import type { SerializedError } from "../../errors.ts";
-import type { RunRecord } from "../../storage/database.ts";
+import type { PictureRecord, RunRecord } from "../../storage/database.ts";
+import { dataset as storedDataset, datasetFiles } from "../../storage/dataset-store.ts";
 import { deleteCopy } from "../../storage/opfs.ts";
 import { runStore } from "../../storage/run-store.ts";
+import type { GenerateClient } from "../../workers/generate-client.ts";
 import type { TrainClient } from "../../workers/train-client.ts";
 import { isAnyTabTraining } from "../../workers/train-lock.ts";
 import type { GpuReport } from "../../workers/train-protocol.ts";
@@ -13,10 +15,15 @@ import { detectLanguage } from "../i18n/languages.ts";
 import { download } from "../platform/file-access.ts";
 import { loadDemo } from "./demo.ts";
 import type { Demo } from "./demo.ts";
+import { History } from "./history.svelte.ts";
 import { Preferences } from "./preferences.svelte.ts";
 import { Route } from "./route.svelte.ts";
 import { RunMonitor } from "./run-monitor.svelte.ts";
 import { Setup } from "./setup.svelte.ts";
+import { TestBench } from "./test-bench.svelte.ts";
+import { TestExchange } from "./test-exchange.svelte.ts";
+import { TestGrid } from "./test-grid.svelte.ts";
+import type { RequestChange } from "./test-request.ts";
 
 /** Why Start cannot be pressed; i18n keys under `block`. */
 export type Blocker = "gpu" | "model" | "dataset" | "settings" | "problems" | "otherTab" | "busy" | "plan" | "planFailed";
@@ -28,6 +35,12 @@ export class App {
   readonly monitor: RunMonitor;
   readonly client: TrainClient;
   readonly route = new Route();
+  readonly history = new History();
+  readonly bench: TestBench;
+  readonly grid: TestGrid;
+  readonly exchange: TestExchange;
+  readonly #startGenerator: () => GenerateClient;
+  #generator: GenerateClient | undefined;
 
   #gpu: GpuReport | undefined = $state.raw();
   #runs: readonly RunRecord[] = $state.raw([]);
@@ -37,12 +50,28 @@ export class App {
   #error: SerializedError | undefined = $state.raw();
   #hasNewVersion: (() => void) | undefined = $state.raw();
 
-  constructor(client: TrainClient, preferences: Preferences) {
+  /** `startGenerator` is called when pictures are first wanted. */
+  constructor(client: TrainClient, preferences: Preferences, startGenerator: () => GenerateClient) {
     this.client = client;
+    this.#startGenerator = startGenerator;
     this.preferences = preferences;
     this.i18n = new I18n(preferences.language ?? detectLanguage(navigator.languages));
     this.setup = new Setup(client);
     this.monitor = new RunMonitor(client, preferences.smoothing);
+    this.bench = new TestBench(this.generator, {
+      gpuName: () => (this.#gpu?.status === "ready" ? this.#gpu.name : undefined),
+      hasGpu: () => this.#gpu === undefined || this.#gpu.status === "ready",
+      isTraining: () => this.monitor.isLive,
+      isOtherTabTraining: () => this.#isOtherTabTraining,
+      setupModel: () => this.setup.model,
+      ondrawn: (picture, adapters, model) => void this.history.add(picture, adapters, model),
+    });
+    this.exchange = new TestExchange(this.generator, this.bench, this.setup);
+    this.grid = new TestGrid(this.generator, {
+      context: () => this.bench.gridContext,
+      snapshots: () => this.bench.adapters.list.flatMap(({ snapshots }) => snapshots),
+      open: (snapshots) => this.bench.adapters.openSnapshots(snapshots),
+    });
   }
 
   get gpu() {
@@ -51,6 +80,12 @@ export class App {
   get runs() {
     return this.#runs;
   }
+  /** The worker that draws; it starts with the first call. */
+  readonly generator = (): GenerateClient => {
+    this.#generator ??= this.#startGenerator();
+    return this.#generator;
+  };
+
   /** The demo of this build, once it is known that there is one. */
   get demo() {
     return this.#demo;
@@ -146,6 +181,30 @@ export class App {
     await this.#guard(() => this.monitor.open(run, false));
   }
 
+  /** A trained LoRA on the Test screen, with a prompt that suits it. */
+  async tryRun(run: RunRecord): Promise<void> {
+    this.route.go("test");
+    await this.#guard(async () => this.bench.tryRun(run, await this.#firstRequestOf(run)));
+  }
+
+  /** The settings of an earlier picture on the Test screen. */
+  async usePicture(picture: PictureRecord): Promise<void> {
+    this.route.go("test");
+    await this.bench.wake();
+    this.exchange.usePicture(picture);
+  }
+
+  /** The demo's model on the Test screen. */
+  async openDemoModel(): Promise<void> {
+    const demo = this.#demo;
+    if (demo === undefined) return;
+    await this.#guard(async () => {
+      const file = await demo.model();
+      await this.bench.pickModel(() => this.bench.models.pick({ file, isDemo: true }));
+      this.bench.suggest(demo.firstRequest());
+    });
+  }
+
   async downloadRun(run: RunRecord): Promise<void> {
     await this.#guard(async () => {
       const bytes = await this.client.result(run.id);
@@ -192,6 +251,13 @@ export class App {
     this.#error = undefined;
   }
 
+  async #firstRequestOf(run: RunRecord): Promise<RequestChange> {
+    if (run.datasetId === "") return {};
+    const record = await storedDataset(run.datasetId);
+    if (run.model.isDemo === true) return this.#demo?.firstRequest(record?.name) ?? {};
+    return record === undefined ? {} : { prompt: await firstCaption(run.datasetId, run.config.caption_extension) };
+  }
+
   async #findGpu(): Promise<void> {
     try {
       this.#gpu = await this.client.gpu();
@@ -225,4 +291,11 @@ export class App {
     if (setup.planError !== undefined) return ["planFailed"];
     return setup.isPlanning || setup.plan?.steps === undefined || this.#gpu === undefined ? ["plan"] : [];
   }
+}
+
+/** What the dataset's first caption says: a prompt that a LoRA of it understands. */
+async function firstCaption(datasetId: string, extension: string): Promise<string | undefined> {
+  const files = await datasetFiles(datasetId);
+  const caption = files.find(({ path }) => path.endsWith(extension) || path.endsWith(".txt"));
+  return (await caption?.file.text())?.trim();
 }

@@ -12,7 +12,8 @@
  *           "title": { "en": "Smith, a character", "zh-CN": "Smith（人物）" },
  *           "trigger": "smith",
  *           "files": ["smith/4_smith person/01.png", "smith/4_smith person/01.txt", "smith/reg/1_person/01.png"],
- *           "settings": { "output_name": "smith" }
+ *           "settings": { "output_name": "smith" },
+ *           "prompts": [{ "prompt": "smith, smile, blue background" }]
  *         }
  *       ],
  *       "settings": { "resolution": "128,128", "max_train_epochs": 8 },
@@ -25,15 +26,30 @@
  *
  * The first dataset is the one behind the big button. `files` are a kohya folder: the first part of each path becomes
  * the dataset's name. `settings` are kohya keys with values as in its JSON; a dataset's own come on top. `prompts` are
- * what the Test screen begins with; everything but `prompt` may be left out. `trigger`, `settings` of a dataset and
- * `tagger` may be left out.
+ * what the Test screen begins with, those of a dataset after a run on it; what its first one leaves out is taken from
+ * the general first one. Everything in them but `prompt` may be left out, and so may `tagger` and a dataset's
+ * `trigger`, `settings` and `prompts`.
  */
 import * as v from "valibot";
 import { LorasmithError } from "../../errors.ts";
 import type { DatasetFile } from "../../workers/train-protocol.ts";
+import type { RequestChange } from "./test-request.ts";
 
 const filePath = v.pipe(v.string(), v.regex(/^(?!\/)(?!.*\.\.)[^\\:]+$/));
 const positive = v.pipe(v.number(), v.integer(), v.minValue(1));
+
+const prompts = v.array(
+  v.object({
+    prompt: v.string(),
+    negative: v.optional(v.string()),
+    width: v.optional(positive),
+    height: v.optional(positive),
+    steps: v.optional(positive),
+    cfg: v.optional(v.number()),
+    sampler: v.optional(v.string()),
+    seed: v.optional(v.pipe(v.number(), v.integer(), v.minValue(0))),
+  }),
+);
 
 const schema = v.object({
   model: v.object({ path: filePath, bytes: positive }),
@@ -45,27 +61,14 @@ const schema = v.object({
         trigger: v.optional(v.string(), ""),
         files: v.pipe(v.array(filePath), v.minLength(1)),
         settings: v.optional(v.record(v.string(), v.unknown()), {}),
+        prompts: v.optional(prompts, []),
       }),
     ),
     v.minLength(1),
   ),
   settings: v.record(v.string(), v.unknown()),
   tagger: v.optional(v.object({ model: filePath, tags: filePath })),
-  prompts: v.pipe(
-    v.array(
-      v.object({
-        prompt: v.string(),
-        negative: v.optional(v.string(), ""),
-        width: v.optional(positive),
-        height: v.optional(positive),
-        steps: v.optional(positive),
-        cfg: v.optional(v.number()),
-        sampler: v.optional(v.string()),
-        seed: v.optional(v.pipe(v.number(), v.integer(), v.minValue(0))),
-      }),
-    ),
-    v.minLength(1),
-  ),
+  prompts: v.pipe(prompts, v.minLength(1)),
 });
 
 export type DemoManifest = v.InferOutput<typeof schema>;
@@ -94,6 +97,12 @@ export class Demo {
   pictureUrls(dataset: DemoDataset, count: number): string[] {
     const own = dataset.files.filter((path) => picture.test(path) && !/(^|\/)reg/i.test(path));
     return own.slice(0, count).map(addressOf);
+  }
+
+  /** What to ask for first after a run on the dataset of that name (the first part of its paths), or without a run. */
+  firstRequest(datasetName?: string): RequestChange {
+    const dataset = this.manifest.datasets.find(({ files }) => files[0]?.split("/")[0] === datasetName);
+    return { ...this.manifest.prompts[0], ...dataset?.prompts[0] };
   }
 
   /** The base model. Throws `demo.unavailable`. */

@@ -202,6 +202,13 @@ export class Setup {
     }
   }
 
+  /** Shows a dataset that is stored: after pictures were added to it, or another one took its place. */
+  async showStoredDataset(id: string): Promise<void> {
+    this.#datasetError = undefined;
+    await this.#restoreDataset(id);
+    this.#remember();
+  }
+
   /** Files that a run does not start with. */
   get unusablePaths(): string[] {
     return (this.#dataset?.report.problems ?? []).filter(({ severity }) => severity === "error").map(({ path }) => path);

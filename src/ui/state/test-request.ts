@@ -1,0 +1,118 @@
+/** What the Test screen asks for, as its fields hold it: names, limits, presets of size, and the stored form. */
+import * as v from "valibot";
+import type { GenerationRequest } from "../../generation/request.ts";
+
+export type SamplerName = GenerationRequest["sampler"];
+export type Schedule = GenerationRequest["schedule"];
+
+/** As the webui calls them, in every language. */
+export const samplerLabels: Readonly<Record<SamplerName, string>> = {
+  euler_a: "Euler a",
+  euler: "Euler",
+  dpmpp_2m: "DPM++ 2M",
+  dpmpp_sde: "DPM++ SDE",
+  dpmpp_2m_sde: "DPM++ 2M SDE",
+  heun: "Heun",
+  ddim: "DDIM",
+  lcm: "LCM",
+};
+export const samplerNames = Object.keys(samplerLabels) as SamplerName[];
+
+/** "automatic" has a word of its own in each language. */
+export const scheduleLabels: Readonly<Record<Exclude<Schedule, "automatic">, string>> = {
+  uniform: "Uniform",
+  karras: "Karras",
+  exponential: "Exponential",
+  sgm_uniform: "SGM Uniform",
+  simple: "Simple",
+  ddim: "DDIM",
+};
+export const scheduleNames = ["automatic", ...(Object.keys(scheduleLabels) as Exclude<Schedule, "automatic">[])] as const;
+
+/** Samplers that know only their own schedule. */
+export const ownSchedule: ReadonlySet<SamplerName> = new Set(["ddim", "lcm"]);
+
+/** [smallest, largest, step] of the number fields. */
+export const limits = {
+  steps: [1, 150, 1],
+  cfg: [0, 30, 0.5],
+  width: [64, 2048, 8],
+  height: [64, 2048, 8],
+  clipSkip: [1, 12, 1],
+} as const;
+export type NumberKey = keyof typeof limits;
+
+/** Seeds are drawn from what the webui draws from. */
+const seedSpan = 2 ** 32;
+
+export function randomSeed(): number {
+  const [seed] = crypto.getRandomValues(new Uint32Array(1));
+  return (seed ?? 0) % seedSpan;
+}
+
+/** Brings a typed number to the nearest one that its field takes; undefined where it is no number. */
+export function fitNumber(key: NumberKey, text: string): number | undefined {
+  const value = Number(text);
+  if (text.trim() === "" || !Number.isFinite(value)) return undefined;
+  const [min, max, step] = limits[key];
+  const rounded = key === "cfg" ? value : Math.round(value / step) * step;
+  return Math.min(max, Math.max(min, rounded));
+}
+
+export interface Size {
+  readonly width: number;
+  readonly height: number;
+}
+
+/** Square, portrait, landscape and a smaller square around the side that a model was made for. */
+export function sizePresets(side: number): Size[] {
+  const to64 = (value: number): number => Math.max(64, Math.round(value / 64) * 64);
+  const long = to64(side * 1.5);
+  const presets = [
+    { width: side, height: side },
+    { width: side, height: long },
+    { width: long, height: side },
+    { width: to64(side / 2), height: to64(side / 2) },
+  ];
+  return presets.filter((size, index) => presets.findIndex((other) => isSameSize(size, other)) === index);
+}
+
+export function isSameSize(a: Size, b: Size): boolean {
+  return a.width === b.width && a.height === b.height;
+}
+
+function whole(min: number, max: number) {
+  return v.pipe(v.number(), v.integer(), v.minValue(min), v.maxValue(max));
+}
+
+/** Every value of a stored or read request that does not hold falls back on its own. */
+export const requestSchema = v.object({
+  prompt: v.fallback(v.string(), ""),
+  negative: v.fallback(v.string(), ""),
+  seed: v.fallback(whole(0, Number.MAX_SAFE_INTEGER), 1),
+  steps: v.fallback(whole(limits.steps[0], limits.steps[1]), 20),
+  cfg: v.fallback(v.pipe(v.number(), v.minValue(limits.cfg[0]), v.maxValue(limits.cfg[1])), 7),
+  sampler: v.fallback(v.picklist(samplerNames), "euler_a"),
+  schedule: v.fallback(v.picklist(scheduleNames), "automatic"),
+  width: v.fallback(v.pipe(whole(limits.width[0], limits.width[1]), v.multipleOf(8)), 512),
+  height: v.fallback(v.pipe(whole(limits.height[0], limits.height[1]), v.multipleOf(8)), 512),
+  clipSkip: v.fallback(whole(limits.clipSkip[0], limits.clipSkip[1]), 1),
+}) satisfies v.GenericSchema<unknown, GenerationRequest>;
+
+export const suggestedRequest: GenerationRequest = v.parse(requestSchema, {});
+
+/** Values for some fields, from wherever: they are checked when they are taken. */
+export type RequestChange = { readonly [K in keyof GenerationRequest]?: unknown };
+
+/** `change` on top of `request`, as far as its values hold. */
+export function mergeRequest(request: GenerationRequest, change: RequestChange): GenerationRequest {
+  const known: Record<string, unknown> = Object.fromEntries(Object.entries(change).filter(([, value]) => value !== undefined));
+  const merged = v.parse(requestSchema, { ...request, ...known });
+  // A value that does not hold leaves what was there, rather than the general fallback.
+  const entries = Object.keys(requestSchema.entries).map((key) => {
+    const name = key as keyof GenerationRequest;
+    const isTaken = known[name] === undefined || merged[name] === known[name];
+    return [name, isTaken ? merged[name] : request[name]];
+  });
+  return Object.fromEntries(entries) as unknown as GenerationRequest;
+}
