@@ -9,7 +9,8 @@ import { VitePWA } from "vite-plugin-pwa";
  */
 const contentSecurityPolicy = [
   "default-src 'none'",
-  "script-src 'self'",
+  // Taggers run on ONNX Runtime, which is WebAssembly.
+  "script-src 'self' 'wasm-unsafe-eval'",
   "style-src 'self'",
   "img-src 'self' blob: data:",
   "font-src 'self'",
@@ -19,6 +20,9 @@ const contentSecurityPolicy = [
   "base-uri 'none'",
   "form-action 'none'",
 ].join("; ");
+
+/** How the file of ONNX Runtime's WebGPU build begins. */
+const gpuRuntime = "ort-wasm-simd-threaded.jspi";
 
 /** Only in builds: the development server injects inline styles and talks over a web socket. */
 const policyInPage: Plugin = {
@@ -59,13 +63,25 @@ export default defineConfig({
         ],
       },
       workbox: {
-        globPatterns: ["**/*.{js,css,html,svg,png,wgsl,json,txt}"],
-        // The tokenizer's vocabulary makes the worker larger than workbox's default limit.
-        maximumFileSizeToCacheInBytes: 8 * 1024 * 1024,
+        globPatterns: ["**/*.{js,css,html,svg,png,wgsl,json,txt,csv,onnx,wasm}"],
+        // ONNX Runtime for WebGPU is a second one as large as the first, and some browsers never ask for it: it is kept
+        // from its first use on, and where it is not there the first takes its place.
+        globIgnores: [`**/${gpuRuntime}*`],
+        runtimeCaching: [
+          {
+            urlPattern: new RegExp(`/assets/${gpuRuntime}`),
+            handler: "CacheFirst",
+            options: { cacheName: "onnxruntime", expiration: { maxEntries: 1 } },
+          },
+        ],
+        // The largest is ONNX Runtime for the processor.
+        maximumFileSizeToCacheInBytes: 16 * 1024 * 1024,
       },
     }),
   ],
   worker: { format: "es" },
+  // Loaded by a worker only when it is needed: found late, it would make the development server reload the page.
+  optimizeDeps: { exclude: ["onnxruntime-web"] },
   // Beside the command line's bundle in dist/cli, which a build of the page must not sweep away.
   build: { target: "es2022", outDir: "dist/page" },
   preview: { headers: { "Content-Security-Policy": contentSecurityPolicy } },
