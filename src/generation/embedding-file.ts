@@ -1,7 +1,7 @@
 /** Textual-inversion embeddings: a few vectors that stand in a prompt for the name of their file. */
 import { InputError } from "../errors.ts";
 import { CHUNK_TOKENS, type PromptEmbedding } from "../text/prompt/chunks.ts";
-import type { SafetensorsFile, TensorEntry } from "../formats/safetensors.ts";
+import type { TensorFile, TensorEntry } from "../formats/tensor-file.ts";
 
 export interface TextEmbedding extends PromptEmbedding {
   /** [vectors, width] */
@@ -17,7 +17,7 @@ const tensorNames = ["emb_params", "clip_l"];
  * @throws InputError `embedding.notAnEmbedding`, `embedding.width`, `embedding.notFinite`, `prompt.embedding-size`,
  * `safetensors.notFloat`
  */
-export async function readEmbedding(file: SafetensorsFile, width: number): Promise<TextEmbedding> {
+export async function readEmbedding(file: TensorFile, width: number): Promise<TextEmbedding> {
   const fileName = file.source.name;
   const name = fileName.replace(/\.[^.]+$/, "");
   const entry = vectorsOf(file);
@@ -46,7 +46,7 @@ export async function readEmbedding(file: SafetensorsFile, width: number): Promi
 }
 
 /** The tensor of vectors; diffusers names it by its trigger word, so a single one counts whatever its name. */
-function vectorsOf(file: SafetensorsFile): TensorEntry | undefined {
+function vectorsOf(file: TensorFile): TensorEntry | undefined {
   const named = tensorNames.map((name) => file.tensors.get(name)).find((entry) => entry !== undefined);
   const entry = named ?? (file.tensors.size === 1 ? [...file.tensors.values()][0] : undefined);
   return entry !== undefined && (entry.shape.length === 1 || entry.shape.length === 2) ? entry : undefined;

@@ -4,18 +4,23 @@ import { programUniformBytes, sumBytes, type ProgramPlan } from "../gpu/program/
 import { Arena } from "../gpu/program/program.ts";
 import { planResidents, type ResidentPlan } from "../gpu/program/residents.ts";
 import { invariant } from "../errors.ts";
+import { weightShapes } from "../models/forward-graphs.ts";
+import { adapterBytes, planAdapter } from "./adapter-plan.ts";
+import { WeightPlaces } from "./adapter-places.ts";
 import { passesKey, planRequest, textsOf, type RequestPlan } from "./request-plan.ts";
 import { Planner } from "./planner.ts";
 import type { EngineLimits, Tier } from "../gpu/tier.ts";
+import type { NetworkMatch } from "../lora/network-match.ts";
 import type { GenerationModels } from "./models.ts";
 import type { GenerationRequest } from "./request.ts";
 
 export interface GenerationForecast {
-  /** All GPU memory: weights and workspace. */
+  /** All GPU memory: weights, workspace and adapters. */
   readonly peakBytes: number;
   readonly weightsBytes: number;
   /** Activations, inputs and scalars of all programs of this picture. */
   readonly workspaceBytes: number;
+  readonly adaptersBytes: number;
   readonly largestBindingBytes: number;
   /** How often the UNet is asked, at both prompts and every part of them together. */
   readonly evaluations: number;
@@ -29,14 +34,20 @@ export interface GenerationForecast {
 }
 
 /**
- * @throws InputError for whatever `generate` would refuse the request for
+ * @param adapters that will be loaded
+ * @throws InputError for whatever `generate` would refuse the request for; the tags of its prompt are not looked at
  */
-export function planGeneration(models: GenerationModels, request: GenerationRequest, tier: Tier): GenerationForecast {
+export function planGeneration(
+  models: GenerationModels, request: GenerationRequest, tier: Tier, adapters: readonly NetworkMatch[] = [],
+): GenerationForecast {
   const planner = new Planner(models, tier);
-  return forecastRequest(planner, planRequest(planner, request, models.embeddings));
+  const places = new WeightPlaces(planner.weights.checkpoint, weightShapes(models.checkpoint));
+  const bytes = adapterBytes(adapters.map((match) => planAdapter(match, places, tier.limits)));
+  return forecastRequest(planner, planRequest(planner, request, models.embeddings), bytes);
 }
 
-export function forecastRequest({ weights }: Planner, plan: RequestPlan): GenerationForecast {
+/** @param adaptersBytes GPU memory of the adapters that are loaded */
+export function forecastRequest({ weights }: Planner, plan: RequestPlan, adaptersBytes: number): GenerationForecast {
   const { programs, tiles, chunks, evaluations, decoder, text } = plan;
   const limits = decoder.plan.tier.limits;
   const weightsBytes = weights.residents.totalBytes;
@@ -49,7 +60,8 @@ export function forecastRequest({ weights }: Planner, plan: RequestPlan): Genera
   const tileCount = tiles.rows.length * tiles.columns.length;
   const unetFlops = Array.from({ length: evaluations }, (_, i) => sumBytes(unetPrograms(plan, i).map((program) => program.flops)));
   return {
-    peakBytes: weightsBytes + workspace,
+    peakBytes: weightsBytes + workspace + adaptersBytes,
+    adaptersBytes,
     weightsBytes,
     workspaceBytes: workspace,
     largestBindingBytes: Math.max(...programs.flatMap(({ calls }) => calls.flatMap(({ tensors }) => tensors.map(byteLength)))),

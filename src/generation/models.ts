@@ -4,15 +4,15 @@ import { openVae } from "../models/vae-file.ts";
 import { InputError } from "../errors.ts";
 import { endOfText } from "../text/clip-bpe.ts";
 import { readEmbedding, type TextEmbedding } from "./embedding-file.ts";
-import type { SafetensorsFile } from "../formats/safetensors.ts";
+import type { TensorFile } from "../formats/tensor-file.ts";
 import type { Checkpoint, VaeConfig, VaeSource } from "../models/checkpoint-types.ts";
 
 export interface ModelFiles {
   readonly checkpoint: Checkpoint;
   /** Instead of the checkpoint's own VAE. */
-  readonly vae?: SafetensorsFile;
+  readonly vae?: TensorFile;
   /** Textual-inversion embeddings; the name of the file is the word for it. */
-  readonly embeddings?: readonly SafetensorsFile[];
+  readonly embeddings?: readonly TensorFile[];
 }
 
 export interface GenerationModels {

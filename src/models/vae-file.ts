@@ -4,13 +4,13 @@ import { checkShapes } from "./checkpoint-errors.ts";
 import { vaePrefix, type Shapes, type VaeSource } from "./checkpoint-types.ts";
 import { inferVae, vaeShapes } from "./checkpoint-vae.ts";
 import { countNumbered } from "./checkpoint-keys.ts";
-import type { SafetensorsFile } from "../formats/safetensors.ts";
+import type { TensorFile } from "../formats/tensor-file.ts";
 
 /**
  * Recognizes a VAE of Stable Diffusion 1 or 2. Files with only its decoder will do.
  * @throws InputError `vae.notAVae`, `vae.unsupported`, `checkpoint.missingTensors`, `checkpoint.wrongShape`
  */
-export function openVae(file: SafetensorsFile): VaeSource {
+export function openVae(file: TensorFile): VaeSource {
   const { name } = file.source;
   const own = [...file.tensors.keys()].map((key) => [key.replace(/^(first_stage_model|vae)\./, ""), key] as const);
   const levels = 1 + Math.max(-1, ...own.map(([key]) => Number(/^decoder\.up_blocks\.(\d+)\./.exec(key)?.[1] ?? -1)));
