@@ -5,7 +5,7 @@ import type { NetworkModule } from "../lora/network-file.ts";
 import type { LayerPlace } from "./adapter-places.ts";
 
 /** Rows of `up` are padded to what an invocation makes. */
-export const rowBlock = 8;
+export const rowBlock = 4;
 
 type Layout = Pick<LayerPlace, "rows" | "taps" | "channels" | "paddedChannels">;
 

@@ -22,12 +22,13 @@ export interface ChainLink {
   readonly last: boolean;
 }
 
-export const alone: ChainLink = { first: true, last: true };
-export const shared: readonly ChainLink[] = [
-  { first: true, last: false },
-  { first: false, last: false },
-  { first: false, last: true },
-];
+/** The links that a call may be when `count` adapters can change its layer. */
+function possibleLinks(count: number): ChainLink[] {
+  const links = [{ first: true, last: true }];
+  if (count > 1) links.push({ first: true, last: false }, { first: false, last: true });
+  if (count > 2) links.push({ first: false, last: false });
+  return links;
+}
 
 export class AdapterKernels {
   readonly #gpu: Gpu;
@@ -37,8 +38,9 @@ export class AdapterKernels {
     this.#gpu = gpu;
   }
 
-  /** Compiles what the calls need in these places of a chain. @throws ShaderCompileError */
-  async prepareMerge(calls: readonly AdapterCall[], links: readonly ChainLink[]): Promise<void> {
+  /** Compiles what is needed for these calls to change one layer, in any mix. @throws ShaderCompileError */
+  async prepareMerge(calls: readonly AdapterCall[]): Promise<void> {
+    const links = possibleLinks(calls.length);
     await Promise.all(calls.flatMap((call) => links.map((link) => this.#compile("adapter-merge", mergeSource, mergeDefines(call, link)))));
   }
 

@@ -13,7 +13,7 @@ import { sliceCalls, writeParams } from "../gpu/program/program.ts";
 import type { Residents } from "../gpu/program/residents.ts";
 import type { NetworkMatch } from "../lora/network-match.ts";
 import type { WeightShapes } from "../models/model-builder.ts";
-import { AdapterKernels, alone, shared, type ChainLink, type Kernel } from "./adapter-kernels.ts";
+import { AdapterKernels, type ChainLink, type Kernel } from "./adapter-kernels.ts";
 import { LoadedAdapter, noStrength, type Strengths } from "./adapter-memory.ts";
 import { adapterBytes, copyBytes, planAdapter, siteKey, sumBytes, touchedTensors, type AdapterCall, type AdapterPlan } from "./adapter-plan.ts";
 import { WeightPlaces, type LayerPlace } from "./adapter-places.ts";
@@ -174,12 +174,8 @@ export class AdapterMerger {
   }
 
   async #prepareKernels({ plan }: LoadedAdapter): Promise<void> {
-    await this.#kernels.prepareMerge(plan.calls, [alone]);
-    const sharing = plan.calls.flatMap((call) => {
-      const others = this.#sites.get(siteKey(call.place))?.members.map((member) => member.call) ?? [];
-      return others.length > 0 ? [call, ...others] : [];
-    });
-    await this.#kernels.prepareMerge(sharing, shared);
+    const membersAt = (call: AdapterCall): readonly Member[] => this.#sites.get(siteKey(call.place))?.members ?? [];
+    await Promise.all(plan.calls.map((call) => this.#kernels.prepareMerge([call, ...membersAt(call).map((member) => member.call)])));
   }
 
   #plans(): AdapterPlan[] {

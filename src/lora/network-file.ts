@@ -46,7 +46,7 @@ export interface Misfit {
 export interface NetworkFile {
   /** The file name without its extension. */
   readonly name: string;
-  /** e.g. "LoRA", "LoCon", "LoHa", "LoKr", "LoHa + LoKr", "LoRA + DoRA". */
+  /** e.g. "LoRA", "LoCon", "LoHa + LoKr", "LoRA + DoRA"; "full" for whole differences; empty where no kind is known. */
   readonly kind: string;
   /** The most frequent one; 0 where nothing is decomposed. */
   readonly rank: number;

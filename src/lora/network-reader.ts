@@ -1,7 +1,7 @@
 /** Reads any adapter file that can be applied to a model: what is in it, not yet the factors. */
 import { InputError } from "../errors.ts";
 import type { SafetensorsFile, TensorEntry } from "../formats/safetensors.ts";
-import type { Misfit, NetworkFile, NetworkModule } from "./network-file.ts";
+import type { Misfit, NetworkAlgorithm, NetworkFile, NetworkModule } from "./network-file.ts";
 import { parseNetworkKey, type NetworkPart } from "./network-names.ts";
 import { alphaReader } from "./network-alpha.ts";
 import { shapeOf, type ModuleTensors } from "./network-shapes.ts";
@@ -73,12 +73,14 @@ function group(file: SafetensorsFile): { found: ModuleTensors[]; misfits: Misfit
   };
 }
 
+const algorithms: readonly NetworkAlgorithm[] = ["LoRA", "LoCon", "LoHa", "LoKr", "full"];
+
 function kindOf(modules: readonly NetworkModule[]): string {
-  const kinds = new Set<string>(modules.map(({ algorithm }) => algorithm));
+  const has = (algorithm: NetworkAlgorithm): boolean => modules.some((module) => module.algorithm === algorithm);
   // A LoCon is a LoRA of the linears, too.
-  if (kinds.has("LoCon")) kinds.delete("LoRA");
-  if (modules.some(({ magnitudes }) => magnitudes !== undefined)) kinds.add("DoRA");
-  return [...kinds].join(" + ");
+  const kinds: string[] = algorithms.filter((algorithm) => has(algorithm) && !(algorithm === "LoRA" && has("LoCon")));
+  if (modules.some(({ magnitudes }) => magnitudes !== undefined)) kinds.push("DoRA");
+  return kinds.join(" + ");
 }
 
 /** Cross-attention reads the text encoder's output, whose width tells the families apart. */

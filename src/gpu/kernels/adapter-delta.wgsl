@@ -1,4 +1,4 @@
-// What an adapter adds to a weight, before its scale, in blocks of 8 rows by one vec4 of columns. Shared by
+// What an adapter adds to a weight, before its scale, in blocks of 4 rows by one vec4 of columns. Shared by
 // adapter-merge.wgsl and adapter-norm.wgsl, which follow this text. Weights are [rows][kernel position][channel] with
 // the channels padded to a multiple of 4; factors have the same order and padding (generation/adapter-factors.ts).
 //
@@ -28,7 +28,7 @@
 //#endif
 
 struct Block {
-  //#for i 8
+  //#for i 4
   r$i: vec4<f32>,
   //#endfor
 }
@@ -56,22 +56,20 @@ fn factor(i: u32) -> f32 {
   //#endif
 }
 
-fn element(row: u32, tap: u32, channel: u32) -> f32 {
-  if (channel >= p.channels) { return 0.0; }
-  let w1 = factor(row / p.b * p.c + channel / p.d);
-  return w1 * factor(p.second + ((row % p.b) * p.taps + tap) * p.d + channel % p.d);
-}
-
 fn deltaBlock(rowBlock: u32, quad: u32) -> Block {
   let tap = quad / p.channels4;
-  let channel = quad % p.channels4 * 4u;
+  let channel = vec4(quad % p.channels4 * 4u) + vec4(0u, 1u, 2u, 3u);
+  let isPadding = channel >= vec4(p.channels);
+  let first = min(channel, vec4(p.channels - 1u)) / p.d;
+  let second = vec4(p.second + tap * p.d) + channel % p.d;
   var block: Block;
-  //#for i 8
-  let row$i = min(rowBlock * 8u + $i, p.rows - 1u);
-  block.r$i = vec4(
-    element(row$i, tap, channel), element(row$i, tap, channel + 1u),
-    element(row$i, tap, channel + 2u), element(row$i, tap, channel + 3u),
-  );
+  //#for i 4
+  let row$i = min(rowBlock * 4u + $i, p.rows - 1u);
+  let i$i = row$i / p.b * p.c + first;
+  let j$i = row$i % p.b * p.taps * p.d + second;
+  let w1_$i = vec4(factor(i$i.x), factor(i$i.y), factor(i$i.z), factor(i$i.w));
+  let w2_$i = vec4(factor(j$i.x), factor(j$i.y), factor(j$i.z), factor(j$i.w));
+  block.r$i = select(w1_$i * w2_$i, vec4(0.0), isPadding);
   //#endfor
   return block;
 }
@@ -87,15 +85,13 @@ fn factor(i: u32) -> vec4<f32> {
 
 fn product(upAt: u32, downAt: u32, rowBlock: u32, quad: u32) -> Block {
   var sum: Block;
-  var up = upAt + rowBlock * 2u;
+  var up = upAt + rowBlock;
   var down = downAt + quad;
   for (var k = 0u; k < p.rank; k++) {
     let d = factor(down);
-    let u0 = factor(up);
-    let u1 = factor(up + 1u);
+    let u = factor(up);
     //#for i 4
-    sum.r$i = fma(vec4(u0[$i]), d, sum.r$i);
-    sum.r$(i + 4) = fma(vec4(u1[$i]), d, sum.r$(i + 4));
+    sum.r$i = fma(vec4(u[$i]), d, sum.r$i);
     //#endfor
     up += p.rows4;
     down += p.cols4;
@@ -109,7 +105,7 @@ fn deltaBlock(rowBlock: u32, quad: u32) -> Block {
   //#if HADAMARD
   let second = ups + p.rank * p.cols4;
   let other = product(second, second + ups, rowBlock, quad);
-  //#for i 8
+  //#for i 4
   block.r$i *= other.r$i;
   //#endfor
   //#endif

@@ -4,7 +4,7 @@
 //   FROM_BASE     `before` is the base; otherwise what other adapters left in `sums`
 //   TO_WEIGHTS    the result is the weight; otherwise it goes to `sums` for the next adapter
 //
-// A workgroup makes 32 rows by 64 columns, an invocation 8 rows by 4.
+// A workgroup makes 16 rows by 64 columns, an invocation 4 rows by 4.
 //#if DORA
 //#if BY_CHANNEL
 //! read ratios: array<vec4<f32>>
@@ -77,9 +77,9 @@ fn main(
   let colTiles = (p.cols4 + 15u) / 16u;
   let quad = tile % colTiles * 16u + thread % 16u;
   let rowBlock = tile / colTiles * 4u + thread / 16u;
-  if (quad >= p.cols4 || rowBlock * 8u >= p.rows) { return; }
+  if (quad >= p.cols4 || rowBlock * 4u >= p.rows) { return; }
   let block = deltaBlock(rowBlock, quad);
-  //#for i 8
-  store(rowBlock * 8u + $i, quad, block.r$i);
+  //#for i 4
+  store(rowBlock * 4u + $i, quad, block.r$i);
   //#endfor
 }
