@@ -89,12 +89,13 @@ export function describeGrid(first: string, { columns, rows }: GridPlan): string
  */
 export function promptWithAdapters({ request, adapters }: Pick<GeneratedPicture, "request" | "adapters">): string {
   const tagged = extractExtraNetworks(request.prompt).networks.flatMap((network) => readLora(network) ?? []);
-  const missing = adapters.flatMap((adapter) => {
-    const own = tagged.filter(({ name }) => name === adapter.name);
-    const rest = (side: "unet" | "textEncoder"): number =>
-      Number((adapter[side] - own.reduce((sum, tag) => sum + tag[side], 0)).toPrecision(6));
+  const names = new Set([...adapters, ...tagged].map(({ name }) => name));
+  const missing = [...names].flatMap((name) => {
+    const sum = (list: readonly AdapterWeight[], side: "unet" | "textEncoder"): number =>
+      list.reduce((total, one) => total + (one.name === name ? one[side] : 0), 0);
+    const rest = (side: "unet" | "textEncoder"): number => Number((sum(adapters, side) - sum(tagged, side)).toPrecision(6));
     const [unet, textEncoder] = [rest("unet"), rest("textEncoder")];
-    return unet === 0 && textEncoder === 0 ? [] : [loraTag({ name: adapter.name, unet, textEncoder })];
+    return unet === 0 && textEncoder === 0 ? [] : [loraTag({ name, unet, textEncoder })];
   });
   return [request.prompt, ...missing].filter((part) => part !== "").join(" ");
 }

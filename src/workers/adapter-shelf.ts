@@ -4,7 +4,7 @@ import type { AdapterReport } from "../generation/request.ts";
 import type { TrainedStore } from "../storage/trained-store.ts";
 import { decodeState } from "../training/state-file.ts";
 import { writeResult } from "../training/result.ts";
-import { UnknownAdapterError } from "./generate-errors.ts";
+import { UnknownLoraError } from "./generate-errors.ts";
 import type { AdapterSource, TrainedAdapter } from "./generate-protocol.ts";
 
 export type ReadAdapter = (file: File) => Promise<{ readonly report: AdapterReport; readonly hash: string }>;
@@ -41,11 +41,11 @@ export class AdapterShelf {
     return new Map([...this.#adapters].map(([name, { hash }]) => [name, hash]));
   }
 
-  /** Files of adapters that are to act. Throws UnknownAdapterError, or why one does not fit the model. */
+  /** Files of adapters that are to act. Throws UnknownLoraError, or why one does not fit the model. */
   files(names: Iterable<string>): File[] {
     return [...new Set(names)].map((name) => {
       const adapter = this.#adapters.get(name);
-      if (adapter === undefined) throw new UnknownAdapterError(name);
+      if (adapter === undefined) throw new UnknownLoraError(name);
       if (adapter.error !== undefined) throw adapter.error;
       return adapter.file;
     });

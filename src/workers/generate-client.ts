@@ -20,7 +20,7 @@ export function connectGenerateWorker(worker: Worker): GenerateClient {
     removeAdapter: (name) => remote.removeAdapter(name),
     openEmbedding: (file) => remote.openEmbedding(file),
     removeEmbedding: (name) => remote.removeEmbedding(name),
-    forecast: (request) => remote.forecast(request),
+    forecast: (request, adapters) => remote.forecast(request, adapters),
     generate: (job, observer) => remote.generate(job, proxy(observer)),
     planGrid: (spec) => remote.planGrid(spec),
     grid: (job, observer) => remote.grid(job, proxy(observer)),

@@ -13,6 +13,11 @@ export interface Bench {
   readonly model: File;
   /** Instead of the model's own. */
   readonly vae?: File;
+}
+
+/** What comes and goes while the model stays on the GPU. */
+export interface Extras {
+  readonly adapters: readonly File[];
   readonly embeddings: readonly File[];
 }
 
@@ -26,8 +31,8 @@ export interface DrawOptions {
 export interface OpenGenerator {
   /** Resolves when the device is gone. Never rejects. */
   readonly lost: Promise<unknown>;
-  /** Those that the next requests may name. @throws InputError `lora.*`, CancelledError, `gpu.*` */
-  setAdapters(files: readonly File[], signal: AbortSignal): Promise<void>;
+  /** What the next requests may name. @throws InputError `lora.*`, `embedding.*`, CancelledError, `gpu.*` */
+  setExtras(extras: Extras, signal: AbortSignal): Promise<void>;
   /** @throws CancelledError, `gpu.*`, `prompt.*`, `generation.*` */
   generate(
     request: GenerationRequest, adapters: readonly AdapterWeight[], options: DrawOptions,
@@ -51,7 +56,7 @@ export interface GenerateEngine {
   readEmbedding(file: File, model: File): Promise<OpenedEmbedding>;
   /** @throws InputError `lora.*`, `safetensors.*` */
   readAdapter(file: File, model: File): Promise<{ readonly report: AdapterReport; readonly hash: string }>;
-  forecast(bench: Bench, request: GenerationRequest): Promise<GenerationForecast>;
+  forecast(bench: Bench, extras: Extras, request: GenerationRequest): Promise<GenerationForecast>;
   /** @throws CancelledError, `gpu.*`, and what the files are refused for */
   open(bench: Bench, options: OpenGeneratorOptions): Promise<OpenGenerator>;
 }

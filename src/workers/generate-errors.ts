@@ -31,8 +31,8 @@ export class NoModelError extends InputError {
   }
 }
 
-export class UnknownAdapterError extends InputError {
+export class UnknownLoraError extends InputError {
   constructor(name: string) {
-    super("generation.unknownAdapter", `The LoRA "${name}" is not open. Open its file, or take it out of the list.`, { name });
+    super("generation.unknownLora", `The LoRA "${name}" is not open. Open its file, or take it out.`, { name });
   }
 }

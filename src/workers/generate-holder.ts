@@ -3,7 +3,7 @@
  * to draw, and at once when training starts. A lost device is made up for once.
  */
 import { CancelledError, LorasmithError } from "../errors.ts";
-import type { Bench, GenerateEngine, OpenGenerator } from "./generate-engine.ts";
+import type { Bench, Extras, GenerateEngine, OpenGenerator } from "./generate-engine.ts";
 import { TrainingLiveError, TrainingStartedError } from "./generate-errors.ts";
 import type { GeneratorState } from "./generate-protocol.ts";
 import type { GpuLease, RoomClaim } from "./gpu-room.ts";
@@ -18,7 +18,7 @@ interface Held {
   readonly bench: Bench;
   readonly generator: OpenGenerator;
   readonly lease: GpuLease;
-  adapters: readonly File[];
+  extras: Extras | undefined;
 }
 
 export interface UseOptions {
@@ -49,12 +49,12 @@ export class GeneratorHolder {
   }
 
   /**
-   * Does `work` with a generator for this bench, with these adapters. One call at a time. Throws what the engine does;
+   * Does `work` with a generator for this bench and these extras. One call at a time. Throws what the engine does;
    * TrainingStartedError where training took the GPU; the signal's reason where that was aborted.
    */
   async use<T>(
     bench: Bench,
-    adapters: readonly File[],
+    extras: Extras,
     options: UseOptions,
     work: (generator: OpenGenerator, signal: AbortSignal) => Promise<T>,
   ): Promise<T> {
@@ -65,7 +65,7 @@ export class GeneratorHolder {
     try {
       for (let attempts = 1; ; attempts++) {
         try {
-          const generator = await this.#ready(bench, adapters, { ...options, signal });
+          const generator = await this.#ready(bench, extras, { ...options, signal });
           // A device that was taken away may never answer.
           return await Promise.race([work(generator, signal), rejection(eviction.signal)]);
         } catch (error) {
@@ -87,13 +87,14 @@ export class GeneratorHolder {
     this.#drop({ state: "closed" });
   }
 
-  async #ready(bench: Bench, adapters: readonly File[], options: UseOptions): Promise<OpenGenerator> {
+  async #ready(bench: Bench, extras: Extras, options: UseOptions): Promise<OpenGenerator> {
     options.signal.throwIfAborted();
     if (this.#held?.bench !== bench) this.#held = await this.#open(bench, options);
     const held = this.#held;
-    if (!isSameList(held.adapters, adapters)) {
-      await held.generator.setAdapters(adapters, options.signal);
-      held.adapters = adapters;
+    if (!isSame(held.extras, extras)) {
+      held.extras = undefined;
+      await held.generator.setExtras(extras, options.signal);
+      held.extras = extras;
     }
     return held.generator;
   }
@@ -111,7 +112,7 @@ export class GeneratorHolder {
         if (this.#held?.generator === generator) this.#release("deviceLost");
       });
       this.#tell({ state: "ready" });
-      return { bench, generator, lease, adapters: [] };
+      return { bench, generator, lease, extras: undefined };
     } catch (error) {
       lease?.release();
       const reasons: unknown[] = [error, this.#eviction?.signal.reason];
@@ -150,6 +151,10 @@ function rejection(signal: AbortSignal): Promise<never> {
   return new Promise((_, reject: (reason: unknown) => void) => {
     signal.addEventListener("abort", () => reject(signal.reason));
   });
+}
+
+function isSame(a: Extras | undefined, b: Extras): boolean {
+  return a !== undefined && isSameList(a.adapters, b.adapters) && isSameList(a.embeddings, b.embeddings);
 }
 
 function isSameList(a: readonly File[], b: readonly File[]): boolean {

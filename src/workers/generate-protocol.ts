@@ -141,10 +141,10 @@ export interface GenerateWorkerApi {
   openEmbedding(file: File): Promise<OpenedEmbedding>;
   removeEmbedding(name: string): Promise<void>;
   /** Plans without allocating. Throws `generation.noModel` and what `generate` would refuse a request for. */
-  forecast(request: GenerationRequest): Promise<GenerationForecast>;
+  forecast(request: GenerationRequest, adapters?: readonly AdapterWeight[]): Promise<GenerationForecast>;
   /**
    * Draws one picture after those asked for before. Throws `cancelled`, `generation.noModel`, `generation.training`,
-   * `generation.trainingStarted`, `generation.otherTab`, `generation.unknownAdapter`, `lora.nothingFits`, `gpu.*`,
+   * `generation.trainingStarted`, `generation.otherTab`, `generation.unknownLora`, `lora.nothingFits`, `gpu.*`,
    * `prompt.*`.
    */
   generate(job: GenerateJob, observer: GenerateObserver): Promise<FinishedPicture>;

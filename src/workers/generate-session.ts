@@ -8,11 +8,13 @@ import { planGrid } from "../generation/grid.ts";
 import type { GridPlan, GridSpec } from "../generation/grid.ts";
 import { describeGrid, describePicture, recallSettings } from "../generation/picture-text.ts";
 import type { RecalledSettings } from "../generation/picture-text.ts";
-import type { AdapterReport, GeneratedPicture, GenerationProgress, GenerationRequest } from "../generation/request.ts";
+import type {
+  AdapterReport, AdapterWeight, GeneratedPicture, GenerationProgress, GenerationRequest,
+} from "../generation/request.ts";
 import { extractExtraNetworks, readLora } from "../text/prompt/extra-networks.ts";
 import type { TrainedStore } from "../storage/trained-store.ts";
 import { AdapterShelf } from "./adapter-shelf.ts";
-import type { Bench, GenerateEngine } from "./generate-engine.ts";
+import type { Bench, Extras, GenerateEngine } from "./generate-engine.ts";
 import { NoModelError } from "./generate-errors.ts";
 import { GeneratorHolder } from "./generate-holder.ts";
 import type { HolderServices } from "./generate-holder.ts";
@@ -49,6 +51,7 @@ export class GenerateSession implements GenerateWorkerApi {
   readonly #queue = new GenerateQueue();
   readonly #jobs = new Set<{ readonly id: string; readonly controller: AbortController }>();
   #bench: Bench | undefined;
+  #embeddings: readonly File[] = [];
   #modelHash: string | undefined;
 
   constructor(engine: GenerateEngine, services: GenerateServices) {
@@ -65,7 +68,7 @@ export class GenerateSession implements GenerateWorkerApi {
   async openModel(source: ModelSource): Promise<OpenedModel> {
     const model = await this.#file(source);
     const { report, hash } = await this.#engine.readModel(model);
-    await this.#putOnBench({ ...this.#bench, model, embeddings: this.#bench?.embeddings ?? [] });
+    await this.#putOnBench({ ...this.#bench, model });
     this.#modelHash = hash;
     await this.#shelf.readAgain((file) => this.#engine.readAdapter(file, model));
     return { ...report, name: stemOf(model) };
@@ -74,8 +77,8 @@ export class GenerateSession implements GenerateWorkerApi {
   async openVae(source: ModelSource | undefined): Promise<void> {
     const vae = source === undefined ? undefined : await this.#file(source);
     if (vae !== undefined) await this.#engine.checkVae(vae);
-    const { model, embeddings } = this.#benchOrThrow();
-    await this.#putOnBench({ model, embeddings, ...(vae === undefined ? {} : { vae }) });
+    const { model } = this.#benchOrThrow();
+    await this.#putOnBench({ model, ...(vae === undefined ? {} : { vae }) });
   }
 
   trainedAdapters = (runId: string) => this.#shelf.trained(runId);
@@ -94,21 +97,19 @@ export class GenerateSession implements GenerateWorkerApi {
   }
 
   async openEmbedding(file: File): Promise<OpenedEmbedding> {
-    const bench = this.#benchOrThrow();
-    const opened = await this.#engine.readEmbedding(file, bench.model);
-    const others = bench.embeddings.filter((other) => stemOf(other) !== opened.name);
-    this.#bench = { ...bench, embeddings: [...others, file] };
+    const { model } = this.#benchOrThrow();
+    const opened = await this.#engine.readEmbedding(file, model);
+    await this.removeEmbedding(opened.name);
+    this.#embeddings = [...this.#embeddings, file];
     return opened;
   }
 
   async removeEmbedding(name: string): Promise<void> {
-    const bench = this.#bench;
-    if (bench === undefined) return;
-    this.#bench = { ...bench, embeddings: bench.embeddings.filter((file) => stemOf(file) !== name) };
+    this.#embeddings = this.#embeddings.filter((file) => stemOf(file) !== name);
   }
 
-  async forecast(request: GenerationRequest): Promise<GenerationForecast> {
-    return this.#engine.forecast(this.#benchOrThrow(), request);
+  async forecast(request: GenerationRequest, adapters: readonly AdapterWeight[] = []): Promise<GenerationForecast> {
+    return this.#engine.forecast(this.#benchOrThrow(), this.#extrasOf({ request, adapters }), request);
   }
 
   async generate(job: GenerateJob, observer: GenerateObserver): Promise<FinishedPicture> {
@@ -165,11 +166,10 @@ export class GenerateSession implements GenerateWorkerApi {
     const { request, adapters, wantsPreviews: previews = false, slot } = drawing;
     const { picture, bench } = await this.#queue.run(async () => {
       const bench = this.#benchOrThrow();
-      // Each one takes memory: only those that act.
-      const acting = this.#shelf.files([...adapters.map(({ name }) => name), ...namesInPrompt(request.prompt)]);
+      const extras = this.#extrasOf(drawing);
       const loading = (done: number, total: number): void => observer.loading(done, total);
       const onProgress = (progress: GenerationProgress): void => observer.progress(progress);
-      const picture = await this.#holder.use(bench, acting, { signal, loading }, (generator, signal) =>
+      const picture = await this.#holder.use(bench, extras, { signal, loading }, (generator, signal) =>
         generator.generate(request, adapters, { signal, previews, onProgress }),
       );
       return { picture, bench };
@@ -188,6 +188,12 @@ export class GenerateSession implements GenerateWorkerApi {
       program: this.#services.program,
     });
     return { ...picture, infotext, png: pngBlob(writePngText(png, infotextKey, infotext)) };
+  }
+
+  /** Adapters take memory: only those that act. Throws `generation.unknownLora`, and why one does not fit. */
+  #extrasOf({ request, adapters }: Pick<Drawing, "request" | "adapters">): Extras {
+    const names = [...adapters.map(({ name }) => name), ...namesInPrompt(request.prompt)];
+    return { adapters: this.#shelf.files(names), embeddings: this.#embeddings };
   }
 
   #benchOrThrow(): Bench {

@@ -1,7 +1,5 @@
 /** The training engine on this browser's GPU. A device is held while a run goes, and no longer. */
 import { openGpu } from "../gpu/device.ts";
-import { portableTier } from "../gpu/tier.ts";
-import type { Tier } from "../gpu/tier.ts";
 import { forecast } from "../training/forecast.ts";
 import { planVae } from "../training/latent-cache.ts";
 import { randomSeed } from "../random/rng.ts";
@@ -12,6 +10,7 @@ import { planRun } from "../training/run-settings.ts";
 import { decodeState, encodeState } from "../training/state-file.ts";
 import { planText } from "../training/text-cache.ts";
 import { train } from "../training/trainer.ts";
+import { adapterTier } from "./adapter-tier.ts";
 import { memoryAdvice, rateAdvice } from "./plan-advice.ts";
 import type { Engine } from "./engine.ts";
 
@@ -19,23 +18,9 @@ const bytesPerWeight = { float: 4, fp16: 2, bf16: 2 } as const;
 const seconds = (): number => Math.floor(Date.now() / 1000);
 
 export function webgpuEngine(): Engine {
-  let knownTier: Promise<Tier> | undefined;
-
-  /** Of this browser's adapter; where there is none the plan is for the portable tier, to show something true. */
-  const tier = (): Promise<Tier> => {
-    knownTier ??= openGpu(navigator.gpu as GPU | undefined).then(
-      (gpu) => {
-        gpu.destroy();
-        return gpu.tier;
-      },
-      () => portableTier,
-    );
-    return knownTier;
-  };
-
   return {
     async forecast({ config, checkpoint, plan }) {
-      const onTier = await tier();
+      const onTier = await adapterTier();
       const run = planRun(checkpoint, config, plan.shapes, onTier);
       const { adapters } = run.options;
       const cachesText = !adapters.settings.trains.textEncoder;

@@ -37,6 +37,7 @@ class FakeEngine implements GenerateEngine {
   step: (step: number, request: GenerationRequest) => void | Promise<void> = () => undefined;
   lose: () => void = () => undefined;
   misfits = new Set<string>();
+  embeddings: string[] = [];
 
   readModel: GenerateEngine["readModel"] = async (file) => {
     if (file.size === 0) throw new InputError("checkpoint.notAModel", "no");
@@ -86,7 +87,10 @@ class FakeEngine implements GenerateEngine {
     };
     return {
       lost,
-      setAdapters: async (files) => void (loaded = files.map(({ name }) => name)),
+      setExtras: async ({ adapters, embeddings }) => {
+        loaded = adapters.map(({ name }) => name);
+        this.embeddings = embeddings.map(({ name, size }) => `${name} ${size}`);
+      },
       generate: (asked, adapters, options) => generate(asked, [...adapters], options),
       destroy: () => void (this.alive -= 1),
     };
@@ -176,9 +180,9 @@ describe("a picture", () => {
     await expect(session.generate(job("a"), new Observer())).rejects.toMatchObject({ code: "generation.noModel" });
     await session.openModel(model);
     const drawing = session.generate({ ...job("a"), adapters: [weight("gone", 1)] }, new Observer());
-    await expect(drawing).rejects.toMatchObject({ code: "generation.unknownAdapter", data: { name: "gone" } });
+    await expect(drawing).rejects.toMatchObject({ code: "generation.unknownLora", data: { name: "gone" } });
     const tagged = session.generate(job("b", { prompt: "x <lora:gone:1>" }), new Observer());
-    await expect(tagged).rejects.toMatchObject({ code: "generation.unknownAdapter", data: { name: "gone" } });
+    await expect(tagged).rejects.toMatchObject({ code: "generation.unknownLora", data: { name: "gone" } });
   });
 
   it("loads only the adapters that act in it", async () => {
@@ -501,10 +505,10 @@ describe("the bench", () => {
     await session.generate(job("1"), new Observer());
     expect(await session.openEmbedding(adapterFile("style"))).toEqual({ name: "style", vectors: 2 });
     await session.openEmbedding(adapterFile("style", "newer"));
-    let seen: readonly File[] = [];
-    const open = engine.open.bind(engine);
-    engine.open = (bench, options) => ((seen = bench.embeddings), open(bench, options));
     await session.generate(job("2"), new Observer());
-    expect(seen.map(({ size }) => size)).toEqual([5]);
+    expect(engine.embeddings).toEqual(["style.safetensors 5"]);
+    await session.removeEmbedding("style");
+    await session.generate(job("3"), new Observer());
+    expect([engine.embeddings, engine.opened]).toEqual([[], 1]);
   });
 });
