@@ -102,7 +102,8 @@ const noRuns: TrainedStore = { entries: async () => undefined, snapshot: async (
 function setUp({ idleMs = 1e6, trained = noRuns }: { idleMs?: number; trained?: TrainedStore } = {}) {
   const engine = new FakeEngine();
   const states: GeneratorState[] = [];
-  const room = { isHeld: false, refusal: undefined as Error | undefined, claim: (_: RoomClaim): void => undefined };
+  let onwanted: ((by: RoomClaim) => void) | undefined;
+  const room = { isHeld: false, refusal: undefined as Error | undefined, claim: (by: RoomClaim) => onwanted?.(by) };
   const session = new GenerateSession(engine, {
     idleMs,
     trained,
@@ -110,10 +111,10 @@ function setUp({ idleMs = 1e6, trained = noRuns }: { idleMs?: number; trained?: 
     openCopy: async () => undefined,
     encodePng: async () => tinyPng(),
     drawSheet: async () => tinyPng(),
-    takeRoom: async (onwanted) => {
+    takeRoom: async (hear) => {
       if (room.refusal !== undefined) throw room.refusal;
       room.isHeld = true;
-      room.claim = onwanted;
+      onwanted = hear;
       return { release: () => void (room.isHeld = false) };
     },
   });

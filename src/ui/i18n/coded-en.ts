@@ -15,8 +15,6 @@ export const codedEn = {
     },
     "samples.flag": { what: "Line {line}: {flag} is “{value}”, and should be {wanted}.", do: "Correct the line, or put # before it." },
     "samples.file": { what: "{file} is no list of prompts: {reason}", do: "Choose a .txt file with one prompt a line, or kohya's .json or .toml." },
-    "samples.flag": { what: "Line {line}: {flag} is “{value}”, and should be {wanted}.", do: "Correct the line, or put # before it." },
-    "samples.file": { what: "{file} is no list of prompts: {reason}", do: "Choose a .txt file with one prompt a line, or kohya's .json or .toml." },
     "gpu.none": { what: "No graphics adapter was found.", do: "Use a browser with WebGPU and a current graphics driver." },
     "gpu.limit": {
       what: "This GPU offers {limit} = {offered}, and at least {needed} is needed.",
@@ -49,6 +47,32 @@ export const codedEn = {
     "run.busy": { what: "A run is going on in this tab already.", do: "Stop it before you start another." },
     "run.unknown": { what: "This run is no longer stored here.", do: "Set it up again." },
     "run.nothingToKeep": { what: "This run has no checkpoint yet.", do: "Start it again." },
+    "generation.training": {
+      what: "A LoRA is being trained in this browser, and two models at once are too much for most graphics cards.",
+      do: "Wait for the run to end, or stop it. A paused run keeps its memory.",
+    },
+    "generation.trainingStarted": { what: "Training has started and needs the GPU's memory, so drawing was ended.", do: "Draw again after the run." },
+    "generation.otherTab": { what: "Another tab is drawing with a model on the GPU.", do: "Let it finish, or close that tab." },
+    "generation.noModel": { what: "No base model is open.", do: "Choose a checkpoint first." },
+    "generation.unknownLora": { what: "The LoRA “{name}” is not open.", do: "Open its file, or take it out of the prompt and the list." },
+    "run.nothingStored": {
+      what: "This LoRA is no longer stored here: the run was deleted, or it has gone on since.",
+      do: "Choose another one of the run.",
+    },
+    "grid.empty": { what: "An axis of the grid has no values.", do: "Write values separated by commas." },
+    "grid.value": {
+      what: "“{value}” cannot be used on this axis of the grid.",
+      do: "Write numbers or ranges, such as 1, 2.5, 1-5, 1-5 (+2) or 0-1.5 [4]; for samplers, their names.",
+    },
+    "grid.sameAxis": { what: "Both axes of the grid are the same.", do: "Choose another one for the rows." },
+    "grid.noAdapter": { what: "The grid varies a LoRA, and none is chosen.", do: "Choose the LoRA that it is about." },
+    "grid.notInPrompt": {
+      what: "“{text}” is in neither the prompt nor the negative prompt.",
+      do: "The first value of the list is what is searched for; the others replace it.",
+    },
+    "grid.tooLarge": { what: "A grid of {columns} × {rows} has {count} pictures, and {limit} are the most.", do: "Take fewer values." },
+    "png.notPng": { what: "This file is not a PNG picture.", do: "Choose the PNG as it was saved; other formats lose the settings." },
+    "png.damaged": { what: "This PNG picture is damaged.", do: "Save or download it again." },
     "storage.full": {
       what: "This browser has no room left to store {what}.",
       do: "Free disk space, or delete earlier runs below. Nothing already stored is lost.",
@@ -81,6 +105,21 @@ export const codedEn = {
     "safetensors.trailing": { what: "{file} has bytes behind its last tensor.", do: damaged },
     "tensors.missing": { what: "{file} has no tensor {tensor}.", do: damaged },
     "tensors.notFloat": { what: "{file} stores {tensor} as {dtype}, which is no floating-point format.", do: damaged },
+    "lora.notANetwork": {
+      what: "{file} is not an adapter.",
+      do: "Choose a LoRA, LoCon, LoHa or LoKr, a .safetensors file of usually 5 to 300 MB.",
+    },
+    "lora.incomplete": { what: "{file} lacks {key}.", do: damaged },
+    "lora.wrongShape": { what: "{file} has tensors of {key} whose shapes do not fit together.", do: damaged },
+    "lora.notFinite": { what: "{file} holds invalid values in {key}.", do: "Its training failed, or the file is damaged. Choose another one." },
+    "lora.nothingFits": {
+      what: "No layer of {file} fits this model: the adapter is for {family}, the model is {base}. The first of {count} layers is {layer}.",
+      do: "Choose an adapter that was made for this kind of model.",
+    },
+    "lora.tooLarge": {
+      what: "{file} needs {bytes:bytes} in one piece for {layer}, and this GPU allows {limit:bytes}.",
+      do: "Resize the adapter to a lower rank.",
+    },
     "checkpoint.lora": { what: "{file} is a LoRA, not a base model.", do: "Choose the checkpoint that the new LoRA shall be trained on." },
     "checkpoint.notAModel": {
       what: "{file} is not a diffusion model.",
@@ -153,6 +192,10 @@ export const codedEn = {
     },
   },
   problem: {
+    "adapter.noLayer": "{count}: the model has no layer of this name.",
+    "adapter.otherShape": "{count}: the model's layer has another shape.",
+    "adapter.otherKind": "{count}: a kind of adapter that cannot be applied here.",
+    "adapter.biasOrNorm": "{count}: a trained bias or norm, which is not applied.",
     "image.undecodable": "Cannot be read as a picture.",
     "image.tooLarge": "Too large: {width} × {height} pixels.",
     "caption.empty": "The caption is empty. Write one, or delete the file to use the folder's name.",
@@ -179,7 +222,6 @@ export const codedEn = {
       "Must be at least bucket_reso_steps, and at most the shorter side of the resolution.",
     "config.conflict.max_bucket_reso": "Must be at least the longer side of the resolution.",
     "config.range.caption_extension": "Must be a file ending such as .txt.",
-    "config.prompts.sample_prompts": "Some lines cannot be read; what is wrong with them is said below.",
     "config.prompts.sample_prompts": "Some lines cannot be read; what is wrong with them is said below.",
     "config.range.output_name": "Must be a file name without folders.",
   },
