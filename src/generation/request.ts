@@ -1,4 +1,5 @@
 /** What a picture is asked for with, and what comes back. Plain data: it crosses the worker boundary as is. */
+import type { MisfitReason } from "../lora/network-file.ts";
 import type { SamplerName } from "../models/samplers/samplers.ts";
 import type { ScheduleName } from "../models/samplers/schedules.ts";
 
@@ -54,4 +55,6 @@ export interface AdapterReport {
   readonly applied: number;
   /** Modules of the file that the model has no place for, or of another shape; names as in the file. */
   readonly misfits: readonly string[];
+  /** How many misfits by reason; absent where everything fits. */
+  readonly reasons?: Readonly<Partial<Record<MisfitReason, number>>>;
 }

@@ -77,12 +77,12 @@ function modulesOutsideBlocks(unet: UNetConfig): ModuleName[] {
 }
 
 function nothingFits(network: NetworkFile, model: Model, misfits: readonly Misfit[]): InputError {
-  const family = network.family ?? "unknown";
+  const family = network.family ?? "?";
   const base = familyOfModel(model.textEncoder);
   const name = misfits[0]?.name ?? "";
   return new InputError(
     "lora.nothingFits",
-    `Nothing of ${network.file.source.name} fits this model: the adapter's architecture is ${family}, the model's ${base} ` +
+    `Nothing of ${network.file.source.name} fits this model: the adapter is for ${network.family ?? "an unknown architecture"}, the model is ${base} ` +
       `(${misfits.length} layers without a place, the first is ${name}). Choose an adapter that was made for this kind of model.`,
     { file: network.file.source.name, family, base, layer: name, count: misfits.length },
   );
