@@ -5,7 +5,7 @@ import { planResidents, type ResidentPlan } from "../gpu/program/residents.ts";
 import { buildDecodeGraph, buildTextGraph, buildUNetGraph, tokenCount, type UNetGraphOptions } from "../models/forward-graphs.ts";
 import { CHUNK_TOKENS } from "../text/prompt/chunks.ts";
 import type { Graph, WeightSource } from "../gpu/graph/graph.ts";
-import type { Tensor } from "../gpu/graph/tensor.ts";
+import { byteLength, type Tensor } from "../gpu/graph/tensor.ts";
 import type { Tier } from "../gpu/tier.ts";
 import type { GenerationModels } from "./models.ts";
 
@@ -67,6 +67,12 @@ export class Planner {
       const { graph, prediction } = buildUNetGraph(this.models.checkpoint, options);
       return { graph, result: prediction };
     });
+  }
+
+  /** Bytes of the largest activation of the UNet, without planning it. */
+  largestActivation(options: UNetGraphOptions): number {
+    const { graph } = buildUNetGraph(this.models.checkpoint, options);
+    return Math.max(...graph.tensors.filter(({ role }) => role === "temp").map(byteLength));
   }
 
   /** Sizes in latents. @throws BindingTooLargeError */

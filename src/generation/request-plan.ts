@@ -1,5 +1,5 @@
 /** Everything that is known about a picture before it is made: its texts, noise levels and programs. Needs no GPU. */
-import { InputError, invariant } from "../errors.ts";
+import { InputError } from "../errors.ts";
 import { BindingTooLargeError } from "../gpu/graph/memory-plan.ts";
 import { tokenCount } from "../models/forward-graphs.ts";
 import { evaluationCount, samplerSigmas } from "../models/samplers/samplers.ts";
@@ -151,8 +151,9 @@ function tooLarge(planner: Planner, request: GenerationRequest, cause: BindingTo
       throw error;
     }
   };
-  const { bytes, limit } = cause.data;
-  invariant(typeof bytes === "number" && typeof limit === "number", "a binding error without its sizes");
+  const limit = planner.tier.limits.maxStorageBufferBindingSize;
+  const size = { batch: 1, height: height / latentScale, width: width / latentScale, tokens: tokenCount };
+  const bytes = planner.largestActivation(size);
   // Maps grow with the area, so this is it or nearly.
   let scale = Math.sqrt(limit / bytes);
   while (!fits(scale) && Math.max(...fitting(scale)) > smallestSide) scale *= 0.98;
