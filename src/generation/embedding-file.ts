@@ -8,6 +8,8 @@ export interface TextEmbedding extends PromptEmbedding {
   readonly data: Float32Array<ArrayBuffer>;
 }
 
+const LARGEST_HALF = 65504;
+
 /** Names of the tensor: the webui's, and that of files for two text encoders, whose first one is SD1's. */
 const tensorNames = ["emb_params", "clip_l"];
 
@@ -38,8 +40,9 @@ export async function readEmbedding(file: TensorFile, width: number): Promise<Te
     throw new InputError("prompt.embedding-size", message, { name, vectors, most: CHUNK_TOKENS });
   }
   const data = await file.readF32(entry.name);
-  if (!data.every(Number.isFinite)) {
-    const message = `The embedding ${fileName} holds values that are no numbers: it is damaged.`;
+  // The token table holds half precision.
+  if (!data.every((value) => Math.abs(value) <= LARGEST_HALF)) {
+    const message = `The embedding ${fileName} holds values that are not finite in half precision: it is damaged.`;
     throw new InputError("embedding.notFinite", message, { file: fileName });
   }
   return { name, vectors, data };
