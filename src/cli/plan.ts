@@ -89,9 +89,10 @@ const partNames: Readonly<Record<ForecastPart, string>> = {
   savedActivations: "Saved activations",
   workspace: "Workspace",
   inputs: "Inputs, outputs, parameters",
+  samples: "Samples (VAE decoder)",
 };
 
-const phaseNames = { cacheLatents: "Encoding pictures", cacheText: "Encoding captions", train: "Training" } as const;
+const phaseNames = { cacheLatents: "Encoding pictures", cacheText: "Encoding captions", train: "Training", sample: "Making samples" } as const;
 
 function describe(result: RunForecast, shapes: readonly BatchShape[]): string {
   const sizes = shapes.map(({ batch, height, width }) => `${width * 8}x${height * 8} batch ${batch}`);

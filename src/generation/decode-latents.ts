@@ -3,7 +3,7 @@ import { names } from "../models/forward-graphs.ts";
 import { latentScale } from "./check-request.ts";
 import { cutTile, scaleLayout, TileBlender } from "./tiles.ts";
 import type { RequestPlan } from "./request-plan.ts";
-import type { Workspace } from "./workspace.ts";
+import type { ProgramRunner } from "./workspace.ts";
 
 const channels = 4;
 
@@ -14,7 +14,7 @@ const channels = 4;
  * @throws CancelledError between two tiles
  */
 export async function decodeLatents(
-  workspace: Workspace, { decoder, tiles, height, width }: RequestPlan, latents: Float32Array, signal?: AbortSignal,
+  runner: ProgramRunner, { decoder, tiles, height, width }: RequestPlan, latents: Float32Array, signal?: AbortSignal,
 ): Promise<Float32Array<ArrayBuffer>> {
   const picture = new TileBlender(height * latentScale, width * latentScale);
   const pixels = scaleLayout(tiles, latentScale);
@@ -22,7 +22,7 @@ export async function decodeLatents(
     for (const [column, left] of tiles.columns.entries()) {
       if (signal?.aborted === true) throw new CancelledError();
       const tile = cutTile(latents, width, channels, top, left, tiles);
-      picture.add(await workspace.run(decoder, { [names.latents]: tile }), pixels, row, column);
+      picture.add(await runner.run(decoder, { [names.latents]: tile }), pixels, row, column);
     }
   }
   return picture.result();

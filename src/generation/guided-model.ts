@@ -6,14 +6,14 @@ import { timestepEmbedding } from "../models/unet.ts";
 import { passesKey, textsOf, type RequestPlan } from "./request-plan.ts";
 import type { ModelOutput } from "../models/samplers/denoiser.ts";
 import type { LatentState } from "../models/samplers/state.ts";
-import type { Workspace } from "./workspace.ts";
+import type { ProgramRunner } from "./workspace.ts";
 
 /**
  * Each call is the request's next evaluation.
  * @param contexts [77·chunks, width] of every text of the request
  */
 export function createGuidedModel(
-  workspace: Workspace,
+  runner: ProgramRunner,
   { script, passes, chunks, request }: RequestPlan,
   contexts: ReadonlyMap<string, Float32Array>,
   modelChannels: number,
@@ -24,7 +24,7 @@ export function createGuidedModel(
     const texts = textsOf(guiding);
     const outputs: LatentState[] = [];
     for (const { model, texts: indices } of passes.get(passesKey(texts, chunks)) ?? []) {
-      const result = await workspace.run(model, {
+      const result = await runner.run(model, {
         [names.x]: join(indices.map(() => input)),
         [names.timestepEmbedding]: timestepEmbedding(indices.map(() => timestep), modelChannels),
         [names.context]: join(indices.map((index) => contexts.get(texts[index]!)!)),

@@ -16,7 +16,13 @@ interface ReadyProgram {
   readonly inputs: Residents;
 }
 
-export class Workspace {
+/** What has programs ready to run. */
+export interface ProgramRunner {
+  /** @returns the program's result, flat */
+  run(model: PlannedModel, inputs: Readonly<Record<string, ArrayBufferView<ArrayBuffer>>>): Promise<Float32Array<ArrayBuffer>>;
+}
+
+export class Workspace implements ProgramRunner {
   readonly #gpu: Gpu;
   readonly #weights: Residents;
   readonly #programs = new Map<ProgramPlan, ReadyProgram>();

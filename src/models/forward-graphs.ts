@@ -1,7 +1,7 @@
 /** The forward graphs of a frozen model: text encode, VAE encode and decode. */
 import { Graph } from "../gpu/graph/graph.ts";
 import { InputError, invariant } from "../errors.ts";
-import { ModelBuilder, noAdapters, type WeightShapes } from "./model-builder.ts";
+import { ModelBuilder, noAdapters, type AdapterProvider, type WeightShapes } from "./model-builder.ts";
 import { buildTextEncoder } from "./text-encoder.ts";
 import { buildUNet } from "./unet.ts";
 import { buildVaeDecoder } from "./vae-decoder.ts";
@@ -41,10 +41,10 @@ export function weightShapes({ file, keys }: WeightFile): WeightShapes {
  * @returns the graph and its kept output, hidden states [batch, 77, width]
  */
 export function buildTextGraph(
-  checkpoint: Checkpoint, batch: number, clipSkip: number, extraTokens = 0,
+  checkpoint: Checkpoint, batch: number, clipSkip: number, extraTokens = 0, adapters: AdapterProvider = noAdapters,
 ): { graph: Graph; hidden: Tensor } {
   const graph = new Graph();
-  const b = new ModelBuilder(graph, weightShapes(checkpoint), noAdapters);
+  const b = new ModelBuilder(graph, weightShapes(checkpoint), adapters);
   const ids = graph.input(names.ids, [batch, tokenCount], { dtype: "i32" });
   const hidden = buildTextEncoder(b, checkpoint.textEncoder, ids, { clipSkip, checkpointing: false, extraTokens });
   graph.keep(hidden);
@@ -58,14 +58,16 @@ export interface UNetGraphOptions {
   readonly width: number;
   /** Length of the context: 77 for each chunk of the prompt. */
   readonly tokens: number;
+  /** Runs with these, as they are in training. */
+  readonly adapters?: AdapterProvider;
 }
 
 /** @returns the graph and its kept output, the prediction [batch, height, width, 4] */
 export function buildUNetGraph(checkpoint: Checkpoint, options: UNetGraphOptions): { graph: Graph; prediction: Tensor } {
   const graph = new Graph();
   const { unet } = checkpoint;
-  const { batch, height, width, tokens } = options;
-  const b = new ModelBuilder(graph, weightShapes(checkpoint), noAdapters);
+  const { batch, height, width, tokens, adapters = noAdapters } = options;
+  const b = new ModelBuilder(graph, weightShapes(checkpoint), adapters);
   const inputs = {
     x: graph.input(names.x, [batch, height, width, unet.inChannels]),
     timestepEmbedding: graph.input(names.timestepEmbedding, [batch, unet.modelChannels]),

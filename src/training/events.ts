@@ -1,4 +1,6 @@
 /** What a run tells its owner (page, CLI, test). Plain data: it crosses the worker boundary as is. */
+import type { SampleMoment } from "./sample-schedule.ts";
+import type { RunState } from "./state-file.ts";
 
 export type Phase = "load" | "cacheLatents" | "cacheText" | "compile" | "train" | "save";
 
@@ -34,6 +36,46 @@ export interface LogEntry {
   readonly code: string;
   readonly text: string;
   readonly data?: Readonly<Record<string, string | number>>;
+}
+
+/** Whether the owner wants the run to go on. */
+export type Verdict = "continue" | "stop";
+
+export type SamplingEvent = SampleMoment &
+  (
+    | { readonly kind: "begin"; readonly prompts: readonly { readonly index: number; readonly prompt: string }[] }
+    /** Steps of the sampler finished, of the picture of this prompt. */
+    | { readonly kind: "progress"; readonly index: number; readonly done: number; readonly total: number }
+    | { readonly kind: "end" }
+  );
+
+/** A picture made while training. */
+export interface SamplePicture extends SampleMoment {
+  /** Of the prompt, from 0. */
+  readonly index: number;
+  readonly prompt: string;
+  readonly seed: number;
+  /** The prompt itself names the seed. */
+  readonly hasOwnSeed: boolean;
+  readonly width: number;
+  readonly height: number;
+  /** Opaque. */
+  readonly rgba: Uint8ClampedArray<ArrayBuffer>;
+  /** The webui's "parameters". */
+  readonly infotext: string;
+  readonly milliseconds: number;
+}
+
+/** The owner's side of samples. A run whose owner takes none makes none. */
+export interface SampleObserver {
+  log(entry: LogEntry): void;
+  /**
+   * Awaited where samples make progress, so that the owner can hold the run; "stop" leaves the other samples out and
+   * ends the run. `snapshot` reads the state of this step.
+   */
+  sampling?(event: SamplingEvent, snapshot?: () => Promise<RunState>): void | Promise<void | Verdict>;
+  /** Awaited: what keeps the picture. */
+  sample?(picture: SamplePicture): Promise<void>;
 }
 
 export interface RunObserver {

@@ -8,7 +8,7 @@ import { trainingBytes, uniformBytes, type TrainingPlan } from "./training-plan.
 import { sumBytes, type ProgramPlan } from "../gpu/program/plan.ts";
 
 /** Parts of the training phase's memory, in the order in which they are shown. */
-export type ForecastPart = "weights" | "adapters" | "gradients" | "optimizer" | "savedActivations" | "workspace" | "inputs";
+export type ForecastPart = "weights" | "adapters" | "gradients" | "optimizer" | "savedActivations" | "workspace" | "inputs" | "samples";
 
 export interface OpClassForecast {
   readonly op: string;
@@ -18,7 +18,7 @@ export interface OpClassForecast {
 
 export interface RunForecast {
   readonly parts: readonly { readonly key: ForecastPart; readonly bytes: number }[];
-  readonly phases: readonly { readonly phase: "cacheLatents" | "cacheText" | "train"; readonly peakBytes: number }[];
+  readonly phases: readonly { readonly phase: "cacheLatents" | "cacheText" | "train" | "sample"; readonly peakBytes: number }[];
   /** The largest phase. */
   readonly peakBytes: number;
   readonly weightsBytes: number;
@@ -49,11 +49,13 @@ export function forecast(plan: TrainingPlan, phases: { readonly vae?: ForwardPla
     { key: "savedActivations", bytes: saved },
     { key: "workspace", bytes: arena - saved },
     { key: "inputs", bytes: pool("inputs") + pool("outputs") + uniformBytes(plan) + plan.reportBytes },
+    ...(plan.samples?.isKept === true ? [{ key: "samples" as const, bytes: plan.samples.bytes }] : []),
   ];
   const phaseBytes: RunForecast["phases"] = [
     ...(phases.vae ? [{ phase: "cacheLatents" as const, peakBytes: forwardBytes(phases.vae) }] : []),
     ...(phases.text ? [{ phase: "cacheText" as const, peakBytes: forwardBytes(phases.text) }] : []),
     { phase: "train" as const, peakBytes: trainingBytes(plan) },
+    ...(plan.samples?.isKept === false ? [{ phase: "sample" as const, peakBytes: trainingBytes(plan) + plan.samples.bytes }] : []),
   ];
   return {
     parts,

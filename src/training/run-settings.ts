@@ -4,6 +4,7 @@ import { adamW } from "../gpu/optimizers/adamw.ts";
 import { lion } from "../gpu/optimizers/lion.ts";
 import { optimizerSettings } from "../config/optimizer-settings.ts";
 import { loraTargets } from "../models/names.ts";
+import { planSamples } from "./sample-plan.ts";
 import { baseRates } from "./schedule-lr.ts";
 import { planTraining, type BatchShape, type TrainingPlan } from "./training-plan.ts";
 import type { Optimizer } from "../gpu/optimizers/optimizer.ts";
@@ -33,14 +34,17 @@ export function planRun(
   shapes: readonly BatchShape[],
   tier: Tier,
 ): TrainingPlan {
+  const adapters = createAdapters(checkpoint, config);
+  const samples = planSamples(checkpoint, config, adapters, tier);
   return planTraining({
     checkpoint,
     tier,
-    adapters: createAdapters(checkpoint, config),
+    adapters,
     optimizer: createOptimizer(config),
     shapes,
     checkpointing: config.gradient_checkpointing,
     clipSkip: config.clip_skip ?? 1,
     accumulation: config.gradient_accumulation_steps,
+    ...(samples === undefined ? {} : { samples }),
   });
 }

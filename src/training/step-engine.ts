@@ -11,9 +11,11 @@ import { pipelinesOf, type PipelineCache } from "../gpu/program/pipelines.ts";
 import { sumBytes, type PlannedCall } from "../gpu/program/plan.ts";
 import { Residents } from "../gpu/program/residents.ts";
 import { AdapterMemory } from "./adapter-memory.ts";
+import { SampleEngine } from "./sample-engine.ts";
 import { loadWeights, type LoadOptions } from "../models/weight-loader.ts";
 import { names } from "../models/forward-graphs.ts";
-import { reportHeaderBytes, shapeKey, trainingBytes, type BatchShape, type TrainingPlan } from "./training-plan.ts";
+import { keptPrograms, reportHeaderBytes, shapeKey, trainingBytes, type BatchShape, type TrainingPlan } from "./training-plan.ts";
+import type { ProgramRunner } from "../generation/workspace.ts";
 import type { Gpu } from "../gpu/device.ts";
 
 /** Data of one micro-batch; maps are NHWC. */
@@ -54,6 +56,8 @@ export class StepEngine {
   readonly #report: GPUBuffer;
   readonly #programs = new Map<string, Program>();
   #update: Program | undefined;
+  /** Set where samples are kept. */
+  #samples: SampleEngine | undefined;
   readonly #pipelines: PipelineCache;
   readonly #scratchWeights = new Map<number, Float32Array<ArrayBuffer>>();
 
@@ -81,12 +85,13 @@ export class StepEngine {
     let arena: Arena | undefined;
     let engine: StepEngine | undefined;
     try {
-      arena = await Arena.allocate(gpu, [...plan.steps.values(), plan.update]);
+      arena = await Arena.allocate(gpu, [...plan.steps.values(), plan.update, ...keptPrograms(plan.samples)]);
       const [report] = await gpu.allocate("report", [plan.reportBytes], GPUBufferUsage.COPY_DST | GPUBufferUsage.MAP_READ);
       invariant(report !== undefined, "no report buffer");
       engine = new StepEngine(gpu, plan, residents, arena, report);
       await loadWeights(gpu, plan.options.checkpoint, plan.weights, residents, progress.load);
       await engine.#compile(progress.onCompile);
+      if (plan.samples?.isKept === true) engine.#samples = await engine.#openSamples();
     } catch (error) {
       if (engine !== undefined) engine.destroy();
       else {
@@ -112,6 +117,27 @@ export class StepEngine {
     };
     for (const [key, plan] of this.plan.steps) this.#programs.set(key, await compile(plan));
     this.#update = await compile(this.plan.update);
+  }
+
+  async #openSamples(): Promise<SampleEngine> {
+    const { samples, options } = this.plan;
+    invariant(samples !== undefined, "the run was planned without samples");
+    const arena = samples.isKept ? this.#arena : undefined;
+    return SampleEngine.open(this.#gpu, samples, { checkpoint: options.checkpoint, residents: this.#residents, arena });
+  }
+
+  /**
+   * Lends the programs of samples, which run the models with the adapter as it is now. Not while an update runs.
+   * @throws what `SampleEngine.open` throws where samples are not kept, and what `draw` throws
+   */
+  async withSamples<T>(draw: (runner: ProgramRunner) => Promise<T>): Promise<T> {
+    if (this.#samples !== undefined) return draw(this.#samples);
+    const samples = await this.#openSamples();
+    try {
+      return await draw(samples);
+    } finally {
+      samples.destroy();
+    }
   }
 
   /** Names of parameter groups in the order of their scalars. */
@@ -222,6 +248,7 @@ export class StepEngine {
   destroy(): void {
     for (const program of this.#programs.values()) program.destroy();
     this.#update?.destroy();
+    this.#samples?.destroy();
     this.#gpu.destroyBuffer(this.#report);
     this.#arena.destroy();
     this.#residents.destroy();

@@ -4,11 +4,9 @@
  * the uninterrupted one would have done.
  */
 import { CancelledError, InputError, invariant } from "../errors.ts";
-import { encodePrompt } from "../text/tokenizer.ts";
-import { prepareImage } from "../dataset/prepare-image.ts";
 import { initialAdapter } from "./adapter-init.ts";
+import { fillCaches, type Caches } from "./caches.ts";
 import { NotFiniteError } from "./errors.ts";
-import { cacheLatents, planVae } from "./latent-cache.ts";
 import { joinSamples, makeMicroBatch } from "./micro-batch.ts";
 import { createNoiseSchedule, offsetNoise } from "./noise-schedule.ts";
 import { epochBatches, type Batch } from "./order.ts";
@@ -18,20 +16,22 @@ import { planDataset, type DatasetPlan, type TrainingPicture } from "./run-plan.
 import { learningRates } from "./schedule-lr.ts";
 import { StepEngine, type MicroBatch } from "./step-engine.ts";
 import { microBatchIndex, updateSpan } from "./steps.ts";
-import { cacheText, planText } from "./text-cache.ts";
-import { tokenCount } from "../models/forward-graphs.ts";
+import { SampleSession } from "./sample-session.ts";
 import type { RunOrigin, RunState } from "./state-file.ts";
-import type { RunObserver, StepReport } from "./events.ts";
+import type { RunObserver, SampleObserver, StepReport, Verdict } from "./events.ts";
 import type { TrainingConfig } from "../config/parameters.ts";
 import type { Gpu } from "../gpu/device.ts";
 import type { AdapterSet, ModuleWeights } from "../lora/adapter-set.ts";
 import type { Checkpoint } from "../models/checkpoint-types.ts";
 
-export interface TrainHost extends Omit<RunObserver, "step"> {
+export interface TrainHost extends Omit<RunObserver, "step">, SampleObserver {
   /** Aborts before the first update; afterwards `afterStep` decides. */
   readonly signal: AbortSignal;
-  /** Awaited after every update. `snapshot` reads the state of that update. */
-  afterStep(report: StepReport, snapshot: () => Promise<RunState>): Promise<"continue" | "stop">;
+  /**
+   * Awaited after every update. `snapshot` reads the state of that update; `drawSamples` makes its samples now,
+   * unless they were made already. Samples that the settings want come afterwards by themselves.
+   */
+  afterStep(report: StepReport, snapshot: () => Promise<RunState>, drawSamples: () => Promise<Verdict>): Promise<Verdict>;
   /** Handed the last good state before a run ends with NotFiniteError. */
   keepCheckpoint(state: RunState): Promise<void>;
 }
@@ -46,14 +46,6 @@ export interface TrainJob {
   readonly resume?: RunState;
 }
 
-/** Everything cached before training, by picture. */
-interface Caches {
-  readonly latents: readonly Float32Array<ArrayBuffer>[];
-  readonly ids: readonly Int32Array<ArrayBuffer>[];
-  /** Text encoder outputs where it is not trained. */
-  readonly states: readonly Float32Array<ArrayBuffer>[] | undefined;
-}
-
 /** @returns the state when the run ended or was stopped */
 export async function train(gpu: Gpu, job: TrainJob, host: TrainHost): Promise<RunState> {
   const { checkpoint, config, resume } = job;
@@ -63,7 +55,8 @@ export async function train(gpu: Gpu, job: TrainJob, host: TrainHost): Promise<R
   const { adapters } = plan.options;
   if (resume !== undefined) checkResume(resume, adapters, plan.options.optimizer.stateCount);
 
-  const caches = await fillCaches(gpu, job, dataset, adapters, seed, host);
+  const { samples } = plan.options;
+  const caches = await fillCaches(gpu, job, dataset, adapters, seed, samples, host);
   const engine = await StepEngine.create(gpu, plan, {
     load: { signal: host.signal, onProgress: (done, total) => host.phase({ phase: "load", done, total }) },
     onCompile: (done, total) => host.phase({ phase: "compile", done, total }),
@@ -74,7 +67,7 @@ export async function train(gpu: Gpu, job: TrainJob, host: TrainHost): Promise<R
       engine.adapters.write("params", resume.weights);
       resume.optimizer.forEach((bank, i) => engine.adapters.write(i, bank));
     }
-    const runner = new UpdateLoop(engine, job, dataset, caches, seed);
+    const runner = new UpdateLoop(engine, job, dataset, caches, seed, host);
     return await runner.run(resume?.update ?? 0, host);
   } finally {
     engine.destroy();
@@ -88,14 +81,21 @@ class UpdateLoop {
   readonly #caches: Caches;
   readonly #seed: number;
   readonly #schedule = createNoiseSchedule();
+  readonly #samples: SampleSession | undefined;
   #order: { epoch: number; batches: readonly Batch[] } | undefined;
 
-  constructor(engine: StepEngine, job: TrainJob, dataset: DatasetPlan, caches: Caches, seed: number) {
+  constructor(engine: StepEngine, job: TrainJob, dataset: DatasetPlan, caches: Caches, seed: number, host: TrainHost) {
     this.#engine = engine;
     this.#job = job;
     this.#dataset = dataset;
     this.#caches = caches;
     this.#seed = seed;
+    const { samples: plan } = engine.plan.options;
+    if (plan === undefined || host.sample === undefined) return;
+    const { config, facts } = job;
+    const snapshot = (step: number): Promise<RunState> => this.#state(step);
+    const options = { engine, plan, config, model: facts.model, steps: dataset.steps, seed, encode: caches.sampleStates, snapshot };
+    this.#samples = new SampleSession(options, host);
   }
 
   async run(firstUpdate: number, host: TrainHost): Promise<RunState> {
@@ -103,6 +103,11 @@ class UpdateLoop {
     const { steps } = this.#dataset;
     this.#logStart(firstUpdate, host);
     let update = firstUpdate;
+    // Of a run that is continued: whether they were finished before is not known, and the same pictures come again.
+    if ((await this.#samples?.drawDue(update)) === "stop") {
+      if (update === 0) throw new CancelledError();
+      return this.#state(update);
+    }
     host.phase({ phase: "train", done: update, total: steps.totalUpdates });
     let batches = update < steps.totalUpdates ? this.#prepareUpdate(update) : [];
     while (update < steps.totalUpdates) {
@@ -131,7 +136,9 @@ class UpdateLoop {
         stepMs: performance.now() - started,
       };
       const finished = update;
-      if ((await host.afterStep(stepReport, () => this.#state(finished))) === "stop") break;
+      const drawSamples = async (): Promise<Verdict> => (await this.#samples?.draw(finished)) ?? "continue";
+      if ((await host.afterStep(stepReport, () => this.#state(finished), drawSamples)) === "stop") break;
+      if ((await this.#samples?.drawDue(update)) === "stop") break;
     }
     host.phase({ phase: "save", done: 0, total: 1 });
     return this.#state(update);
@@ -221,53 +228,6 @@ function pick<T>(cache: readonly T[], items: readonly number[]): T[] {
     invariant(value !== undefined, `picture ${item} is not cached`);
     return value;
   });
-}
-
-async function fillCaches(
-  gpu: Gpu,
-  job: TrainJob,
-  dataset: DatasetPlan,
-  adapters: AdapterSet,
-  seed: number,
-  host: TrainHost,
-): Promise<Caches> {
-  const { checkpoint, config, pictures } = job;
-  const { signal } = host;
-  const variant = checkpoint.family;
-  const ids = pictures.map(({ caption }) => encodePrompt(caption, { variant, maxLength: tokenCount }));
-  const { vocab } = checkpoint.textEncoder;
-  if (ids.some((row) => row.some((id) => id >= vocab))) {
-    throw new InputError("model.vocabulary", `The model's text encoder knows ${vocab} tokens, captions need 49408: it is no complete Stable Diffusion model`, {
-      vocabulary: vocab,
-    });
-  }
-  try {
-    const sizes = dataset.buckets.placements.map((placement) => placement.bucket);
-    const encodable = pictures.map((picture, i) => {
-      const placement = dataset.buckets.placements[i];
-      invariant(placement !== undefined, `${picture.path} has no bucket`);
-      return { size: placement.bucket, prepare: async () => prepareImage(await picture.decode(), placement) };
-    });
-    const total = pictures.length;
-    host.phase({ phase: "cacheLatents", done: 0, total });
-    const latents = await cacheLatents(gpu, checkpoint, planVae(checkpoint, sizes, gpu.tier), encodable, seed, {
-      signal,
-      onPicture: (done) => host.phase({ phase: "cacheLatents", done, total }),
-    });
-    if (latents.some((latent) => !latent.every(Number.isFinite))) {
-      throw new InputError("model.vaeNotFinite", "The checkpoint's VAE gives invalid values for these pictures: it is damaged");
-    }
-    if (adapters.settings.trains.textEncoder) return { latents, ids, states: undefined };
-    host.phase({ phase: "cacheText", done: 0, total });
-    const states = await cacheText(gpu, checkpoint, planText(checkpoint, config.clip_skip ?? 1, gpu.tier), ids, {
-      signal,
-      onCaption: (done) => host.phase({ phase: "cacheText", done, total }),
-    });
-    return { latents, ids, states };
-  } catch (error) {
-    if (signal.aborted) throw new CancelledError();
-    throw error;
-  }
 }
 
 function checkResume(state: RunState, adapters: AdapterSet, stateCount: number): void {

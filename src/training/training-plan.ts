@@ -7,6 +7,7 @@ import { planProgram, programUniformBytes, sumBytes, type ProgramPlan } from "..
 import { Arena } from "../gpu/program/program.ts";
 import { planResidents, type ResidentPlan } from "../gpu/program/residents.ts";
 import { buildUpdate } from "../gpu/optimizers/update-graph.ts";
+import { placeSamples, type SampleMemory } from "./sample-memory.ts";
 import { buildTrainGraph } from "./train-graph.ts";
 import type { Optimizer } from "../gpu/optimizers/optimizer.ts";
 import type { Tier } from "../gpu/tier.ts";
@@ -14,6 +15,7 @@ import type { Tensor } from "../gpu/graph/tensor.ts";
 import type { Param, WeightSource } from "../gpu/graph/graph.ts";
 import type { AdapterSet } from "../lora/adapter-set.ts";
 import type { Checkpoint } from "../models/checkpoint-types.ts";
+import type { SamplePlan } from "./sample-plan.ts";
 
 /** Shape of a micro-batch: latents [batch, height, width]. */
 export interface BatchShape {
@@ -34,6 +36,8 @@ export interface TrainingPlanOptions {
   readonly clipSkip: number;
   /** Micro-batches per update, at most. */
   readonly accumulation: number;
+  /** Pictures that are made while training. */
+  readonly samples?: SamplePlan;
 }
 
 export interface TrainingPlan {
@@ -47,6 +51,8 @@ export interface TrainingPlan {
   readonly arenaBytes: readonly number[];
   /** Size of the one buffer through which results come back. */
   readonly reportBytes: number;
+  /** Undefined where no samples are made. */
+  readonly samples: SampleMemory | undefined;
 }
 
 /** Report buffer: [norm, coefficient, finite, Σg²], then the per-sample losses of each micro-batch. */
@@ -86,19 +92,27 @@ export function planTraining(options: TrainingPlanOptions): TrainingPlan {
   const update = planProgram("update", buildUpdate(optimizer, planResidents(stepResidents, tier.limits), adapters.groups), tier);
   const residents = planResidents([...stepResidents, ...update.residents], tier.limits);
   const plans = [...steps.values(), update];
-  const arenaBytes = Arena.chunkBytes(plans);
   const batch = Math.max(...shapes.map((shape) => shape.batch));
   const reportBytes = reportHeaderBytes + options.accumulation * batch * 4;
   for (const tensor of weights.keys()) invariant(residents.slots.has(tensor.name), `${tensor.name} has no memory`);
-  return { options, steps, update, residents, weights, arenaBytes, reportBytes };
+  const alone = { options, steps, update, residents, weights, arenaBytes: Arena.chunkBytes(plans), reportBytes, samples: undefined };
+  if (options.samples === undefined || options.samples.samples.length === 0) return alone;
+  const samples = placeSamples(options.samples, { residents, programs: plans, bytes: trainingBytes(alone) }, tier.limits);
+  return { ...alone, samples, arenaBytes: Arena.chunkBytes([...plans, ...keptPrograms(samples)]) };
 }
 
-/** All GPU bytes that the training phase allocates. */
+/** Programs of samples that share the run's arena. */
+export function keptPrograms(samples: SampleMemory | undefined): readonly ProgramPlan[] {
+  return samples?.isKept === true ? samples.plan.programs : [];
+}
+
+/** All GPU bytes that the training phase allocates, samples that are kept included. */
 export function trainingBytes(plan: TrainingPlan): number {
-  return plan.residents.totalBytes + sumBytes(plan.arenaBytes) + uniformBytes(plan) + plan.reportBytes;
+  const kept = plan.samples?.isKept === true ? plan.samples.bytes : 0;
+  return plan.residents.totalBytes + sumBytes(plan.arenaBytes) + uniformBytes(plan) + plan.reportBytes + kept;
 }
 
-/** Per-dispatch scalars of all programs. */
+/** Per-dispatch scalars of all programs that train. */
 export function uniformBytes(plan: TrainingPlan): number {
   return programUniformBytes([...plan.steps.values(), plan.update]);
 }

@@ -1,0 +1,132 @@
+/** Everything that is known about a run's samples before it starts: what is drawn, and with which programs. Needs no GPU. */
+import { parseSamplePrompts, type IgnoredFlag, type SamplePrompt, type SampleSampler } from "../config/sample-prompts.ts";
+import { LorasmithError } from "../errors.ts";
+import { Planner, type PlannedModel } from "../generation/planner.ts";
+import { planRequest, type RequestPlan } from "../generation/request-plan.ts";
+import { planProgram, type ProgramPlan } from "../gpu/program/plan.ts";
+import { buildTextGraph, requireDecoder, type UNetGraphOptions } from "../models/forward-graphs.ts";
+import type { TrainingConfig } from "../config/parameters.ts";
+import type { GenerationRequest } from "../generation/request.ts";
+import type { WeightSource } from "../gpu/graph/graph.ts";
+import type { Tensor } from "../gpu/graph/tensor.ts";
+import type { Tier } from "../gpu/tier.ts";
+import type { AdapterSet } from "../lora/adapter-set.ts";
+import type { Checkpoint } from "../models/checkpoint-types.ts";
+import type { SamplerName } from "../models/samplers/samplers.ts";
+
+/** One picture of every set of samples. */
+export interface PlannedSample {
+  /** Of the prompt among those that can be read, from 0. */
+  readonly index: number;
+  readonly prompt: SamplePrompt;
+  /** Its seed is 0 where the run chooses it. */
+  readonly plan: RequestPlan;
+}
+
+/** A prompt that no picture can be made of here. */
+export interface RefusedSample {
+  readonly index: number;
+  readonly prompt: SamplePrompt;
+  readonly error: LorasmithError;
+}
+
+export interface SamplePlan {
+  readonly samples: readonly PlannedSample[];
+  readonly refused: readonly RefusedSample[];
+  /** Lines that cannot be read. */
+  readonly errors: readonly LorasmithError[];
+  readonly ignored: readonly IgnoredFlag[];
+  /** Picture size of lines without one, where it is not sd-scripts' 512×512. */
+  readonly smallerSize: readonly [width: number, height: number] | undefined;
+  /** The programs of all pictures, each once. The text encoder's is among them only where it is trained. */
+  readonly programs: readonly ProgramPlan[];
+  /** Of the VAE decoder; all others are the run's own. */
+  readonly weights: ReadonlyMap<Tensor, WeightSource>;
+}
+
+const usualSize = 512;
+const sizeStep = 8;
+const leastSize = 64;
+
+/** Where this program's name is another one than kohya's. */
+const samplerNames: Readonly<Partial<Record<SampleSampler, SamplerName>>> = { "dpmsolver++": "dpmpp_2m" };
+
+function samplerOf(name: SampleSampler): SamplerName {
+  return samplerNames[name] ?? (name as Exclude<SampleSampler, "dpmsolver++">);
+}
+
+/** Plans programs of the models that are being trained, with the adapter as it is at that moment. */
+class LivePlanner extends Planner {
+  readonly #adapters: AdapterSet;
+  readonly #texts = new Map<number, PlannedModel>();
+
+  constructor(checkpoint: Checkpoint, adapters: AdapterSet, tier: Tier) {
+    super({ checkpoint, vae: { ...checkpoint, vae: requireDecoder(checkpoint) } }, tier);
+    this.#adapters = adapters;
+  }
+
+  override text(clipSkip: number): PlannedModel {
+    let known = this.#texts.get(clipSkip);
+    if (known === undefined) {
+      const { graph, hidden } = buildTextGraph(this.models.checkpoint, 1, clipSkip, 0, this.#adapters);
+      known = { plan: planProgram(`sample text, clip skip ${clipSkip}`, graph, this.tier), result: hidden };
+      this.#texts.set(clipSkip, known);
+    }
+    return known;
+  }
+
+  override unet(options: UNetGraphOptions): PlannedModel {
+    return super.unet({ ...options, adapters: this.#adapters });
+  }
+}
+
+/** @returns undefined where the configuration has no prompts */
+export function planSamples(
+  checkpoint: Checkpoint, config: TrainingConfig, adapters: AdapterSet, tier: Tier,
+): SamplePlan | undefined {
+  const { prompts, errors, ignored } = parseSamplePrompts(config.sample_prompts);
+  if (prompts.length + errors.length === 0) return undefined;
+  const [width, height] = defaultSize(config.resolution);
+  const isSmaller = prompts.some((prompt) => prompt.width === undefined || prompt.height === undefined);
+  const samples: PlannedSample[] = [];
+  const refused: RefusedSample[] = [];
+  let planner: LivePlanner | undefined;
+  for (const [index, prompt] of prompts.entries()) {
+    const request: GenerationRequest = {
+      prompt: prompt.prompt,
+      negative: prompt.negative,
+      seed: prompt.seed ?? 0,
+      steps: prompt.steps,
+      cfg: prompt.cfg,
+      sampler: samplerOf(prompt.sampler ?? (config.sample_sampler as SampleSampler)),
+      schedule: "automatic",
+      width: prompt.width ?? width,
+      height: prompt.height ?? height,
+      clipSkip: config.clip_skip ?? 1,
+    };
+    try {
+      planner ??= new LivePlanner(checkpoint, adapters, tier);
+      samples.push({ index, prompt, plan: planRequest(planner, request, []) });
+    } catch (error) {
+      if (!(error instanceof LorasmithError)) throw error;
+      refused.push({ index, prompt, error });
+    }
+  }
+  const { textEncoder } = adapters.settings.trains;
+  const own = samples.flatMap(({ plan }) => plan.programs.filter((program) => textEncoder || program !== plan.text.plan));
+  return {
+    samples,
+    refused,
+    errors,
+    ignored,
+    smallerSize: isSmaller && (width !== usualSize || height !== usualSize) ? [width, height] : undefined,
+    programs: [...new Set(own)],
+    weights: planner?.weights.vae ?? new Map(),
+  };
+}
+
+/** sd-scripts' 512×512, but not larger than what the run teaches. */
+function defaultSize(resolution: readonly [number, number]): [number, number] {
+  const side = (pixels: number): number => Math.max(leastSize, Math.min(usualSize, pixels - (pixels % sizeStep)));
+  return [side(resolution[0]), side(resolution[1])];
+}
