@@ -125,7 +125,7 @@ export const en = {
   "tag.threshold.about": "Lower finds more and is wrong more often. Moving it needs no new run.",
   "tag.order": "Order",
   "tag.order.score": "Surest first",
-  "tag.order.list": "As in the tagger's list",
+  "tag.order.list": "As listed",
   "tag.more": "Rules for tags",
   "tag.added": "Put in front of every caption",
   "tag.added.hint": "Your trigger word, for instance. Separate tags by commas.",

@@ -117,7 +117,7 @@ export const zhCN = {
   "tag.threshold.about": "调低会找到更多标签，也更容易出错。调整后不需要重新运行。",
   "tag.order": "顺序",
   "tag.order.score": "按置信度",
-  "tag.order.list": "按打标器的列表",
+  "tag.order.list": "按列表",
   "tag.more": "标签规则",
   "tag.added": "加在每条标注最前面",
   "tag.added.hint": "例如触发词。多个标签用英文逗号分隔。",
