@@ -49,10 +49,10 @@ export class TestAdapters {
   get error() {
     return this.#error;
   }
-  /** Those that act, as a job takes them. */
+  /** Those that act, as a job takes them. One that fits nowhere would act on nothing. */
   get weights(): AdapterWeight[] {
     return this.#list
-      .filter(({ unet, textEncoder }) => unet !== 0 || textEncoder !== 0)
+      .filter(({ report, unet, textEncoder }) => report.applied > 0 && (unet !== 0 || textEncoder !== 0))
       .map(({ report, unet, textEncoder }) => ({ name: report.name, unet, textEncoder }));
   }
   /** For storing. Picked files cannot be opened again without the user. */

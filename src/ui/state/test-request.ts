@@ -64,17 +64,14 @@ export interface Size {
   readonly height: number;
 }
 
-/** Square, portrait, landscape and a smaller square around the side that a model was made for. */
+/** Square, portrait and landscape around the side that a model was made for. */
 export function sizePresets(side: number): Size[] {
-  const to64 = (value: number): number => Math.max(64, Math.round(value / 64) * 64);
-  const long = to64(side * 1.5);
-  const presets = [
+  const long = Math.round((side * 1.5) / 64) * 64;
+  return [
     { width: side, height: side },
     { width: side, height: long },
     { width: long, height: side },
-    { width: to64(side / 2), height: to64(side / 2) },
   ];
-  return presets.filter((size, index) => presets.findIndex((other) => isSameSize(size, other)) === index);
 }
 
 export function isSameSize(a: Size, b: Size): boolean {
