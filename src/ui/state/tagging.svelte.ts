@@ -70,6 +70,8 @@ export class Tagging {
   #undo: DatasetChanges | undefined = $state.raw();
   #appliedCount: number | undefined = $state();
   #following = 0;
+  /** Rises when scores are forgotten. */
+  #tagging = 0;
 
   /** Pictures that this run of the tagger would be for. */
   readonly waiting: readonly Original[] = $derived(
@@ -198,7 +200,10 @@ export class Tagging {
     const scores = new Map(this.#scores);
     const failures = new Map(this.#failures);
     let [done, shownAt] = [0, performance.now()];
+    const tagging = this.#tagging;
     const show = (): void => {
+      // Scores of a tagger or dataset that has been given up meanwhile.
+      if (tagging !== this.#tagging) return;
       this.#scores = new Map(scores);
       this.#failures = new Map(failures);
       shownAt = performance.now();
@@ -287,6 +292,8 @@ export class Tagging {
   }
 
   #forgetScores(): void {
+    this.cancel();
+    this.#tagging += 1;
     this.#scores = new Map();
     this.#failures = new Map();
     this.#provider = undefined;
