@@ -9,11 +9,12 @@ import { invariant } from "../errors.ts";
 import type { WeightSource } from "../gpu/graph/graph.ts";
 import type { Tensor } from "../gpu/graph/tensor.ts";
 import type { Gpu } from "../gpu/device.ts";
-import { sliceCalls, writeParams } from "../gpu/program/program.ts";
+import { writeParams } from "../gpu/program/program.ts";
 import type { Residents } from "../gpu/program/residents.ts";
 import type { NetworkMatch } from "../lora/network-match.ts";
 import type { WeightShapes } from "../models/model-builder.ts";
 import { AdapterKernels, type ChainLink, type Kernel } from "./adapter-kernels.ts";
+import { bindCall, copyBase, restoreBase, runDispatches, type Dispatch, type LoadedCall } from "./adapter-dispatch.ts";
 import { LoadedAdapter, noStrength, type Strengths } from "./adapter-memory.ts";
 import { adapterBytes, copyBytes, planAdapter, siteKey, sumBytes, touchedTensors, type AdapterCall, type AdapterPlan } from "./adapter-plan.ts";
 import { WeightPlaces, type LayerPlace } from "./adapter-places.ts";
@@ -27,19 +28,8 @@ interface Site {
   mix: string;
 }
 
-interface Member {
-  readonly adapter: LoadedAdapter;
-  readonly call: AdapterCall;
-  /** Index among the adapter's calls: its slot of scalars. */
-  readonly index: number;
+interface Member extends LoadedCall {
   readonly bindGroups: Map<Kernel, GPUBindGroup>;
-}
-
-interface Dispatch {
-  readonly kernel: Kernel;
-  readonly bindGroup: GPUBindGroup;
-  readonly grid: readonly [number, number, number];
-  readonly flops: number;
 }
 
 export interface AddOptions {
@@ -108,7 +98,7 @@ export class AdapterMerger {
       adapter = await LoadedAdapter.load(this.#gpu, plan, options.signal);
       await this.#prepareKernels(adapter);
       await this.#reserveSums(sumBytes([...this.#plans(), plan]));
-      this.#copyBase(newTensors, fresh);
+      copyBase(this.#gpu, this.#residents, fresh);
       await this.#makeRatios(adapter, (name) => fresh.get(name) ?? this.#copies.get(name));
       await this.#gpu.idle();
       options.signal?.throwIfAborted();
@@ -206,16 +196,6 @@ export class AdapterMerger {
     if (sumBytes(plans) === 0) this.#replaceSums(undefined);
   }
 
-  #copyBase(tensors: readonly Tensor[], copies: ReadonlyMap<string, GPUBuffer>): void {
-    const encoder = this.#gpu.device.createCommandEncoder({ label: "base weights under adapters" });
-    for (const { name } of tensors) {
-      const { buffer, offset } = this.#residents.locate(name);
-      const copy = copies.get(name)!;
-      encoder.copyBufferToBuffer(buffer, offset, copy, 0, copy.size);
-    }
-    this.#gpu.submit([encoder.finish()]);
-  }
-
   /** DoRA: the norms depend on the base and the adapter alone, so they are made once. */
   async #makeRatios(adapter: LoadedAdapter, copyOf: (name: string) => GPUBuffer | undefined): Promise<void> {
     const dispatches: Dispatch[] = [];
@@ -225,11 +205,11 @@ export class AdapterMerger {
       adapter.writeScalars(index, (view) => writeParams(view, { shader: kernel.shader, params: { ...call.params, strength: 0 } }));
       const base = copyOf(call.place.tensor.name);
       invariant(base !== undefined, "the base was copied");
-      const bindGroup = this.#bind(kernel, adapter, call, index, base);
+      const bindGroup = bindCall(this.#gpu, this.#residents, kernel, { adapter, call, index }, base);
       dispatches.push({ kernel, bindGroup, grid: call.dora.grid, flops: call.flops });
     }
     adapter.uploadScalars();
-    this.#run(dispatches);
+    runDispatches(this.#gpu, dispatches);
   }
 
   #apply(strengths: ReadonlyMap<LoadedAdapter, Strengths>): void {
@@ -251,8 +231,8 @@ export class AdapterMerger {
       adapter.strengths = of;
       adapter.uploadScalars();
     }
-    this.#restore(restored);
-    this.#run(dispatches);
+    restoreBase(this.#gpu, this.#residents, this.#copies, restored);
+    runDispatches(this.#gpu, dispatches);
   }
 
   #dispatch(member: Member, link: ChainLink, strength: number): Dispatch {
@@ -262,62 +242,13 @@ export class AdapterMerger {
     if (bindGroup === undefined) {
       const base = this.#copies.get(call.place.tensor.name);
       invariant(base !== undefined, "the base was copied");
-      bindGroup = this.#bind(kernel, adapter, call, index, base);
+      bindGroup = bindCall(this.#gpu, this.#residents, kernel, member, base, this.#sums);
       bindGroups.set(kernel, bindGroup);
     }
     adapter.writeScalars(index, (view) => writeParams(view, { shader: kernel.shader, params: { ...call.params, strength } }));
     return { kernel, bindGroup, grid: call.grid, flops: call.flops };
   }
 
-  #bind({ shader, pipeline }: Kernel, adapter: LoadedAdapter, call: AdapterCall, index: number, base: GPUBuffer): GPUBindGroup {
-    const live = this.#residents.locate(call.place.tensor.name);
-    const resources: Record<string, GPUBufferBinding | undefined> = {
-      base: { buffer: base },
-      factors: adapter.factors(call.factors),
-      magnitudes: call.dora && adapter.factors(call.dora.magnitudes),
-      ratios: call.dora && adapter.ratios(call.dora.ratios),
-      sums: this.#sums && { buffer: this.#sums },
-      weights: { buffer: live.buffer, offset: live.offset, size: copyBytes(call.place.tensor) },
-    };
-    const entries = shader.bindings.map(({ name }, binding): GPUBindGroupEntry => {
-      const resource = resources[name];
-      invariant(resource !== undefined, `${call.module.source.name}: nothing to bind for ${name}`);
-      return { binding, resource };
-    });
-    entries.push({ binding: entries.length, resource: adapter.scalars(index) });
-    this.#gpu.counters.bindGroups++;
-    return this.#gpu.device.createBindGroup({ label: call.module.source.name, layout: pipeline.getBindGroupLayout(0), entries });
-  }
-
-  #restore(places: readonly LayerPlace[]): void {
-    if (places.length === 0) return;
-    const encoder = this.#gpu.device.createCommandEncoder({ label: "base weights" });
-    for (const { tensor, rowStart, rows, taps, paddedChannels } of places) {
-      const { buffer, offset } = this.#residents.locate(tensor.name);
-      const rowBytes = taps * paddedChannels * 2;
-      encoder.copyBufferToBuffer(this.#copies.get(tensor.name)!, rowStart * rowBytes, buffer, offset + rowStart * rowBytes, rows * rowBytes);
-    }
-    this.#gpu.submit([encoder.finish()]);
-  }
-
-  /** In slices, as programs run. */
-  #run(dispatches: readonly Dispatch[]): void {
-    if (dispatches.length === 0) return;
-    let start = 0;
-    for (const end of sliceCalls(dispatches)) {
-      const encoder = this.#gpu.device.createCommandEncoder({ label: "adapters" });
-      const pass = encoder.beginComputePass({ label: "adapters" });
-      this.#gpu.counters.passes++;
-      for (const { kernel, bindGroup, grid } of dispatches.slice(start, end)) {
-        pass.setPipeline(kernel.pipeline);
-        pass.setBindGroup(0, bindGroup);
-        pass.dispatchWorkgroups(...grid);
-      }
-      pass.end();
-      this.#gpu.submit([encoder.finish()]);
-      start = end;
-    }
-  }
 }
 
 function strengthOf({ adapter, call }: Member, strengths: ReadonlyMap<LoadedAdapter, Strengths>): number {
