@@ -9,6 +9,7 @@ import { inspectFile } from "./inspect.ts";
 import { runMakeCheckpoint } from "./make-checkpoint.ts";
 import { planCommand } from "./plan.ts";
 import { replayCommand } from "./replay.ts";
+import { sampleCommand } from "./sample.ts";
 import { tagCommand } from "./tag.ts";
 import { trainCommand } from "./train.ts";
 
@@ -58,6 +59,7 @@ export const commands: readonly Command[] = [
   trainCommand,
   planCommand,
   tagCommand,
+  sampleCommand,
   inspectCommand,
   replayCommand,
   benchCommand,

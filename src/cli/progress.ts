@@ -1,6 +1,6 @@
 /** Phases and steps of a run: one line that moves on a terminal, plain lines elsewhere. */
 import { duration, live, mebibytes, say } from "./terminal.ts";
-import type { Phase, PhaseProgress, StepReport } from "../training/events.ts";
+import type { Phase, PhaseProgress, SamplingEvent, StepReport } from "../training/events.ts";
 
 const phaseNames: Readonly<Record<Phase, string>> = {
   load: "Loading weights",
@@ -37,6 +37,11 @@ export class Progress {
     else if (isNew) say(phaseNames[phase]);
   }
 
+  sampling(event: SamplingEvent): void {
+    if (event.kind !== "progress" || !this.#isTerminal) return;
+    live(`Sample ${event.index + 1} of step ${event.step} ${bar(event.done, event.total)} ${event.done} of ${event.total}`);
+  }
+
   step(report: StepReport): void {
     this.#stepMs = this.#stepMs === undefined ? report.stepMs : this.#stepMs + paceWeight * (report.stepMs - this.#stepMs);
     const text = stepText(report, this.#stepMs);
@@ -64,7 +69,7 @@ export function stepText(report: StepReport, stepMs: number): string {
   ].join("  ");
 }
 
-function bar(done: number, total: number): string {
+export function bar(done: number, total: number): string {
   const filled = Math.round((barWidth * done) / Math.max(1, total));
   return `[${"#".repeat(filled)}${"-".repeat(barWidth - filled)}]`;
 }

@@ -45,7 +45,7 @@ describe("help and version", () => {
   test("--help lists every command, and each has its own help", async () => {
     const { stdout, code } = await lorasmith(["--help"]);
     expect(code).toBe(0);
-    for (const name of ["train", "plan", "tag", "inspect", "replay", "bench", "make-checkpoint"]) {
+    for (const name of ["train", "plan", "sample", "tag", "inspect", "replay", "bench", "make-checkpoint"]) {
       expect(stdout).toContain(`  ${name} `);
       const help = await lorasmith([name, "--help"]);
       expect(help).toMatchObject({ code: 0, stderr: "" });
