@@ -25,7 +25,7 @@ import type {
 import { GenerateQueue } from "./generate-queue.ts";
 
 /** The webui's key in a PNG file. */
-export const infotextKey = "parameters";
+const infotextKey = "parameters";
 /** Of an adapter for another kind of model, thousands of names would help nobody. */
 const misfitsTold = 20;
 
