@@ -3,12 +3,14 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { planGeneration } from "../../src/generation/forecast.ts";
 import { Generator } from "../../src/generation/generator.ts";
 import { openModels } from "../../src/generation/models.ts";
+import { Gpu } from "../../src/gpu/device.ts";
+import { openCheckpoint } from "../../src/models/config.ts";
 import { matchNetwork } from "../../src/lora/network-match.ts";
 import { readNetwork } from "../../src/lora/network-reader.ts";
-import { openWideMini } from "./harness/generation-models.ts";
+import { fileOf, floatTensor, openWideMini, tensorsOf, type TestTensor } from "./harness/generation-models.ts";
+import { expectClose, random } from "./harness/check-op.ts";
 import { openReference } from "./harness/reference-data.ts";
 import { openTestGpu } from "./harness/adapter.ts";
-import type { Gpu } from "../../src/gpu/device.ts";
 import type { GeneratedPicture, GenerationRequest } from "../../src/generation/request.ts";
 import type { Checkpoint } from "../../src/models/checkpoint-types.ts";
 
@@ -197,5 +199,85 @@ describe("adapters", () => {
     await generator.removeAdapter("networks-lora");
     await generator.addAdapter(await openReference("networks-lora.safetensors"));
     expect(await generator.sampleLatents(request, { adapters: [at("networks-lora", 0, 1)] })).toEqual(one);
+  });
+
+  it("together give what a checkpoint with both merged into it gives", async () => {
+    const modules = [
+      ["lora_unet_down_blocks_0_attentions_0_transformer_blocks_0_attn1_to_q", "model.diffusion_model.input_blocks.1.1.transformer_blocks.0.attn1.to_q.weight"],
+      ["lora_unet_mid_block_attentions_0_transformer_blocks_0_ff_net_2", "model.diffusion_model.middle_block.1.transformer_blocks.0.ff.net.2.weight"],
+      ["lora_te_text_model_encoder_layers_0_mlp_fc1", "cond_stage_model.transformer.text_model.encoder.layers.0.mlp.fc1.weight"],
+    ] as const;
+    const weights = [at("one", 0.8, 0.3), at("two", -0.5, 1.2)];
+    const tensors = await tensorsOf(checkpoint.file);
+    const next = random(5);
+    const files: TestTensor[][] = [[], []];
+    for (const [module, key] of modules) {
+      const target = tensors.findIndex(({ name }) => name === key);
+      const [out = 0, width = 0] = tensors[target]!.shape;
+      const merged = await checkpoint.file.readF32(key);
+      for (const [i, { unet, textEncoder }] of weights.entries()) {
+        const [up, down] = [out * 2, 2 * width].map((count) => Float32Array.from({ length: count }, () => next() - 0.5));
+        files[i]!.push(floatTensor(`${module}.lora_up.weight`, [out, 2], up!));
+        files[i]!.push(floatTensor(`${module}.lora_down.weight`, [2, width], down!));
+        files[i]!.push(floatTensor(`${module}.alpha`, [], [1]));
+        const strength = (module.startsWith("lora_te") ? textEncoder : unet) * 0.5;
+        for (let r = 0; r < out; r++) {
+          for (let c = 0; c < width; c++) {
+            merged[r * width + c]! += strength * (up![r * 2]! * down![c]! + up![r * 2 + 1]! * down![width + c]!);
+          }
+        }
+      }
+      tensors[target] = floatTensor(key, [out, width], merged);
+    }
+    for (const [i, { name }] of weights.entries()) await generator.addAdapter(await fileOf(`${name}.safetensors`, files[i]!));
+    const both = await generator.sampleLatents(request, { adapters: weights });
+    const base = await generator.sampleLatents(request);
+    const whole = await Generator.open(gpu, { checkpoint: await openCheckpoint(await fileOf("merged.safetensors", tensors)) });
+    const wanted = await whole.sampleLatents(request);
+    await whole.destroy();
+    expectClose(both, wanted, 1e-3, "merged");
+    expect(() => expectClose(base, wanted, 1e-2, "base")).toThrow();
+  });
+});
+
+describe("the VAE", () => {
+  it("may come from a file of its own", async () => {
+    const own = (await tensorsOf(checkpoint.file)).filter(({ name }) => name.startsWith("first_stage_model."));
+    const bare = own.map((tensor) => ({ ...tensor, name: tensor.name.replace("first_stage_model.", "") }));
+    const darker = bare.map((tensor) =>
+      tensor.name === "decoder.conv_out.bias" ? floatTensor(tensor.name, [3], [-1, -1, -1]) : tensor,
+    );
+    const draw = async (vae?: readonly TestTensor[]): Promise<GeneratedPicture> => {
+      const generator = await Generator.open(gpu, { checkpoint, ...(vae && { vae: await fileOf("vae.safetensors", vae) }) });
+      const picture = await generator.generate(request);
+      await generator.destroy();
+      return picture;
+    };
+    const usual = await draw();
+    expect(bytesOf(await draw(bare))).toBe(bytesOf(usual));
+    const sum = ({ rgba }: GeneratedPicture): number => rgba.reduce((total, value) => total + value, 0);
+    expect(sum(await draw(darker))).toBeLessThan(0.9 * sum(usual));
+  });
+
+  it("decodes in tiles that agree with the whole picture, where bindings are small", async () => {
+    const limits = { ...gpu.tier.limits, maxStorageBufferBindingSize: 3 * 2 ** 20 };
+    const narrow = new Gpu(gpu.device, gpu.info, { ...gpu.tier, limits });
+    const asked = { ...request, width: 192, height: 128 };
+    const pictures: GeneratedPicture[] = [];
+    const tiles: number[] = [];
+    for (const on of [gpu, narrow]) {
+      const generator = await Generator.open(on, { checkpoint });
+      tiles.push(generator.forecast(asked).tiles);
+      pictures.push(await generator.generate(asked));
+      await generator.destroy();
+    }
+    expect(tiles[0]).toBe(1);
+    expect(tiles[1]).toBeGreaterThan(1);
+    const [whole, tiled] = pictures as [GeneratedPicture, GeneratedPicture];
+    const distances = Array.from(whole.rgba, (value, i) => Math.abs(value - tiled.rgba[i]!));
+    const mean = distances.reduce((a, b) => a + b, 0) / distances.length;
+    // Norms and attention see a tile each; random weights make more of that than trained ones.
+    expect(mean).toBeLessThan(6);
+    expect(Math.max(...distances)).toBeLessThan(64);
   });
 });
