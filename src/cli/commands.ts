@@ -15,10 +15,10 @@ import { trainCommand } from "./train.ts";
 
 const inspectCommand: Command = {
   name: "inspect",
-  summary: "tell what a .safetensors file is",
+  summary: "tell what a .safetensors, .ckpt or .pt file is",
   help: `lorasmith inspect FILE
 
-Tells what a .safetensors file is: kind, configuration, tensors by type, metadata. Reads only its header.
+Tells what a .safetensors, .ckpt or .pt file is: kind, configuration, tensors by type, metadata. Reads only its header.
 `,
   async run(argv) {
     const { positionals } = readOptions("inspect", argv, {});

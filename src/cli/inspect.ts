@@ -1,8 +1,10 @@
-import type { SafetensorsFile } from "../formats/safetensors.ts";
-import { openSafetensors } from "../formats/safetensors.ts";
+import { openTensorFile } from "../formats/open-tensor-file.ts";
+import type { TensorFile } from "../formats/tensor-file.ts";
+import { TorchFile } from "../formats/torch-file.ts";
 import { elementCount } from "../formats/dtypes.ts";
 import { InputError } from "../errors.ts";
 import { listLoraModules } from "../lora/file-reader.ts";
+import { someOf } from "../models/checkpoint-errors.ts";
 import type { Checkpoint, UNetConfig } from "../models/config.ts";
 import { openCheckpoint } from "../models/config.ts";
 import { detectFileKind, fileKindText } from "../models/file-kind.ts";
@@ -15,19 +17,19 @@ type Row = readonly [label: string, value: string];
 const maxValue = 200;
 
 /**
- * Describes a safetensors file: what it is, its configuration, its tensors by type and its metadata, as lines of text.
- * Only the header is read. Throws InputError `file.*` or `safetensors.*`.
+ * Describes a file of tensors: what it is, its configuration, its tensors by type and its metadata, as lines of text.
+ * Only the header is read. Throws InputError `file.*`, `safetensors.*` or `torch.*`.
  */
 export async function inspectFile(path: string): Promise<string> {
   const source = await openNodeFile(path);
   try {
-    return await describe(await openSafetensors(source));
+    return await describe(await openTensorFile(source));
   } finally {
     await source.close();
   }
 }
 
-async function describe(file: SafetensorsFile): Promise<string> {
+async function describe(file: TensorFile): Promise<string> {
   const shapes = new Map([...file.tensors.values()].map((entry) => [entry.name, entry.shape]));
   const kind = detectFileKind(shapes);
   const rows: Row[] = [
@@ -35,6 +37,7 @@ async function describe(file: SafetensorsFile): Promise<string> {
     ["Kind", fileKindText[kind]],
     ["Tensors", `${file.tensors.size}, ${parameterCount(file)}`],
     ...typeRows(file),
+    ...foreignRows(file),
   ];
   if (kind === "sd1-checkpoint" || kind === "sd2-checkpoint") rows.push(...(await problemOr(() => checkpointRows(file))));
   if (kind === "lora") rows.push(...(await problemOr(() => loraRows(file))));
@@ -53,7 +56,7 @@ async function problemOr(rows: () => Row[] | Promise<Row[]>): Promise<Row[]> {
   }
 }
 
-async function checkpointRows(file: SafetensorsFile): Promise<Row[]> {
+async function checkpointRows(file: TensorFile): Promise<Row[]> {
   const checkpoint = await openCheckpoint(file);
   const { unet, textEncoder: text, vae, keys } = checkpoint;
   const targets = loraTargets(checkpoint);
@@ -89,7 +92,7 @@ function vaeText(vae: NonNullable<Checkpoint["vae"]>, tensors: number): string {
   return `${tensors} tensors, ${parts}, channels ${channels}, ${vae.zChannels} latent channels, scale ${vae.scaleFactor}`;
 }
 
-function loraRows(file: SafetensorsFile): Row[] {
+function loraRows(file: TensorFile): Row[] {
   const modules = listLoraModules(file);
   const ranks = [...new Set(modules.map(({ rank }) => rank))].toSorted((a, b) => a - b);
   const inUNet = modules.filter(({ name }) => name.startsWith("lora_unet_")).length;
@@ -106,7 +109,7 @@ function countUnder(keys: ReadonlyMap<string, string>, prefix: string): number {
   return [...keys.keys()].filter((key) => key.startsWith(`${prefix}.`)).length;
 }
 
-function typeRows(file: SafetensorsFile): Row[] {
+function typeRows(file: TensorFile): Row[] {
   const types = new Map<string, { tensors: number; bytes: number }>();
   for (const { dtype, byteLength } of file.tensors.values()) {
     const { tensors, bytes } = types.get(dtype) ?? { tensors: 0, bytes: 0 };
@@ -116,7 +119,13 @@ function typeRows(file: SafetensorsFile): Row[] {
   return texts.length > 0 ? [["Types", texts.join(", ")]] : [];
 }
 
-function parameterCount(file: SafetensorsFile): string {
+/** What a pickle would have had Python run. */
+function foreignRows(file: TensorFile): Row[] {
+  if (!(file instanceof TorchFile) || file.foreign.length === 0) return [];
+  return [["Ignored", `calls of ${someOf(file.foreign)}; nothing of it was run`]];
+}
+
+function parameterCount(file: TensorFile): string {
   const count = [...file.tensors.values()].reduce((sum, { shape }) => sum + elementCount(shape), 0);
   return `${count.toLocaleString("en-US")} values`;
 }

@@ -1,4 +1,4 @@
-import { openSafetensors } from "../formats/safetensors.ts";
+import { openTensorFile } from "../formats/open-tensor-file.ts";
 import { openCheckpoint, type Checkpoint } from "../models/config.ts";
 import { openNodeFile } from "./node-file.ts";
 
@@ -6,7 +6,7 @@ import { openNodeFile } from "./node-file.ts";
 export async function withModel<T>(path: string, use: (checkpoint: Checkpoint) => Promise<T>): Promise<T> {
   const source = await openNodeFile(path);
   try {
-    return await use(await openCheckpoint(await openSafetensors(source)));
+    return await use(await openCheckpoint(await openTensorFile(source)));
   } finally {
     await source.close();
   }

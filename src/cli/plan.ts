@@ -20,7 +20,7 @@ const help = `lorasmith plan --model FILE [--data FOLDER] [--json] [options]
 Tells what a run will need on a device with WebGPU's default limits: bytes by part, dispatches and floating-point
 operations of one step by kind. The engine allocates exactly these bytes. Needs no GPU.
 
-  --model FILE       Stable Diffusion 1.x or 2.x checkpoint (.safetensors)
+  --model FILE       Stable Diffusion 1.x or 2.x checkpoint (.safetensors, .ckpt)
   --data FOLDER      pictures; without them, resolution and train_batch_size are taken as they are
   --json             everything as JSON
 

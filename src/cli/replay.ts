@@ -19,7 +19,7 @@ Trains on recorded batches. Writes losses.json (per micro-batch), grad_norms.jso
 adapter.safetensors (32 bits). A trace holds latents.{i} [B,4,h,w] (already scaled), noise.{i}, timesteps.{i} [B] i32,
 input_ids.{i} [B,77] i32 and, if it has them, adapter.<kohya key>; its metadata "config" is JSON by kohya's names.
 
-  --model FILE       the checkpoint (.safetensors)
+  --model FILE       the checkpoint (.safetensors, .ckpt)
   --out FOLDER       where to write
   --set KEY=VALUE    a setting that wins over the trace's; repeatable
 `;

@@ -15,6 +15,8 @@ export interface EmbeddingVectors {
 /** An embedding has a few vectors, and no text encoder is wider than 1280. */
 const maxCount = 1024;
 const maxWidth = 4096;
+/** The token table that the vectors join holds half precision. */
+const largestHalf = 65504;
 const floats = ["F32", "F16", "BF16", "F64"];
 
 /**
@@ -31,8 +33,8 @@ export async function readEmbedding(file: TensorFile): Promise<EmbeddingVectors>
     throw new InputError("embedding.notAnEmbedding", message, { file: fileName });
   }
   const vectors = await file.readF32(entry.name);
-  if (vectors.length === 0 || !vectors.every(Number.isFinite)) {
-    const what = vectors.length === 0 ? "it is empty" : "some of its values are no numbers";
+  if (vectors.length === 0 || !vectors.every((value) => Math.abs(value) <= largestHalf)) {
+    const what = vectors.length === 0 ? "it is empty" : "it holds values that are not finite in half precision";
     const message = `The embedding ${fileName} cannot be used: ${what}. It is damaged, or its training failed: use another copy.`;
     throw new InputError("embedding.corrupt", message, { file: fileName });
   }

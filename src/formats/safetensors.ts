@@ -3,8 +3,6 @@ import type { SafetensorsEntry } from "./safetensors-header.ts";
 import { parseSafetensorsHeader } from "./safetensors-header.ts";
 import { TensorFile } from "./tensor-file.ts";
 
-export type { TensorEntry } from "./tensor-file.ts";
-
 /** Reads the header and checks it completely; tensor data is read later, one tensor or chunk at a time. */
 export async function openSafetensors(source: ByteSource): Promise<SafetensorsFile> {
   const { metadata, tensors } = await parseSafetensorsHeader(source);

@@ -29,7 +29,7 @@ import type { Gpu } from "../gpu/device.ts";
 import type { WeightSource } from "../gpu/graph/graph.ts";
 import type { WeightFile } from "../models/checkpoint-types.ts";
 import type { TextEmbedding } from "./embedding-file.ts";
-import type { SafetensorsFile } from "../formats/safetensors.ts";
+import type { TensorFile } from "../formats/tensor-file.ts";
 import type { AdapterReport, AdapterWeight, GeneratedPicture, GenerationProgress, GenerationRequest } from "./request.ts";
 
 type WeightTensors = ReadonlyMap<Tensor, WeightSource>;
@@ -114,7 +114,7 @@ export class Generator {
    * Loads an adapter; it acts where a request says so. A name is taken once: remove the one before.
    * @throws InputError `lora.*`, `generation.adapterName`, CancelledError, OutOfMemoryError, DeviceLostError
    */
-  async addAdapter(file: SafetensorsFile, options: AddAdapterOptions = {}): Promise<AdapterReport> {
+  async addAdapter(file: TensorFile, options: AddAdapterOptions = {}): Promise<AdapterReport> {
     const network = await readNetwork(file);
     const match = matchNetwork({ ...network, name: options.name ?? network.name }, this.#models.checkpoint);
     return this.#take(options.signal, async (signal) => {

@@ -1,5 +1,5 @@
 import { InputError } from "../errors.ts";
-import type { SafetensorsFile, TensorEntry } from "../formats/safetensors.ts";
+import type { TensorEntry, TensorFile } from "../formats/tensor-file.ts";
 import type { LoraModule } from "./file.ts";
 
 /** A module as the header describes it. */
@@ -26,7 +26,7 @@ const parts: Readonly<Record<string, "down" | "up" | "alpha">> = {
  * Lists the modules of a standard LoRA with kohya's names, from the header alone. Throws InputError `lora.notLora`,
  * `lora.unsupported` (another kind of adapter, or convolutions), `lora.incomplete` or `lora.wrongShape`.
  */
-export function listLoraModules(file: SafetensorsFile): LoraEntry[] {
+export function listLoraModules(file: TensorFile): LoraEntry[] {
   const found = new Map<string, { down?: TensorEntry; up?: TensorEntry; alpha?: TensorEntry }>();
   for (const [key, entry] of file.tensors) {
     const [, name, suffix] = keyPattern.exec(key) ?? [];
@@ -52,7 +52,7 @@ export function listLoraModules(file: SafetensorsFile): LoraEntry[] {
 }
 
 function toEntry(
-  file: SafetensorsFile,
+  file: TensorFile,
   name: string,
   down: TensorEntry,
   up: TensorEntry,
@@ -78,7 +78,7 @@ function toEntry(
 }
 
 /** Reads all modules of a standard LoRA as f32. Throws as `listLoraModules` does. */
-export async function readLoraFile(file: SafetensorsFile): Promise<LoraModule[]> {
+export async function readLoraFile(file: TensorFile): Promise<LoraModule[]> {
   const modules: LoraModule[] = [];
   for (const { name, rank, in: from, out, fileRank, ...entries } of listLoraModules(file)) {
     const down = await file.readF32(entries.down.name);
@@ -90,12 +90,12 @@ export async function readLoraFile(file: SafetensorsFile): Promise<LoraModule[]>
 }
 
 /** sd-scripts stores a whole-number alpha as I64 when no save precision is chosen. */
-async function readScalar(file: SafetensorsFile, { name, dtype }: TensorEntry): Promise<number> {
+async function readScalar(file: TensorFile, { name, dtype }: TensorEntry): Promise<number> {
   const values = /^[IU]\d/.test(dtype) ? await file.readInts(name) : await file.readF32(name);
   return values[0]!;
 }
 
-function fail(file: SafetensorsFile, code: string, what: string, key: string): InputError {
+function fail(file: TensorFile, code: string, what: string, key: string): InputError {
   const name = file.source.name;
   return new InputError(`lora.${code}`, `${name} ${what}. A standard LoRA of sd-scripts (kohya) is needed here.`, {
     file: name,

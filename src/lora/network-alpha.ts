@@ -1,6 +1,6 @@
 /** How strongly a module acts by itself: alpha / rank, from the tensors or from PEFT's metadata. */
 import { InputError } from "../errors.ts";
-import type { SafetensorsFile } from "../formats/safetensors.ts";
+import type { TensorFile } from "../formats/tensor-file.ts";
 import { elementCount } from "../formats/dtypes.ts";
 import type { ModuleTensors } from "./network-shapes.ts";
 
@@ -8,7 +8,7 @@ import type { ModuleTensors } from "./network-shapes.ts";
  * The scale of modules. Without an alpha it is 1, as everywhere. LoKr ignores alpha where nothing is decomposed.
  * Throws InputError `lora.wrongShape` if an alpha is not one number.
  */
-export function alphaReader(file: SafetensorsFile): (module: ModuleTensors, rank: number) => Promise<number> {
+export function alphaReader(file: TensorFile): (module: ModuleTensors, rank: number) => Promise<number> {
   const metadata = peftMetadata(file);
   return async ({ parts, nameInFile }, rank) => {
     if (rank === 0) return 1;
@@ -27,7 +27,7 @@ export function alphaReader(file: SafetensorsFile): (module: ModuleTensors, rank
 }
 
 /** diffusers keeps PEFT's configuration of each model as JSON under one metadata key, names prefixed by the model. */
-function peftMetadata(file: SafetensorsFile): (path: string, rank: number) => number {
+function peftMetadata(file: TensorFile): (path: string, rank: number) => number {
   const text = file.metadata.get("lora_adapter_metadata");
   const settings = text === undefined ? undefined : parseObject(text);
   return (path, rank) => {

@@ -1,7 +1,7 @@
 /** Reads a module's factors and brings them to one of two forms: low-rank products or a Kronecker product. */
 import { InputError, invariant } from "../errors.ts";
 import { elementCount } from "../formats/dtypes.ts";
-import type { SafetensorsFile, TensorEntry } from "../formats/safetensors.ts";
+import type { TensorEntry, TensorFile } from "../formats/tensor-file.ts";
 import type { NetworkModule } from "./network-file.ts";
 import type { NetworkPart } from "./network-names.ts";
 
@@ -50,7 +50,7 @@ export function isHalf({ parts }: NetworkModule): boolean {
  * Throws InputError `lora.notFinite`.
  * @param taps kernel positions of the layer (1 or 9)
  */
-export async function readDelta(file: SafetensorsFile, module: NetworkModule, taps: number): Promise<ModuleDelta> {
+export async function readDelta(file: TensorFile, module: NetworkModule, taps: number): Promise<ModuleDelta> {
   const { parts, rank } = module;
   const read = async (part: NetworkPart): Promise<Float32Array> => {
     const entry = parts.get(part);
@@ -85,7 +85,7 @@ export async function readDelta(file: SafetensorsFile, module: NetworkModule, ta
 }
 
 /** DoRA's magnitudes, [out] or [in]. Throws InputError `lora.notFinite`. */
-export async function readMagnitudes(file: SafetensorsFile, { name, parts }: NetworkModule): Promise<Float32Array> {
+export async function readMagnitudes(file: TensorFile, { name, parts }: NetworkModule): Promise<Float32Array> {
   const entry = parts.get("dora_scale");
   invariant(entry !== undefined, `${name} has magnitudes`);
   return readFinite(file, entry);
@@ -103,7 +103,7 @@ async function readSecondFactor(
   return multiply(transpose(left, core.shape[0]!), throughCore(await read("lokr_t2"), core.shape, right, d), b);
 }
 
-async function readFinite(file: SafetensorsFile, entry: TensorEntry): Promise<Float32Array> {
+async function readFinite(file: TensorFile, entry: TensorEntry): Promise<Float32Array> {
   const values = await file.readF32(entry.name);
   if (values.every(Number.isFinite)) return values;
   throw new InputError(

@@ -1,4 +1,4 @@
-import type { SafetensorsFile, TensorEntry } from "../formats/safetensors.ts";
+import type { TensorEntry, TensorFile } from "../formats/tensor-file.ts";
 import type { NetworkPart } from "./network-names.ts";
 
 export type NetworkAlgorithm = "LoRA" | "LoCon" | "LoHa" | "LoKr" | "full";
@@ -55,5 +55,5 @@ export interface NetworkFile {
   readonly modules: readonly NetworkModule[];
   /** Parts that no model could take here. */
   readonly misfits: readonly Misfit[];
-  readonly file: SafetensorsFile;
+  readonly file: TensorFile;
 }

@@ -1,6 +1,6 @@
 /** Reads any adapter file that can be applied to a model: what is in it, not yet the factors. */
 import { InputError } from "../errors.ts";
-import type { SafetensorsFile, TensorEntry } from "../formats/safetensors.ts";
+import type { TensorEntry, TensorFile } from "../formats/tensor-file.ts";
 import type { Misfit, NetworkAlgorithm, NetworkFile, NetworkModule } from "./network-file.ts";
 import { parseNetworkKey, type NetworkPart } from "./network-names.ts";
 import { alphaReader } from "./network-alpha.ts";
@@ -11,7 +11,7 @@ import { shapeOf, type ModuleTensors } from "./network-shapes.ts";
  * LyCORIS's or diffusers' names. A file for another model is fine here; `matchNetwork` says what fits.
  * Throws InputError `lora.notANetwork`, `lora.incomplete` (one factor of several is missing) or `lora.wrongShape`.
  */
-export async function readNetwork(file: SafetensorsFile): Promise<NetworkFile> {
+export async function readNetwork(file: TensorFile): Promise<NetworkFile> {
   const { found, misfits } = group(file);
   const readScale = alphaReader(file);
   const modules: NetworkModule[] = [];
@@ -36,7 +36,7 @@ export async function readNetwork(file: SafetensorsFile): Promise<NetworkFile> {
 }
 
 /** Tensors by module; modules with a part of an unknown kind are misfits as a whole. */
-function group(file: SafetensorsFile): { found: ModuleTensors[]; misfits: Misfit[] } {
+function group(file: TensorFile): { found: ModuleTensors[]; misfits: Misfit[] } {
   const modules = new Map<string, { nameInFile: string; parts: Map<NetworkPart, TensorEntry> }>();
   const unknown = new Map<string, Misfit>();
   const strangers: string[] = [];

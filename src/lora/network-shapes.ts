@@ -1,7 +1,7 @@
 /** What a module's tensors say about the weight that they adapt; shapes that do not fit together are refused. */
 import { InputError } from "../errors.ts";
 import { elementCount } from "../formats/dtypes.ts";
-import type { TensorEntry } from "../formats/safetensors.ts";
+import type { TensorEntry } from "../formats/tensor-file.ts";
 import type { NetworkModule } from "./network-file.ts";
 import type { NetworkPart } from "./network-names.ts";
 

@@ -1,8 +1,9 @@
 /** The generator on this browser's GPU. A device is held while a model is open on it, and no longer. */
 import { LorasmithError } from "../errors.ts";
 import { blobSource } from "../formats/byte-source.ts";
-import { openSafetensors } from "../formats/safetensors.ts";
-import type { SafetensorsFile } from "../formats/safetensors.ts";
+import { openTensorFile } from "../formats/open-tensor-file.ts";
+import { SafetensorsFile } from "../formats/safetensors.ts";
+import type { TensorFile } from "../formats/tensor-file.ts";
 import { shortModelHash } from "../formats/model-hash.ts";
 import { adapterBytes, planAdapter } from "../generation/adapter-plan.ts";
 import { WeightPlaces } from "../generation/adapter-places.ts";
@@ -73,7 +74,7 @@ export function webgpuGenerateEngine(): GenerateEngine {
 
     async readAdapter(file, model) {
       const match = await matchAdapter(file, await checkpoints.get(model));
-      return { report: adapterReport(match), hash: await adapterHash(file, match.network.file.metadata) };
+      return { report: adapterReport(match), hash: await adapterHash(file, match.network.file) };
     },
 
     async forecast(bench, extras, request) {
@@ -152,21 +153,22 @@ class Latest<Key extends object, Value> {
   }
 }
 
-async function openTensors(file: File): Promise<SafetensorsFile> {
+async function openTensors(file: File): Promise<TensorFile> {
   try {
-    return await openSafetensors(blobSource(file, file.name));
+    return await openTensorFile(blobSource(file, file.name));
   } catch (error) {
     if (error instanceof LorasmithError) throw error;
     throw new LorasmithError("model.unreadable", `${file.name} could not be read: ${String(error)}`, { file: file.name });
   }
 }
 
-/** The web UI's hash of a LoRA: written in the file, or made of all behind the header. */
-async function adapterHash(file: File, metadata: ReadonlyMap<string, string>): Promise<string> {
-  const written = metadata.get("sshs_model_hash");
+/** The web UI's hash of a LoRA: written in the file, or made of all behind a safetensors header. */
+async function adapterHash(file: File, tensors: TensorFile): Promise<string> {
+  const written = tensors.metadata.get("sshs_model_hash");
   if (written !== undefined && /^[0-9a-f]{64}$/.test(written)) return written.slice(0, adapterHashLength);
-  const headerLength = new DataView(await file.slice(0, 8).arrayBuffer()).getBigUint64(0, true);
-  const data = await file.slice(8 + Number(headerLength)).arrayBuffer();
+  const hasHeader = tensors instanceof SafetensorsFile;
+  const start = hasHeader ? 8 + Number(new DataView(await file.slice(0, 8).arrayBuffer()).getBigUint64(0, true)) : 0;
+  const data = await file.slice(start).arrayBuffer();
   const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", data));
   return Array.from(digest, (byte) => byte.toString(16).padStart(2, "0")).join("").slice(0, adapterHashLength);
 }

@@ -11,7 +11,7 @@ test.beforeAll(async () => {
 });
 
 async function pick(page: Page, model: string, dataset?: string): Promise<void> {
-  await page.locator('input[type=file][accept=".safetensors"]').first().setInputFiles(model);
+  await page.locator('input[type=file][accept=".safetensors,.ckpt"]').first().setInputFiles(model);
   if (dataset !== undefined) await page.locator("input[type=file][webkitdirectory]").first().setInputFiles(dataset);
 }
 

@@ -64,7 +64,7 @@ async function storedRun(page: Page): Promise<{ config: Record<string, unknown>;
 
 test("trains, pauses, survives reloads while paused and in mid-run, and gives the headless run's file", async ({ page }, info) => {
   await page.goto("/#/train");
-  await page.locator('input[type=file][accept=".safetensors"]').first().setInputFiles(data.model);
+  await page.locator('input[type=file][accept=".safetensors,.ckpt"]').first().setInputFiles(data.model);
   await expect(page.getByText("Stable Diffusion 1.x", { exact: true })).toBeVisible();
   await dropFolder(page, "text=/drop pictures and captions here/i", data.dataset);
   await expect(page.getByText("set/2_sls 1girl").first()).toBeVisible();

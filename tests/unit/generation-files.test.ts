@@ -34,8 +34,8 @@ describe("a textual-inversion embedding", () => {
     ["embedding.width", [["emb_params", [3, 8]]], undefined, { width: 8, wanted: 4 }],
     ["embedding.notAnEmbedding", [["a", [2, 4]], ["b", [2, 4]]], undefined, { file: "my style.safetensors" }],
     ["embedding.notAnEmbedding", [["a", [2, 4, 1]]], undefined, {}],
-    ["embedding.notFinite", [["emb_params", [1, 4]]], (i) => (i === 2 ? Number.NaN : 0), {}],
-    ["embedding.notFinite", [["emb_params", [1, 4]]], () => 1e6, {}],
+    ["embedding.corrupt", [["emb_params", [1, 4]]], (i) => (i === 2 ? Number.NaN : 0), {}],
+    ["embedding.corrupt", [["emb_params", [1, 4]]], () => 1e6, {}],
     ["prompt.embedding-size", [["emb_params", [76, 4]]], undefined, { vectors: 76, most: 75 }],
   ])("is refused with %s: %j", async (code, shapes, value, data) => {
     await expect(read(shapes, value)).rejects.toMatchObject({ code, data });

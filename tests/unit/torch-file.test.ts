@@ -12,7 +12,7 @@ import { latin, pickle, torchFile, zipFile, type Code } from "./harness/torch-wr
 interface Expected {
   dtype?: string;
   shape: number[];
-  values: number[] | null;
+  values: number[];
 }
 
 const folder = new URL("fixtures/torch/", import.meta.url);
@@ -27,6 +27,7 @@ const typeNames: Readonly<Record<string, string>> = {
 
 async function valuesOf(file: TensorFile, name: string): Promise<number[]> {
   const { dtype } = file.entry(name);
+  if (dtype.startsWith("F8")) return [...(await file.read(name))];
   if (dtype === "F64") return [...new Float64Array((await file.read(name)).buffer)];
   return [...(/^B?F/.test(dtype) ? await file.readF32(name) : await file.readInts(name))];
 }
@@ -39,7 +40,7 @@ describe("reading PyTorch files", () => {
     const found = [...file.tensors.values()].map((entry) => [entry.name, entry.dtype, entry.shape]);
     expect(found).toEqual(Object.entries(ckpt).map(([key, { dtype, shape }]) => [key, typeNames[dtype!], shape]));
     for (const [key, { values }] of Object.entries(ckpt)) {
-      expect(key === "bool" ? [...(await file.read(key))] : await valuesOf(file, key), key).toEqual(values);
+      expect([key, await valuesOf(file, key)]).toEqual([key, values]);
     }
   });
 
@@ -48,11 +49,9 @@ describe("reading PyTorch files", () => {
     const file = await open(fixture(name));
     expect([...file.tensors.keys()]).toEqual(Object.keys(expected));
     for (const [key, { shape, values }] of Object.entries(expected)) {
-      expect(file.entry(key).shape, key).toEqual(shape);
-      if (values) expect(await valuesOf(file, key), key).toEqual(values);
+      expect([key, file.entry(key).shape, await valuesOf(file, key)]).toEqual([key, shape, values]);
     }
     expect(file.entry("fp8").dtype).toBe("F8_E4M3");
-    expect([...(await file.read("fp8"))]).toEqual([0x38, 0xc0]);
     expect(file.metadata).toEqual(new Map([["epoch", "12"], ["note", "训练"]]));
   });
 
@@ -66,7 +65,7 @@ describe("reading PyTorch files", () => {
           expect(start).toBe(pieces.length);
           pieces.push(...data);
         }
-        expect(pieces, `${key} by ${length}`).toEqual(whole);
+        expect([key, length, pieces]).toEqual([key, length, whole]);
       }
     }
   });
@@ -125,9 +124,11 @@ describe("reading PyTorch files", () => {
     const { file: _, ...expected } = await openCheckpoint(source);
     const { file, ...found } = await openCheckpoint(ckpt);
     expect(found).toEqual(expected);
+    const differing: string[] = [];
     for (const name of source.tensors.keys()) {
-      expect(Buffer.compare(await file.read(name), await source.read(name)), name).toBe(0);
+      if (Buffer.compare(await file.read(name), await source.read(name)) !== 0) differing.push(name);
     }
+    expect(differing).toEqual([]);
   });
 });
 

@@ -74,12 +74,12 @@ export const codedEn = {
     },
     "prompt.lora-weight": { what: "“{value}” is no weight for the LoRA “{name}”.", do: "Write a number, as in <lora:{name}:0.8>." },
     "prompt.embedding-size": { what: "The embedding “{name}” has {vectors} vectors.", do: "A prompt has room for 1 to {most}. Use a smaller embedding." },
-    "embedding.notAnEmbedding": { what: "{file} is no textual-inversion embedding.", do: "Choose a .safetensors file with the embedding's vectors." },
+    "embedding.notAnEmbedding": { what: "{file} is no textual-inversion embedding.", do: "Choose a .safetensors, .pt or .bin file with the embedding's vectors." },
     "embedding.width": {
       what: "The embedding {file} has vectors of {width} numbers, and this model's have {wanted}.",
       do: "It was made for a model of another family. Choose one for this model.",
     },
-    "embedding.notFinite": { what: "The embedding {file} holds values that are not finite in half precision.", do: damaged },
+    "embedding.corrupt": { what: "The embedding {file} is empty, or holds values that are not finite in half precision.", do: damaged },
     "vae.notAVae": { what: "{file} is no VAE with a decoder.", do: "Choose the VAE of a Stable Diffusion model." },
     "vae.unsupported": { what: "{file} is a VAE of another kind of model, with {channels} latent channels.", do: "Choose the VAE of a Stable Diffusion 1.x or 2.x model." },
     "model.noDecoder": { what: "{file} has no VAE decoder.", do: "Choose the version of the checkpoint with its VAE, or a VAE file beside it." },
@@ -119,8 +119,8 @@ export const codedEn = {
     },
     "safetensors.tooShort": { what: "{file} is too short to be a safetensors file.", do: damaged },
     "safetensors.headerTooLarge": {
-      what: "{file} is not a safetensors file, or its header is damaged.",
-      do: "Choose a .safetensors checkpoint; .ckpt files must be converted first.",
+      what: "{file} is neither a safetensors file nor one of PyTorch’s, or its header is damaged.",
+      do: "Choose another file, or download this one again.",
     },
     "safetensors.truncated": { what: "{file} ends too early: part of it is missing.", do: damaged },
     "safetensors.headerUtf8": { what: "The header of {file} is not text.", do: damaged },
@@ -133,6 +133,18 @@ export const codedEn = {
     "safetensors.offsets": { what: "In {file} the position of {tensor} is wrong.", do: damaged },
     "safetensors.overlap": { what: "In {file} the data of {tensor} overlaps another tensor's.", do: damaged },
     "safetensors.trailing": { what: "{file} has bytes behind its last tensor.", do: damaged },
+    "torch.truncated": { what: "{file} ends too early: part of it is missing.", do: damaged },
+    "torch.corrupt": { what: "{file} is a PyTorch file that is damaged.", do: damaged },
+    "torch.unsafe": {
+      what: "{file} wants to run {global} where weights should be. Nothing was run.",
+      do: "Use a .safetensors version of it, from a source that you trust.",
+    },
+    "torch.unsupported": {
+      what: "{file} is a PyTorch file of a kind that is not read here.",
+      do: "Save it again with a current PyTorch, or use a .safetensors version of it.",
+    },
+    "torch.limit": { what: "{file} is built as no model is: it is damaged or made to do harm.", do: "Use another copy of it." },
+    "torch.noTensors": { what: "{file} holds no weights.", do: "Choose another file." },
     "tensors.missing": { what: "{file} has no tensor {tensor}.", do: damaged },
     "tensors.notFloat": { what: "{file} stores {tensor} as {dtype}, which is no floating-point format.", do: damaged },
     "lora.notANetwork": {
@@ -153,7 +165,7 @@ export const codedEn = {
     "checkpoint.lora": { what: "{file} is a LoRA, not a base model.", do: "Choose the checkpoint that the new LoRA shall be trained on." },
     "checkpoint.notAModel": {
       what: "{file} is not a diffusion model.",
-      do: "Choose a Stable Diffusion 1.x or 2.x checkpoint, a .safetensors file of 2 to 8 GB.",
+      do: "Choose a Stable Diffusion 1.x or 2.x checkpoint, a .safetensors or .ckpt file of 2 to 8 GB.",
     },
     "checkpoint.unsupported": {
       what: "{file} is a model of another kind and cannot be trained here.",

@@ -57,12 +57,12 @@ export const codedZhCN = {
     },
     "prompt.lora-weight": { what: "“{value}”不是 LoRA“{name}”的权重。", do: "请写一个数，例如 <lora:{name}:0.8>。" },
     "prompt.embedding-size": { what: "嵌入“{name}”有 {vectors} 个向量。", do: "提示词可容纳 1 到 {most} 个。请使用更小的嵌入。" },
-    "embedding.notAnEmbedding": { what: "{file} 不是 textual inversion 嵌入。", do: "请选择含有嵌入向量的 .safetensors 文件。" },
+    "embedding.notAnEmbedding": { what: "{file} 不是 textual inversion 嵌入。", do: "请选择含有嵌入向量的 .safetensors、.pt 或 .bin 文件。" },
     "embedding.width": {
       what: "嵌入 {file} 的向量长度为 {width}，而此模型为 {wanted}。",
       do: "它是为另一类模型制作的。请选择适合此模型的嵌入。",
     },
-    "embedding.notFinite": { what: "嵌入 {file} 中有半精度下无效的数值。", do: damaged },
+    "embedding.corrupt": { what: "嵌入 {file} 为空，或含有半精度下无效的数值。", do: damaged },
     "vae.notAVae": { what: "{file} 不是带解码器的 VAE。", do: "请选择 Stable Diffusion 模型的 VAE。" },
     "vae.unsupported": { what: "{file} 是另一类模型的 VAE，有 {channels} 个潜空间通道。", do: "请选择 Stable Diffusion 1.x 或 2.x 模型的 VAE。" },
     "model.noDecoder": { what: "{file} 中没有 VAE 解码器。", do: "请选择带 VAE 的版本，或另外选择一个 VAE 文件。" },
@@ -90,8 +90,8 @@ export const codedZhCN = {
     "file.unreadable": { what: "无法继续读取 {file}。", do: "选择之后它被移动、修改或删除了。请重新选择。" },
     "safetensors.tooShort": { what: "{file} 太短，不是 safetensors 文件。", do: damaged },
     "safetensors.headerTooLarge": {
-      what: "{file} 不是 safetensors 文件，或文件头已损坏。",
-      do: "请选择 .safetensors 模型；.ckpt 文件需要先转换。",
+      what: "{file} 既不是 safetensors 文件，也不是 PyTorch 文件，或者文件头已损坏。",
+      do: "请选择其他文件，或重新下载。",
     },
     "safetensors.truncated": { what: "{file} 不完整，缺少一部分内容。", do: damaged },
     "safetensors.headerUtf8": { what: "{file} 的文件头不是文本。", do: damaged },
@@ -104,6 +104,18 @@ export const codedZhCN = {
     "safetensors.offsets": { what: "{file} 中 {tensor} 的位置有误。", do: damaged },
     "safetensors.overlap": { what: "{file} 中 {tensor} 的数据与其他张量重叠。", do: damaged },
     "safetensors.trailing": { what: "{file} 在最后一个张量之后还有多余内容。", do: damaged },
+    "torch.truncated": { what: "{file} 不完整，缺少一部分内容。", do: damaged },
+    "torch.corrupt": { what: "PyTorch 文件 {file} 已损坏。", do: damaged },
+    "torch.unsafe": {
+      what: "{file} 在本应是权重的位置要求运行 {global}。没有运行任何代码。",
+      do: "请从可信的来源获取它的 .safetensors 版本。",
+    },
+    "torch.unsupported": {
+      what: "{file} 是此处无法读取的 PyTorch 文件。",
+      do: "请用新版 PyTorch 重新保存，或使用它的 .safetensors 版本。",
+    },
+    "torch.limit": { what: "{file} 的结构不像任何模型：文件已损坏，或是恶意制作的。", do: "请使用另一份文件。" },
+    "torch.noTensors": { what: "{file} 中没有权重。", do: "请选择其他文件。" },
     "tensors.missing": { what: "{file} 中没有张量 {tensor}。", do: damaged },
     "tensors.notFloat": { what: "{file} 中 {tensor} 的格式是 {dtype}，不是浮点数。", do: damaged },
     "lora.notANetwork": { what: "{file} 不是 LoRA 类文件。", do: "请选择 LoRA、LoCon、LoHa 或 LoKr，通常是 5 到 300 MB 的 .safetensors 文件。" },
@@ -118,7 +130,7 @@ export const codedZhCN = {
     "checkpoint.lora": { what: "{file} 是 LoRA，不是底模。", do: "请选择要在其上训练新 LoRA 的底模。" },
     "checkpoint.notAModel": {
       what: "{file} 不是扩散模型。",
-      do: "请选择 Stable Diffusion 1.x 或 2.x 的模型，即 2 到 8 GB 的 .safetensors 文件。",
+      do: "请选择 Stable Diffusion 1.x 或 2.x 的模型，即 2 到 8 GB 的 .safetensors 或 .ckpt 文件。",
     },
     "checkpoint.unsupported": { what: "{file} 是其他类型的模型，不能在这里训练。", do: "支持 Stable Diffusion 1.x 和 2.x。" },
     "checkpoint.unknownTensors": {

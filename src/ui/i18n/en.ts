@@ -48,7 +48,7 @@ export const en = {
   "setup.optional": "optional",
 
   "model.pick": "Choose a checkpoint",
-  "model.drop": "or drop it here. A Stable Diffusion 1.x or 2.x .safetensors file; it stays on your disk.",
+  "model.drop": "or drop it here. A Stable Diffusion 1.x or 2.x .safetensors or .ckpt file; it stays on your disk.",
   "model.change": "Change",
   "model.reading": "Reading {name}…",
   "model.family": "Family",

@@ -43,7 +43,7 @@ export const zhCN = {
   "setup.optional": "可选",
 
   "model.pick": "选择模型文件",
-  "model.drop": "或拖到这里。支持 Stable Diffusion 1.x 或 2.x 的 .safetensors 文件，文件留在原处。",
+  "model.drop": "或拖到这里。支持 Stable Diffusion 1.x 或 2.x 的 .safetensors 或 .ckpt 文件，文件留在原处。",
   "model.change": "更换",
   "model.reading": "正在读取 {name}…",
   "model.family": "类型",

@@ -24,7 +24,11 @@ export interface PickedModel {
   readonly isDemo?: boolean;
 }
 
-const modelTypes = [{ description: "Stable Diffusion checkpoint", accept: { "application/octet-stream": [".safetensors"] } }];
+/** Endings of base models, as an input's `accept`. What a file really is its content tells. */
+export const modelEndings = ".safetensors,.ckpt";
+const modelTypes = [
+  { description: "Stable Diffusion checkpoint", accept: { "application/octet-stream": modelEndings.split(",") } },
+];
 
 export function canPickHandles(): boolean {
   return (window as PickerWindow).showOpenFilePicker !== undefined;
