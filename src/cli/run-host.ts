@@ -1,8 +1,9 @@
 /** The owner of a run in the terminal: shows it, keeps its state on disk now and then, and stops it on Ctrl-C. */
 import { encodeState, type RunState } from "../training/state-file.ts";
-import type { LogEntry, PhaseProgress, StepReport } from "../training/events.ts";
+import type { LogEntry, PhaseProgress, SamplePicture, SamplingEvent, StepReport, Verdict } from "../training/events.ts";
 import type { TrainHost } from "../training/trainer.ts";
 import { Progress } from "./progress.ts";
+import { writeSample, type SampleFiles } from "./sample-files.ts";
 import { say, warn } from "./terminal.ts";
 import { writeWhole } from "./write-file.ts";
 
@@ -13,15 +14,18 @@ const maxKeepShare = 0.05;
 
 export class RunHost implements TrainHost {
   readonly #statePath: string;
+  readonly #samples: SampleFiles;
   readonly #progress = new Progress();
   readonly #abort = new AbortController();
   #wantsStop = false;
+  #wantsSamples = false;
   #isTraining = false;
   #nextKeepAt = performance.now() + keepEveryMs;
   #latest: RunState | undefined;
 
-  constructor(statePath: string) {
+  constructor(statePath: string, samples: SampleFiles) {
     this.#statePath = statePath;
+    this.#samples = samples;
   }
 
   get signal(): AbortSignal {
@@ -47,6 +51,12 @@ export class RunHost implements TrainHost {
     }
   }
 
+  /** Makes samples after the update at hand. */
+  sampleNow(): void {
+    say("Making samples after this update.");
+    this.#wantsSamples = true;
+  }
+
   phase(progress: PhaseProgress): void {
     if (progress.phase === "train") this.#isTraining = true;
     this.#progress.phase(progress);
@@ -57,7 +67,7 @@ export class RunHost implements TrainHost {
     else warn(text);
   }
 
-  async afterStep(report: StepReport, snapshot: () => Promise<RunState>): Promise<"continue" | "stop"> {
+  async afterStep(report: StepReport, snapshot: () => Promise<RunState>, drawSamples: () => Promise<Verdict>): Promise<Verdict> {
     this.#progress.step(report);
     if (this.#wantsStop) return "stop";
     const started = performance.now();
@@ -66,7 +76,19 @@ export class RunHost implements TrainHost {
       const took = performance.now() - started;
       this.#nextKeepAt = performance.now() + Math.max(keepEveryMs, took / maxKeepShare);
     }
-    return "continue";
+    if (!this.#wantsSamples) return "continue";
+    this.#wantsSamples = false;
+    return drawSamples();
+  }
+
+  async sampling(event: SamplingEvent): Promise<Verdict> {
+    this.#progress.sampling(event);
+    return this.#wantsStop ? "stop" : "continue";
+  }
+
+  /** @throws InputError `file.cannotWrite` */
+  async sample(picture: SamplePicture): Promise<void> {
+    say(`Sample of step ${picture.step}: ${await writeSample(this.#samples, picture)}`);
   }
 
   /** Writes a state that the run can be continued from. @throws InputError `file.cannotWrite` */

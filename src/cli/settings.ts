@@ -1,8 +1,10 @@
 /** Training settings of a command: `--config` file, then `--set key=value`, and what the checkpoint itself tells. */
 import { readFile } from "node:fs/promises";
+import { dirname, resolve } from "node:path";
 import { parseConfig } from "../config/config.ts";
 import { readKohyaFile, parseSetOption } from "../config/kohya.ts";
 import { defaultConfig, suggestedConfig, type TrainingConfig } from "../config/parameters.ts";
+import { isPromptFileName, readPromptFile } from "../config/sample-prompts.ts";
 import { InputError } from "../errors.ts";
 import type { Checkpoint } from "../models/config.ts";
 
@@ -37,11 +39,28 @@ export interface GivenSettings {
 export async function readGiven({ config, set = [], suggested = false }: SettingsOptions): Promise<GivenSettings> {
   const file = config === undefined ? undefined : readKohyaFile(await readText(config));
   const options = Object.fromEntries(set.map(parseSetOption));
+  const prompts = await promptsFrom({ file: file?.values["sample_prompts"], option: options["sample_prompts"] }, config);
   return {
-    values: { ...file?.values, ...options },
+    values: { ...file?.values, ...options, ...(prompts === undefined ? {} : { sample_prompts: prompts }) },
     suggested,
     warnings: file?.warnings.map(({ message }) => message) ?? [],
   };
+}
+
+/**
+ * sd-scripts keeps prompts of samples in a file that `sample_prompts` names; here they are the text itself.
+ * @returns undefined where no file is named, or the one that a configuration names is not on this computer
+ */
+async function promptsFrom(
+  { file, option }: { readonly file: unknown; readonly option: unknown }, config: string | undefined,
+): Promise<string | undefined> {
+  if (isPromptFileName(option)) return readPromptFile(option, await readText(option));
+  if (option !== undefined || !isPromptFileName(file) || config === undefined) return undefined;
+  for (const path of [file, resolve(dirname(config), file)]) {
+    const text = await readFile(path, "utf8").catch(() => undefined);
+    if (text !== undefined) return readPromptFile(path, text);
+  }
+  return undefined;
 }
 
 /** A path that is given as an option, or else by the settings. */

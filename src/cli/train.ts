@@ -25,6 +25,9 @@ const help = `lorasmith train --model FILE --data FOLDER --out FOLDER [options]
 Trains a LoRA and writes OUT/<output_name>.safetensors. Ctrl-C finishes the update at hand, writes the LoRA so far and
 a state to continue from, and exits with 130; a second Ctrl-C leaves at once.
 
+With sample_prompts it draws pictures on the way, into OUT/sample: see sample_every_n_epochs, sample_every_n_steps and
+sample_at_first. The signal SIGUSR1 asks for some at any time (kill -USR1 PID).
+
   --model FILE       Stable Diffusion 1.x or 2.x checkpoint (.safetensors); or pretrained_model_name_or_path
   --data FOLDER      pictures, or folders of pictures such as "10_sls 1girl"; or train_data_dir
   --out FOLDER       where to write; or output_dir
@@ -62,7 +65,7 @@ async function runTrain(argv: string[]): Promise<number> {
     for (const { text } of dataset.inspected.notices) say(text);
     const job = await prepare(checkpoint, config, dataset, resume);
     await makeFolder(out);
-    return trainAndWrite(job, join(out, config.output_name), options["save-state"]);
+    return trainAndWrite(job, out, options["save-state"]);
   });
 }
 
@@ -96,10 +99,12 @@ async function prepare(
 }
 
 /** @returns the exit code */
-async function trainAndWrite(job: TrainJob, outPath: string, keepsState: boolean): Promise<number> {
+async function trainAndWrite(job: TrainJob, out: string, keepsState: boolean): Promise<number> {
+  const name = job.config.output_name;
+  const outPath = join(out, name);
   const statePath = `${outPath}.state.safetensors`;
-  const host = new RunHost(statePath);
-  const stopListening = onInterrupt(host);
+  const host = new RunHost(statePath, { out, name });
+  const stopListening = onSignals(host);
   let state: RunState;
   try {
     state = await withRecovery({
@@ -140,14 +145,20 @@ async function trainOnGpu(job: TrainJob, host: RunHost): Promise<RunState> {
   }
 }
 
-/** Ctrl-C and a polite kill stop the run; the second one ends the program. @returns what undoes it */
-function onInterrupt(host: RunHost): () => void {
+/**
+ * Ctrl-C and a polite kill stop the run, the second one ends the program; SIGUSR1, where there is such a signal, asks
+ * for samples. @returns what undoes it
+ */
+function onSignals(host: RunHost): () => void {
   const listener = (): void => {
     if (host.isStopping) process.exit(130);
     host.stop();
   };
+  const sample = (): void => host.sampleNow();
   process.on("SIGINT", listener).on("SIGTERM", listener);
-  return () => process.off("SIGINT", listener).off("SIGTERM", listener);
+  // Windows has no such signal, and refuses to listen for it.
+  if (process.platform !== "win32") process.on("SIGUSR1", sample);
+  return () => process.off("SIGINT", listener).off("SIGTERM", listener).off("SIGUSR1", sample);
 }
 
 async function readState(path: string): Promise<RunState> {

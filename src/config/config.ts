@@ -24,7 +24,8 @@ export function parseConfig(
   values: Readonly<Record<string, unknown>>,
   base: TrainingConfig = defaultConfig(),
 ): ParsedConfig {
-  const merged: Record<string, ParameterValue> = { ...base };
+  // A base that was stored before a parameter existed means its default.
+  const merged: Record<string, ParameterValue> = { ...defaultConfig(), ...base };
   const unknownKeys: string[] = [];
   const warnings: ConfigWarning[] = [];
   for (const [key, raw] of Object.entries(values)) {

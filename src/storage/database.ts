@@ -114,6 +114,24 @@ export interface ProvenanceRecord {
   readonly infotext: string;
 }
 
+/** A picture that a run made while it trained. */
+export interface SampleRecord {
+  readonly runId: string;
+  /** Updates finished; 0 is the base model. */
+  readonly step: number;
+  /** Of the prompt, from 0. */
+  readonly index: number;
+  /** Epochs finished, where the step ends one. */
+  readonly epoch: number | undefined;
+  readonly prompt: string;
+  readonly seed: number;
+  readonly width: number;
+  readonly height: number;
+  readonly milliseconds: number;
+  /** With the webui's "parameters" inside. */
+  readonly png: Blob;
+}
+
 export interface LorasmithSchema extends DBSchema {
   runs: { key: string; value: RunRecord };
   runPoints: { key: [string, number]; value: PointChunk };
@@ -127,6 +145,7 @@ export interface LorasmithSchema extends DBSchema {
   /** PNG files by picture. */
   pictureFiles: { key: number; value: Blob };
   provenance: { key: [string, string]; value: ProvenanceRecord };
+  samples: { key: [string, number, number]; value: SampleRecord };
 }
 
 export type Database = IDBPDatabase<LorasmithSchema>;
@@ -147,6 +166,9 @@ const migrations: readonly ((db: Database) => void)[] = [
     db.createObjectStore("pictures", { keyPath: "id", autoIncrement: true });
     db.createObjectStore("pictureFiles");
     db.createObjectStore("provenance", { keyPath: ["datasetId", "path"] });
+  },
+  (db) => {
+    db.createObjectStore("samples", { keyPath: ["runId", "step", "index"] });
   },
 ];
 

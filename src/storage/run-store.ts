@@ -1,7 +1,7 @@
-/** Runs and everything that belongs to one: history, checkpoints, result, log. Used by the page and the worker. */
+/** Runs and everything that belongs to one: history, checkpoints, samples, result, log. Used by the page and the worker. */
 import type { LogEntry, StepReport } from "../training/events.ts";
 import { keysOf, openDatabase } from "./database.ts";
-import type { LogRecord, RunRecord } from "./database.ts";
+import type { LogRecord, RunRecord, SampleRecord } from "./database.ts";
 import { concatRows, packPoint, pointWidth, pointsPerChunk, rowsUpTo } from "./points.ts";
 import { storing } from "./storage-errors.ts";
 
@@ -34,6 +34,10 @@ export interface RunStore {
   latestCheckpoint(runId: string): Promise<Checkpoint | undefined>;
   saveResult(runId: string, bytes: Blob): Promise<void>;
   result(runId: string): Promise<Blob | undefined>;
+  /** The same step and prompt again takes the place of the picture before. */
+  saveSample(sample: SampleRecord): Promise<void>;
+  /** By step, then by prompt. */
+  samples(runId: string): Promise<SampleRecord[]>;
   appendLog(runId: string, entry: LogEntry): Promise<void>;
   logs(runId: string): Promise<LogRecord[]>;
 }
@@ -65,13 +69,14 @@ export const runStore: RunStore = {
 
   async deleteRun(id) {
     const db = await openDatabase();
-    const tx = db.transaction(["runs", "runPoints", "checkpoints", "results", "logs"], "readwrite");
+    const tx = db.transaction(["runs", "runPoints", "checkpoints", "results", "samples", "logs"], "readwrite");
     const logKeys = await tx.objectStore("logs").index("runId").getAllKeys(id);
     await Promise.all([
       tx.objectStore("runs").delete(id),
       tx.objectStore("runPoints").delete(keysOf(id)),
       tx.objectStore("checkpoints").delete(keysOf(id)),
       tx.objectStore("results").delete(id),
+      tx.objectStore("samples").delete(keysOf(id)),
       ...logKeys.map((key) => tx.objectStore("logs").delete(key)),
       tx.done,
     ]);
@@ -136,6 +141,14 @@ export const runStore: RunStore = {
 
   async result(runId) {
     return (await (await openDatabase()).get("results", runId))?.bytes;
+  },
+
+  async saveSample(sample) {
+    await storing("a sample", async () => (await openDatabase()).put("samples", sample));
+  },
+
+  async samples(runId) {
+    return (await openDatabase()).getAll("samples", keysOf(runId));
   },
 
   async appendLog(runId, entry) {

@@ -1,5 +1,5 @@
 /** The backend of the product: opens what was picked with the pure libraries, and trains with the engine. */
-import type { TrainingConfig } from "../config/parameters.ts";
+import { defaultConfig, type TrainingConfig } from "../config/parameters.ts";
 import { blobFolder } from "../dataset/blob-folder.ts";
 import { datasetError, inspectDataset } from "../dataset/inspect.ts";
 import type { InspectedDataset } from "../dataset/inspect.ts";
@@ -63,7 +63,9 @@ export class EngineBackend implements TrainingBackend {
       decode: async () => decodePicture((await folder.read(picture.path)).slice(), picture.path),
     }));
     const resume = job.checkpoint === undefined ? {} : { resume: job.checkpoint };
-    return this.#engine.train({ config: job.config, checkpoint, dataset, pictures, ...resume }, host);
+    // Runs that were stored before a parameter existed mean its default.
+    const config = { ...defaultConfig(), ...job.config };
+    return this.#engine.train({ config, checkpoint, dataset, pictures, ...resume }, host);
   }
 
   exportAdapter: TrainingBackend["exportAdapter"] = (checkpoint, job) => this.#engine.exportAdapter(checkpoint, job);

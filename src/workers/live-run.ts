@@ -5,9 +5,9 @@
 import { CancelledError, LorasmithError, serializeError } from "../errors.ts";
 import type { SerializedError } from "../errors.ts";
 import type { RunStore } from "../storage/run-store.ts";
-import type { LogEntry, PhaseProgress, StepReport } from "../training/events.ts";
+import type { LogEntry, PhaseProgress, SamplingEvent, StepReport, Verdict } from "../training/events.ts";
 import type { RunState, TrainObserver } from "./train-protocol.ts";
-import type { RunHost } from "./training-backend.ts";
+import type { NewSample, RunHost, Snapshot } from "./training-backend.ts";
 
 /** Time between checkpoints: about this much work is repeated after a crash. */
 const checkpointEveryMs = 10_000;
@@ -28,6 +28,9 @@ export class LiveRun implements RunHost {
   #wish: Wish = "run";
   #wake: (() => void) | undefined;
   #isCheckpointWanted = false;
+  #areSamplesWanted = false;
+  #isHeld = false;
+  #lastSamplingAt = 0;
   #lastCheckpointAt = performance.now();
   #checkpointMs = 0;
   #lastStoredAt = 0;
@@ -80,6 +83,11 @@ export class LiveRun implements RunHost {
     if (this.#step === 0) this.#abort.abort(new CancelledError());
   }
 
+  sampleNow(): void {
+    this.#areSamplesWanted = true;
+    this.#wake?.();
+  }
+
   checkpointSoon(): void {
     this.#isCheckpointWanted = true;
   }
@@ -93,7 +101,7 @@ export class LiveRun implements RunHost {
     void this.#keeping(() => this.#store.appendLog(this.#runId, entry));
   }
 
-  async afterStep(report: StepReport, snapshot: () => Promise<Uint8Array<ArrayBuffer>>): Promise<"continue" | "stop"> {
+  async afterStep(report: StepReport, snapshot: Snapshot, drawSamples: () => Promise<Verdict>): Promise<Verdict> {
     this.#step = report.step;
     this.#unsent.push(report);
     this.#unstored.push(report);
@@ -102,7 +110,35 @@ export class LiveRun implements RunHost {
     const isLast = report.step >= report.totalSteps;
     if (!isLast && this.#isCheckpointDue(now)) await this.#checkpoint(snapshot);
     else if (now - this.#lastStoredAt >= storePointsEveryMs) await this.#storePoints();
-    if (!isLast && this.#wish === "pause") await this.#hold();
+    if (!isLast && this.#wish === "pause") await this.#hold(drawSamples);
+    if (this.#areSamplesWanted && this.#wish !== "stop") await drawSamples();
+    this.#areSamplesWanted = false;
+    return this.#verdict;
+  }
+
+  async sampling(event: SamplingEvent, snapshot?: Snapshot): Promise<Verdict> {
+    const now = performance.now();
+    if (event.kind !== "progress" || event.done === event.total || now - this.#lastSamplingAt >= flushEveryMs) {
+      if (event.kind === "begin") this.flush();
+      this.#observer.sampling(event);
+      this.#lastSamplingAt = now;
+    }
+    // Asked for once more while they are made: these are what is wanted.
+    this.#areSamplesWanted = false;
+    if (this.#wish === "pause" && !this.#isHeld && snapshot !== undefined) {
+      if (event.step > 0) await this.#checkpoint(snapshot);
+      await this.#hold();
+    }
+    return this.#verdict;
+  }
+
+  async sample(sample: NewSample): Promise<void> {
+    const record = { ...sample, runId: this.#runId };
+    await this.#keeping(() => this.#store.saveSample(record));
+    this.#observer.sample(record);
+  }
+
+  get #verdict(): Verdict {
     return this.#wish === "stop" ? "stop" : "continue";
   }
 
@@ -140,14 +176,21 @@ export class LiveRun implements RunHost {
     this.#observer.state({ state, step: this.#step, ...stored, ...more });
   }
 
-  async #hold(): Promise<void> {
+  /** Waits while the run is paused. `drawSamples`: what samples asked for meanwhile are made with. */
+  async #hold(drawSamples?: () => Promise<Verdict>): Promise<void> {
+    this.#isHeld = true;
     await this.become("paused");
-    await new Promise<void>((resolve) => {
-      this.#wake = resolve;
-      // Resumed while the checkpoint was being written.
-      if (this.#wish !== "pause") resolve();
-    });
-    this.#wake = undefined;
+    while (this.#wish === "pause") {
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve;
+        // Resumed while the checkpoint was being written.
+        if (this.#wish !== "pause" || this.#areSamplesWanted) resolve();
+      });
+      this.#wake = undefined;
+      if (this.#wish === "pause" && this.#areSamplesWanted) await drawSamples?.();
+      this.#areSamplesWanted = false;
+    }
+    this.#isHeld = false;
     if (this.#wish === "run") await this.become("running");
   }
 
@@ -156,7 +199,7 @@ export class LiveRun implements RunHost {
     return now - this.#lastCheckpointAt >= Math.max(checkpointEveryMs, this.#checkpointMs / checkpointShare);
   }
 
-  async #checkpoint(snapshot: () => Promise<Uint8Array<ArrayBuffer>>): Promise<void> {
+  async #checkpoint(snapshot: Snapshot): Promise<void> {
     this.#isCheckpointWanted = false;
     const step = this.#step;
     const begun = performance.now();

@@ -18,6 +18,7 @@ export function connectTrainWorker(worker: Worker): TrainClient {
     start: (runId, model, observer: TrainObserver) => remote.start(runId, model, proxy(observer)),
     pause: () => remote.pause(),
     resume: () => remote.resume(),
+    sampleNow: () => remote.sampleNow(),
     stopAndKeep: () => remote.stopAndKeep(),
     checkpointSoon: () => remote.checkpointSoon(),
     keepLastGood: (runId) => remote.keepLastGood(runId),

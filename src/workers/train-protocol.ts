@@ -5,10 +5,10 @@
  */
 import type { TrainingConfig } from "../config/parameters.ts";
 import type { SerializedError } from "../errors.ts";
-import type { DatasetFile, RunState } from "../storage/database.ts";
-import type { LogEntry, PhaseProgress, StepReport } from "../training/events.ts";
+import type { DatasetFile, RunState, SampleRecord } from "../storage/database.ts";
+import type { LogEntry, PhaseProgress, SamplingEvent, StepReport } from "../training/events.ts";
 
-export type { DatasetFile, RunState };
+export type { DatasetFile, RunState, SampleRecord, SamplingEvent };
 
 /** Values for the placeholders of a translated text. */
 export type TextData = Readonly<Record<string, string | number>>;
@@ -142,6 +142,9 @@ export interface TrainObserver {
   /** Reports since the last call, oldest first; at most about ten calls a second. */
   steps(reports: readonly StepReport[]): void;
   log(entry: LogEntry): void;
+  /** Samples begin, get on (at most about ten calls a second) and end. */
+  sampling(event: SamplingEvent): void;
+  sample(sample: SampleRecord): void;
   state(change: RunStateChange): void;
 }
 
@@ -165,7 +168,9 @@ export interface TrainWorkerApi {
   /** Finishes the update in progress, saves a checkpoint, then holds. */
   pause(): Promise<void>;
   resume(): Promise<void>;
-  /** Finishes the update in progress and writes the LoRA as it is now. */
+  /** Makes samples after the update in progress, or at once while paused. */
+  sampleNow(): Promise<void>;
+  /** Finishes the update in progress and writes the LoRA as it is now; samples in progress are left out. */
   stopAndKeep(): Promise<void>;
   /** Asks for a checkpoint after the update in progress (the page is being hidden). */
   checkpointSoon(): Promise<void>;

@@ -65,6 +65,10 @@ export class TrainSession implements TrainWorkerApi {
     this.#live?.resume();
   }
 
+  async sampleNow(): Promise<void> {
+    this.#live?.sampleNow();
+  }
+
   async stopAndKeep(): Promise<void> {
     this.#live?.stopAndKeep();
   }

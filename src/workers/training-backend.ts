@@ -3,7 +3,8 @@
  * The session (`train-session.ts`) owns pausing, checkpoints and recovery; the backend owns everything numeric.
  */
 import type { TrainingConfig } from "../config/parameters.ts";
-import type { LogEntry, PhaseProgress, StepReport } from "../training/events.ts";
+import type { SampleRecord } from "../storage/database.ts";
+import type { LogEntry, PhaseProgress, SamplingEvent, StepReport, Verdict } from "../training/events.ts";
 import type { DatasetFile, DatasetReport, GpuReport, ModelReport, PlanReport } from "./train-protocol.ts";
 
 export interface TrainJob {
@@ -16,6 +17,11 @@ export interface TrainJob {
   readonly checkpoint?: Uint8Array<ArrayBuffer>;
 }
 
+export type Snapshot = () => Promise<Uint8Array<ArrayBuffer>>;
+
+/** A sample of which only the run is not known. */
+export type NewSample = Omit<SampleRecord, "runId">;
+
 /** What a run needs from its owner while it goes. */
 export interface RunHost {
   /** Aborted when the user stops before the first update; the backend then throws CancelledError. */
@@ -25,8 +31,13 @@ export interface RunHost {
   /**
    * Awaited after every update; holds while paused. On "stop" the backend writes the adapter as it is and returns.
    * `snapshot` serializes everything that a bit-identical continuation needs; called only where it is wanted.
+   * `drawSamples` makes the samples of this step, unless they were made already.
    */
-  afterStep(report: StepReport, snapshot: () => Promise<Uint8Array<ArrayBuffer>>): Promise<"continue" | "stop">;
+  afterStep(report: StepReport, snapshot: Snapshot, drawSamples: () => Promise<Verdict>): Promise<Verdict>;
+  /** Awaited while samples make progress; holds while paused. On "stop" the other samples are left out and the run ends. */
+  sampling(event: SamplingEvent, snapshot?: Snapshot): Promise<Verdict>;
+  /** Keeps a sample. Never throws. */
+  sample(sample: NewSample): Promise<void>;
   /** Keeps a state now; for the last good one when the next update failed (`train.notFinite`). */
   keepCheckpoint(step: number, snapshot: Uint8Array<ArrayBuffer>): Promise<void>;
 }

@@ -10,9 +10,13 @@ import { planRun } from "../training/run-settings.ts";
 import { decodeState, encodeState } from "../training/state-file.ts";
 import { planText } from "../training/text-cache.ts";
 import { train } from "../training/trainer.ts";
+import { writePngText } from "../formats/png-text.ts";
+import type { SamplePicture } from "../training/events.ts";
 import { adapterTier } from "./adapter-tier.ts";
 import { memoryAdvice, rateAdvice } from "./plan-advice.ts";
 import type { Engine } from "./engine.ts";
+import { encodePng } from "./generate-sheet.ts";
+import type { NewSample } from "./training-backend.ts";
 
 const bytesPerWeight = { float: 4, fp16: 2, bf16: 2 } as const;
 const seconds = (): number => Math.floor(Date.now() / 1000);
@@ -56,7 +60,10 @@ export function webgpuEngine(): Engine {
           phase: (progress) => host.phase(progress),
           log: (entry) => host.log(entry),
           keepCheckpoint: (last) => host.keepCheckpoint(last.update, encodeState(last)),
-          afterStep: (report, snapshot) => host.afterStep(report, async () => encodeState(await snapshot())),
+          afterStep: (report, snapshot, drawSamples) =>
+            host.afterStep(report, async () => encodeState(await snapshot()), drawSamples),
+          sampling: (event, snapshot) => host.sampling(event, snapshot && (async () => encodeState(await snapshot()))),
+          sample: async (picture) => host.sample(await storable(picture)),
         });
         return writeResult(last, seconds());
       } finally {
@@ -68,4 +75,10 @@ export function webgpuEngine(): Engine {
       return writeResult(await decodeState(snapshot), seconds());
     },
   };
+}
+
+async function storable({ rgba, infotext, ...sample }: SamplePicture): Promise<NewSample> {
+  const { step, epoch, index, prompt, seed, width, height, milliseconds } = sample;
+  const png = writePngText(await encodePng({ width, height, rgba }), "parameters", infotext);
+  return { step, epoch, index, prompt, seed, width, height, milliseconds, png: new Blob([png], { type: "image/png" }) };
 }

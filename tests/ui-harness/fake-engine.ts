@@ -4,8 +4,13 @@
  */
 import { LorasmithError } from "../../src/errors.ts";
 import { DeviceLostError } from "../../src/gpu/errors.ts";
-import type { Phase } from "../../src/training/events.ts";
+import type { Phase, Verdict } from "../../src/training/events.ts";
 import { planDataset } from "../../src/training/run-plan.ts";
+import { parseSamplePrompts } from "../../src/config/sample-prompts.ts";
+import type { TrainingConfig } from "../../src/config/parameters.ts";
+import { isSampleDue, momentOf } from "../../src/training/sample-schedule.ts";
+import type { StepPlan } from "../../src/training/steps.ts";
+import type { RunHost } from "../../src/workers/training-backend.ts";
 import type { Engine, EngineRun } from "../../src/workers/engine.ts";
 
 const mebi = 2 ** 20;
@@ -52,6 +57,44 @@ async function prepare(run: EngineRun, stepMs: number, host: Parameters<Engine["
   host.log({ level: "info", code: "fake.ready", text: `Prepared ${run.dataset.pictures.length} pictures.` });
 }
 
+const side = 128;
+
+/** A disc on stripes, sharper and rounder the longer the run; each prompt has its own colour. */
+async function drawSample(index: number, step: number, total: number): Promise<Blob> {
+  const canvas = new OffscreenCanvas(side, side);
+  const context = canvas.getContext("2d")!;
+  const learned = step / Math.max(1, total);
+  const hue = (index * 97 + 20) % 360;
+  for (let y = 0; y < side; y += 8) {
+    context.fillStyle = `hsl(${hue + 180 - 120 * learned} 40% ${50 + 20 * noise(y + index)}%)`;
+    context.fillRect(0, y, side, 8);
+  }
+  context.fillStyle = `hsl(${hue} ${30 + 60 * learned}% 55%)`;
+  context.beginPath();
+  context.ellipse(64, 64, 20 + 30 * learned, 44 - 14 * (1 - learned), 0, 0, 7);
+  context.fill();
+  return canvas.convertToBlob({ type: "image/png" });
+}
+
+async function drawSamples(config: TrainingConfig, steps: StepPlan, step: number, stepMs: number, host: RunHost): Promise<Verdict> {
+  const { prompts } = parseSamplePrompts(config.sample_prompts);
+  if (prompts.length === 0) return "continue";
+  const moment = momentOf(steps, step);
+  const rows = prompts.map(({ prompt }, index) => ({ index, prompt }));
+  await host.sampling({ kind: "begin", ...moment, prompts: rows });
+  for (const { index, prompt } of rows) {
+    for (let done = 1; done <= 10; done += 1) {
+      await wait(stepMs);
+      const progress = { kind: "progress", ...moment, index, done, total: 10 } as const;
+      if ((await host.sampling(progress, async () => encode(step))) === "stop") return "stop";
+    }
+    const png = await drawSample(index, step, steps.totalUpdates);
+    await host.sample({ ...moment, index, prompt, seed: index + 1, width: side, height: side, milliseconds: 10 * stepMs, png });
+  }
+  await host.sampling({ kind: "end", ...moment });
+  return "continue";
+}
+
 export const fakeEngine: Engine = {
   async forecast({ config, plan }) {
     const scale = (config.resolution[0] * config.resolution[1] * config.train_batch_size) / 512 ** 2;
@@ -91,6 +134,8 @@ export const fakeEngine: Engine = {
     const plan = planDataset(run.pictures, config).steps;
     await prepare(run, stepMs, host);
     const first = decode(run.resume) + 1;
+    const draw = (step: number) => drawSamples(config, plan, step, stepMs, host);
+    if (first === 1 && isSampleDue(config, plan, 0)) await draw(0);
     host.phase({ phase: "train", done: first - 1, total: plan.totalUpdates });
     for (let step = first; step <= plan.totalUpdates; step += 1) {
       await wait(stepMs);
@@ -114,7 +159,8 @@ export const fakeEngine: Engine = {
         lr: { unet: 1e-4 * Math.cos((Math.PI * step) / plan.totalUpdates / 2), textEncoder: 5e-5 },
         stepMs,
       };
-      if ((await host.afterStep(report, async () => encode(step))) === "stop") break;
+      if ((await host.afterStep(report, async () => encode(step), () => draw(step))) === "stop") break;
+      if (isSampleDue(config, plan, step) && (await draw(step)) === "stop") break;
     }
     host.phase({ phase: "save", done: 0, total: 1 });
     await wait(stepMs);

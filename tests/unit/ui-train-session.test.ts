@@ -3,9 +3,9 @@ import { defaultConfig } from "../../src/config/parameters.ts";
 import { CancelledError, LorasmithError } from "../../src/errors.ts";
 import { DeviceLostError } from "../../src/gpu/errors.ts";
 import { StorageFullError } from "../../src/storage/storage-errors.ts";
-import type { RunRecord } from "../../src/storage/database.ts";
+import type { RunRecord, SampleRecord } from "../../src/storage/database.ts";
 import type { Checkpoint, RunStore } from "../../src/storage/run-store.ts";
-import type { LogEntry, StepReport } from "../../src/training/events.ts";
+import type { LogEntry, SamplingEvent, StepReport, Verdict } from "../../src/training/events.ts";
 import { TrainSession } from "../../src/workers/train-session.ts";
 import type { RunStateChange, TrainObserver } from "../../src/workers/train-protocol.ts";
 import type { RunHost, TrainingBackend } from "../../src/workers/training-backend.ts";
@@ -40,6 +40,12 @@ class MemoryStore implements Pick<RunStore, keyof RunStore> {
   latestCheckpoint = async () => this.checkpoints.at(-1);
   result = async () => this.saved;
   logs = async () => [];
+  pictures: SampleRecord[] = [];
+  samples = async () => this.pictures;
+  saveSample = async (sample: SampleRecord) => {
+    if (this.isFull) throw new StorageFullError("a sample");
+    this.pictures.push(sample);
+  };
   appendLog = async (_: string, entry: LogEntry) => void this.entries.push(entry);
   saveCheckpoint = async (_: string, checkpoint: Checkpoint) => {
     if (this.isFull) throw new StorageFullError("a checkpoint");
@@ -60,9 +66,28 @@ class Observer implements TrainObserver {
   steps = (reports: readonly StepReport[]): void => void this.seen.push(...reports.map(({ step }) => step));
   log = (entry: LogEntry): void => void this.entries.push(entry);
   state = (change: RunStateChange): void => void this.changes.push(change);
+  sampling = (event: SamplingEvent): void => void this.sampled.push(`${event.kind} ${event.step}`);
+  sample = ({ step, index }: SampleRecord): void => void this.sampled.push(`picture ${step}/${index}`);
+  sampled: string[] = [];
   get states(): string[] {
     return this.changes.map(({ state }) => state);
   }
+}
+
+/** Samples of two prompts, three steps each. */
+async function drawTwo(step: number, snapshot: () => Promise<Uint8Array<ArrayBuffer>>, host: RunHost): Promise<Verdict> {
+  const moment = { step, epoch: undefined };
+  await host.sampling({ kind: "begin", ...moment, prompts: [{ index: 0, prompt: "a" }, { index: 1, prompt: "b" }] });
+  let verdict: Verdict = "continue";
+  for (const index of [0, 1]) {
+    for (let done = 1; done <= 3 && verdict === "continue"; done++) {
+      verdict = await host.sampling({ kind: "progress", ...moment, index, done, total: 3 }, snapshot);
+    }
+    if (verdict === "stop") break;
+    await host.sample({ ...moment, index, prompt: "a", seed: 1, width: 64, height: 64, milliseconds: 1, png: new Blob() });
+  }
+  await host.sampling({ kind: "end", ...moment });
+  return verdict;
 }
 
 /** A run whose state is its step number; `before` may interfere ahead of a step. */
@@ -82,7 +107,8 @@ function backend(before: (step: number, host: RunHost) => void | Promise<void>):
         step += 1;
         const done = step;
         const report = { step, totalSteps, epoch: 1, totalEpochs: 1, loss: 1, gradNorm: 1, lr: {}, stepMs: 1 };
-        if ((await host.afterStep(report, async () => Uint8Array.of(done))) === "stop") break;
+        const snapshot = async () => Uint8Array.of(done);
+        if ((await host.afterStep(report, snapshot, () => drawTwo(done, snapshot, host))) === "stop") break;
       }
       return Uint8Array.of(step);
     },
@@ -169,6 +195,74 @@ describe("a run", () => {
     await session.stopAndKeep();
     await running;
     expect(await bytesOf(store.saved)).toEqual([2]);
+  });
+});
+
+describe("samples", () => {
+  const whole = (step: number) => [`begin ${step}`, `progress ${step}`, `picture ${step}/0`, `progress ${step}`, `picture ${step}/1`, `end ${step}`];
+  const distinct = (seen: readonly string[]) => seen.filter((what, i) => what !== seen[i - 1]);
+
+  it("come after the update at hand when they are asked for, and are kept with the run", async () => {
+    const { store, observer, session, start } = setUp(async (step) => {
+      if (step === 2) await session.sampleNow();
+    });
+    await start();
+    expect(distinct(observer.sampled)).toEqual(whole(2));
+    expect(store.pictures.map(({ runId, step, index }) => [runId, step, index])).toEqual([["r", 2, 0], ["r", 2, 1]]);
+    expect(observer.seen).toEqual([1, 2, 3, 4, 5, 6]);
+  });
+
+  it("asked for in a pause are made in it", async () => {
+    const { observer, session, start } = setUp(async (step) => {
+      if (step === 3) await session.pause();
+    });
+    const running = start();
+    await expect.poll(() => observer.states.at(-1)).toBe("paused");
+    await session.sampleNow();
+    await expect.poll(() => distinct(observer.sampled)).toEqual(whole(3));
+    expect(observer.states).toEqual(["running", "paused"]);
+    await session.resume();
+    await running;
+    expect(distinct(observer.sampled)).toEqual(whole(3));
+    expect(observer.states.at(-1)).toBe("finished");
+  });
+
+  it("hold between two of their steps while the run is paused, with a checkpoint, and go on where they were", async () => {
+    const { store, observer, session, start } = setUp(async (step) => {
+      if (step === 2) await session.sampleNow();
+    });
+    const sampling = observer.sampling;
+    observer.sampling = (event) => {
+      sampling(event);
+      if (event.kind === "begin") void session.pause();
+    };
+    const running = start();
+    await expect.poll(() => observer.states.at(-1)).toBe("paused");
+    expect(observer.sampled).toEqual(["begin 2"]);
+    expect(store.checkpoints.map(({ step }) => step)).toEqual([2]);
+    await session.resume();
+    await running;
+    expect(distinct(observer.sampled)).toEqual(whole(2));
+  });
+
+  it("are left out when the run is stopped, and the LoRA is kept", async () => {
+    const { store, observer, session, start } = setUp(async (step) => {
+      if (step === 2) await session.sampleNow();
+    });
+    observer.sample = () => void session.stopAndKeep();
+    await start();
+    expect(store.pictures.length).toBe(1);
+    expect(await bytesOf(store.saved)).toEqual([2]);
+  });
+
+  it("that there is no room for are still shown", async () => {
+    const { store, observer, session, start } = setUp(async (step) => {
+      if (step === 2) await session.sampleNow();
+    });
+    store.isFull = true;
+    await start();
+    expect(distinct(observer.sampled)).toEqual(whole(2));
+    expect(observer.entries.map(({ code }) => code)).toContain("storage.full");
   });
 });
 

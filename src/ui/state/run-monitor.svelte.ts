@@ -14,6 +14,7 @@ import { LossHistory } from "../charts/loss-history.ts";
 import { isSameModel, reopenModel } from "./model-access.ts";
 import type { ModelNeed } from "./model-access.ts";
 import { Pace } from "./pace.ts";
+import { RunSamples } from "./run-samples.svelte.ts";
 
 export type RunView = RunState | "pausing" | "stopping" | "interrupted";
 
@@ -24,6 +25,7 @@ const shownLogs = 500;
 
 export class RunMonitor {
   readonly history: LossHistory;
+  readonly samples = new RunSamples();
   readonly #client: TrainClient;
   readonly #pace = new Pace();
 
@@ -113,6 +115,15 @@ export class RunMonitor {
   get fileName(): string {
     return `${this.#run?.name ?? ""}.safetensors`;
   }
+  /** Whether samples can be asked for now. */
+  get canSample(): boolean {
+    const goes = this.#view === "running" || this.#view === "ready" || this.#view === "paused";
+    return this.#isLive && goes && this.hasPrompts && this.samples.now === undefined && !this.samples.isAsked;
+  }
+  /** Whether the run's settings have prompts for samples. */
+  get hasPrompts(): boolean {
+    return (this.#run?.config.sample_prompts ?? "").trim() !== "";
+  }
   get leftMs(): number | undefined {
     if (this.#last === undefined || this.#stepMs === undefined) return undefined;
     return (this.#last.totalSteps - this.#last.step) * this.#stepMs;
@@ -159,12 +170,14 @@ export class RunMonitor {
   /** Shows a stored run with its history; a run that was going on when the page closed continues if it can. */
   async open(run: RunRecord, mayContinue: boolean): Promise<void> {
     this.#show(run);
-    const [points, logs, checkpoint, result] = await Promise.all([
+    const [points, logs, checkpoint, result, samples] = await Promise.all([
       runStore.points(run.id),
       runStore.logs(run.id),
       runStore.latestCheckpoint(run.id),
       this.#client.result(run.id),
+      runStore.samples(run.id),
     ]);
+    this.samples.show(samples);
     const reports = unpackPoints(points, { totalSteps: run.totalSteps, totalEpochs: 0 });
     for (const report of reports) this.history.append(report.step, report.loss);
     this.#last = reports.at(-1);
@@ -209,6 +222,12 @@ export class RunMonitor {
     await this.#client.resume();
   }
 
+  async sampleNow(): Promise<void> {
+    if (!this.canSample) return;
+    this.samples.ask();
+    await this.#client.sampleNow();
+  }
+
   async stopAndKeep(): Promise<void> {
     if (this.#isLive) {
       this.#view = "stopping";
@@ -240,6 +259,7 @@ export class RunMonitor {
     this.#view = "ready";
     this.#isLive = false;
     this.history.clear();
+    this.samples.show([]);
     this.#pace.clear();
     this.#phase = undefined;
     this.#last = undefined;
@@ -290,6 +310,11 @@ export class RunMonitor {
         if (this.#run !== undefined) this.#addLog({ runId: this.#run.id, at: Date.now(), entry });
         if (entry.code === "run.deviceLost") this.#deviceLostStep = Number(entry.data?.["step"] ?? 0);
       },
+      sampling: (event) => {
+        this.samples.follow(event);
+        this.#lastAt = undefined;
+      },
+      sample: (sample) => this.samples.add(sample),
       state: (change) => this.#changeState(change),
     };
   }
@@ -308,6 +333,7 @@ export class RunMonitor {
     this.#checkpointStep = checkpointStep;
     const isWaiting = state === "running" && (this.#view === "pausing" || this.#view === "stopping");
     if (!isWaiting) this.#view = state;
+    if (rewoundTo !== undefined || state === "finished" || state === "stopped" || state === "failed") this.samples.interrupt();
     if (rewoundTo !== undefined) {
       this.history.cut(rewoundTo);
       this.#lastAt = undefined;
