@@ -76,7 +76,7 @@ export class FakeGenerator implements GenerateWorkerApi {
     const taken = new Set(this.#adapters.map(({ name }) => name));
     let name = wanted;
     for (let n = 2; taken.has(name); n += 1) name = `${wanted}-${n}`;
-    const opened = { key, name, kind: key.includes("locon") ? "LoCon" : "LoRA", rank: 16, applied: adapterLayers - misfitCount, misfits, misfitCount };
+    const opened = { key, name, kind: key.includes("locon") ? "LoCon" : "LoRA", rank: 16, applied: adapterLayers - misfitCount, misfits, misfitCount, reasons: { noLayer: misfitCount } };
     this.#adapters.push(opened);
     return opened;
   };

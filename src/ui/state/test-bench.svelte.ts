@@ -265,6 +265,7 @@ export class TestBench {
   /** A weight or the list of adapters changed. */
   #changed(): void {
     this.#remember();
+    this.#forecastSoon();
     if (this.#redraws && this.drawing.picture !== undefined) this.#drawSoon();
   }
 
@@ -283,7 +284,7 @@ export class TestBench {
     const picture = await this.drawing.draw({ identity, request, adapters, compares: this.#compares });
     if (picture === undefined) return;
     if (isAsked) this.#host.ondrawn(picture, adapters, this.models.model?.report.name ?? "");
-    const forecast = await this.#client().forecast(request).catch(() => undefined);
+    const forecast = await this.#client().forecast(request, adapters).catch(() => undefined);
     if (forecast !== undefined) this.measured(picture, forecast.flops);
   }
 
@@ -297,7 +298,7 @@ export class TestBench {
     this.#forecastTurn += 1;
     const turn = this.#forecastTurn;
     try {
-      const forecast = await this.#client().forecast(this.#request);
+      const forecast = await this.#client().forecast(this.#request, this.adapters.weights);
       if (turn !== this.#forecastTurn) return;
       this.#forecast = forecast;
       this.#forecastError = undefined;
