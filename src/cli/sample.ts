@@ -4,7 +4,8 @@ import sharp from "sharp";
 import { CancelledError } from "../errors.ts";
 import { shortModelHash } from "../formats/model-hash.ts";
 import { writePngText } from "../formats/png-text.ts";
-import { openSafetensors, type SafetensorsFile } from "../formats/safetensors.ts";
+import { openTensorFile } from "../formats/open-tensor-file.ts";
+import type { TensorFile } from "../formats/tensor-file.ts";
 import { checkRequest } from "../generation/check-request.ts";
 import { planGeneration } from "../generation/forecast.ts";
 import { Generator } from "../generation/generator.ts";
@@ -29,7 +30,7 @@ const help = `lorasmith sample --model FILE --prompt TEXT --out FILE.png [option
 Makes a picture. Prompts are in the web UI's syntax: (weights:1.2), [a|b], [a:b:0.5], AND, BREAK, <lora:name:0.8>. The
 settings are written into the picture, as the web UI does.
 
-  --model FILE         Stable Diffusion 1.x or 2.x checkpoint (.safetensors)
+  --model FILE         Stable Diffusion 1.x or 2.x checkpoint (.safetensors, .ckpt)
   --prompt TEXT        what to see
   --negative TEXT      what not to see
   --out FILE           the picture, a PNG
@@ -134,14 +135,14 @@ function parseLora(text: string): LoraOption {
   return { path, unet, textEncoder, name: basename(path).replace(/\.[^.]+$/, "") };
 }
 
-async function withFiles<T>(paths: readonly string[], use: (files: SafetensorsFile[]) => Promise<T>): Promise<T> {
+async function withFiles<T>(paths: readonly string[], use: (files: TensorFile[]) => Promise<T>): Promise<T> {
   const sources: Awaited<ReturnType<typeof openNodeFile>>[] = [];
   try {
-    const files: SafetensorsFile[] = [];
+    const files: TensorFile[] = [];
     for (const path of paths) {
       const source = await openNodeFile(path);
       sources.push(source);
-      files.push(await openSafetensors(source));
+      files.push(await openTensorFile(source));
     }
     return await use(files);
   } finally {
@@ -150,7 +151,7 @@ async function withFiles<T>(paths: readonly string[], use: (files: SafetensorsFi
 }
 
 async function draw(
-  files: ModelFiles, adapters: readonly SafetensorsFile[], weights: readonly AdapterWeight[], request: GenerationRequest,
+  files: ModelFiles, adapters: readonly TensorFile[], weights: readonly AdapterWeight[], request: GenerationRequest,
 ): Promise<GeneratedPicture> {
   const models = await openModels(files);
   const gpu = await openNodeGpu();
@@ -187,7 +188,7 @@ function show(what: string, done: number, total: number, end: string): void {
 
 /** A PNG with the settings inside. */
 async function encode(
-  picture: GeneratedPicture, { file }: Checkpoint, adapters: readonly SafetensorsFile[], vae: SafetensorsFile | undefined,
+  picture: GeneratedPicture, { file }: Checkpoint, adapters: readonly TensorFile[], vae: TensorFile | undefined,
 ): Promise<Uint8Array<ArrayBuffer>> {
   const { width, height, rgba } = picture;
   const png = await sharp(rgba, { raw: { width, height, channels: 4 } }).removeAlpha().png().toBuffer();
