@@ -31,7 +31,7 @@ const stored = v.object({
 });
 
 /** Why Generate cannot be pressed; i18n keys under `test.block`. */
-export type TestBlocker = "gpu" | "model" | "training" | "otherTab" | "busy" | "prompt";
+export type TestBlocker = "gpu" | "model" | "training" | "otherTab" | "busy";
 
 /** What the bench asks of the page around it. */
 export interface BenchHost {
