@@ -67,7 +67,7 @@ export class TestExchange {
     const adapters = files.filter(({ name }) => adapter.test(name));
     if (adapters.length > 0) await this.#bench.adapters.addFiles(adapters);
     const shown = files.find(({ name }) => picture.test(name));
-    if (shown !== undefined) await this.#recallFile(shown);
+    if (shown !== undefined) await this.recallFile(shown);
   }
 
   /** The settings of a picture of the history, LoRA weights included. */
@@ -95,7 +95,9 @@ export class TestExchange {
     }
   }
 
-  async #recallFile(file: File): Promise<void> {
+  /** Takes the settings that a picture has inside. */
+  async recallFile(file: File): Promise<void> {
+    this.dismiss();
     try {
       const found = await this.#client().readSettings(file);
       if (found === undefined) {
