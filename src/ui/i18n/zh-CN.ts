@@ -1,8 +1,10 @@
 import type { Messages } from "./messages.ts";
+import { samplesZhCN } from "./samples-zh-CN.ts";
 import { testZhCN } from "./test-zh-CN.ts";
 
 export const zhCN = {
   ...testZhCN,
+  ...samplesZhCN,
   "app.skip": "跳到正文",
   "app.language": "语言",
   "app.theme": "主题",

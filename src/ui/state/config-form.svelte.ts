@@ -15,7 +15,7 @@ export function valueText(value: ParameterValue): string {
 }
 
 export class ConfigForm {
-  readonly #suggested = suggestedConfig();
+  #suggested: TrainingConfig = $state.raw(suggestedConfig());
   #config: TrainingConfig = $state.raw(suggestedConfig());
   /** Text that does not parse, kept in its field so that it can be corrected. */
   #rejected: Readonly<Partial<Record<ParameterKey, { readonly text: string; readonly error: ConfigError }>>> = $state.raw({});
@@ -52,6 +52,13 @@ export class ConfigForm {
 
   suggestedText(key: ParameterKey): string {
     return valueText(this.#suggested[key]);
+  }
+
+  /** Suggests another value from now on. The value follows where it was the one suggested before, unless it is kept. */
+  suggest(key: ParameterKey, value: ParameterValue, keepsValue = false): void {
+    const follows = !keepsValue && !this.isChanged(key);
+    this.#suggested = { ...this.#suggested, [key]: value };
+    if (follows) this.reset(key);
   }
 
   /** Takes what was typed or chosen; a cleared field goes back, a value that breaks a rule stays in it, marked. */

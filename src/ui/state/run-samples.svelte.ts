@@ -16,6 +16,12 @@ export class RunSamples {
   get now() {
     return this.#now;
   }
+  /** Of the samples being made, for a text. */
+  get progress() {
+    const { step = 0, prompts = [], index = undefined } = this.#now ?? {};
+    const done = prompts.filter((prompt) => this.#pictures.some((picture) => picture.step === step && picture.index === prompt.index && prompt.index !== index));
+    return { step, done: done.length, total: prompts.length };
+  }
   /** Asked for by hand, and not begun yet. */
   get isAsked() {
     return this.#isAsked;

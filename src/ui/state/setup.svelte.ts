@@ -17,6 +17,7 @@ import type { DatasetFile, DatasetReport, ModelReport, ModelSource, PlanReport }
 import { datasetNameOf } from "../platform/file-access.ts";
 import type { PickedModel } from "../platform/file-access.ts";
 import { ConfigForm } from "./config-form.svelte.ts";
+import { promptFromCaptions } from "./first-prompt.ts";
 import type { DemoSetup } from "./demo.ts";
 import { reopenModel } from "./model-access.ts";
 import type { ModelNeed } from "./model-access.ts";
@@ -192,6 +193,7 @@ export class Setup {
         this.#datasetError = serializeError(error);
       }
       this.#showDataset(record?.id ?? "", name, report, files, record !== undefined);
+      await this.#suggestPrompt(files);
       this.#remember();
       const kept = [record?.id, this.#replaced?.datasetId].filter((id) => id !== undefined);
       if (record !== undefined) await deleteUnusedDatasets(kept).catch(() => undefined);
@@ -296,6 +298,7 @@ export class Setup {
       this.#datasetBusy = "reading";
       const files = await datasetFiles(id);
       this.#showDataset(id, record.name, await this.#client.openDataset(files), files, true);
+      await this.#suggestPrompt(files, true);
     } catch (error) {
       this.#datasetError = serializeError(error);
     } finally {
@@ -306,6 +309,14 @@ export class Setup {
   #showDataset(id: string, name: string, report: DatasetReport, files: readonly DatasetFile[], isKept: boolean): void {
     const wanted = new Set(report.previewPaths);
     this.#dataset = { id, name, report, isKept, files, previews: files.filter(({ path }) => wanted.has(path)) };
+    this.#planSoon();
+  }
+
+  /** Samples begin with what the first caption says; a draft's own prompts stay. */
+  async #suggestPrompt(files: readonly DatasetFile[], isDraft = false): Promise<void> {
+    const prompt = await promptFromCaptions(files, this.form.config.caption_extension);
+    if (prompt === undefined) return;
+    this.form.suggest("sample_prompts", prompt, isDraft);
     this.#planSoon();
   }
 
