@@ -1,31 +1,24 @@
 /** The command `sample`: a prompt to a picture on this machine's GPU. */
-import { basename } from "node:path";
-import sharp from "sharp";
-import { CancelledError } from "../errors.ts";
-import { shortModelHash } from "../formats/model-hash.ts";
-import { writePngText } from "../formats/png-text.ts";
+import { mkdir, readFile } from "node:fs/promises";
+import { basename, join } from "node:path";
+import { parseSamplePrompts, readPromptFile } from "../config/sample-prompts.ts";
 import { openTensorFile } from "../formats/open-tensor-file.ts";
 import type { TensorFile } from "../formats/tensor-file.ts";
 import { checkRequest } from "../generation/check-request.ts";
-import { planGeneration } from "../generation/forecast.ts";
-import { Generator } from "../generation/generator.ts";
-import { openModels, type ModelFiles } from "../generation/models.ts";
-import { describePicture } from "../generation/picture-text.ts";
 import { samplerNames, type SamplerName } from "../models/samplers/samplers.ts";
 import { scheduleNames, type ScheduleName } from "../models/samplers/schedules.ts";
 import { randomSeed } from "../random/rng.ts";
-import { implementation } from "../version.ts";
+import { samplerOf } from "../training/sample-plan.ts";
 import { noMore, readOptions, usageError, type Command } from "./command.ts";
-import { describeGpu, openNodeGpu } from "./dawn.ts";
+import { drawAll, encodePicture } from "./draw-pictures.ts";
 import { openNodeFile } from "./node-file.ts";
 import { withModel } from "./open-model.ts";
-import { bar } from "./progress.ts";
-import { clearLive, live, mebibytes, say } from "./terminal.ts";
+import { say } from "./terminal.ts";
 import { writeWhole } from "./write-file.ts";
-import type { AdapterWeight, GeneratedPicture, GenerationRequest } from "../generation/request.ts";
-import type { Checkpoint } from "../models/checkpoint-types.ts";
+import type { AdapterWeight, GenerationRequest } from "../generation/request.ts";
 
 const help = `lorasmith sample --model FILE --prompt TEXT --out FILE.png [options]
+lorasmith sample --model FILE --prompts FILE --out FOLDER [options]
 
 Makes a picture. Prompts are in the web UI's syntax: (weights:1.2), [a|b], [a:b:0.5], AND, BREAK, <lora:name:0.8>. The
 settings are written into the picture, as the web UI does.
@@ -33,7 +26,10 @@ settings are written into the picture, as the web UI does.
   --model FILE         Stable Diffusion 1.x or 2.x checkpoint (.safetensors, .ckpt)
   --prompt TEXT        what to see
   --negative TEXT      what not to see
-  --out FILE           the picture, a PNG
+  --prompts FILE       many prompts: a line each with kohya's flags (--n --w --h --d --l --s --ss), or its JSON or TOML
+                       list; steps and cfg are kohya's 30 and 7.5 where a line has none, everything else comes from the
+                       options below, seeds counting up from --seed
+  --out FILE           the picture, a PNG; with --prompts a folder for 00.png, 01.png, …
   --seed N             the same one gives the same picture; by default a random one
   --steps N            default 20
   --cfg N              how strictly to follow the prompt; default 7
@@ -53,6 +49,7 @@ export const sampleCommand: Command = { name: "sample", summary: "make a picture
 const optionTypes = {
   model: { type: "string" },
   prompt: { type: "string" },
+  prompts: { type: "string" },
   negative: { type: "string", default: "" },
   out: { type: "string" },
   seed: { type: "string" },
@@ -74,27 +71,58 @@ const readSampleOptions = (argv: string[]) => readOptions("sample", argv, option
 async function runSample(argv: string[]): Promise<void> {
   const { values: options, positionals } = readSampleOptions(argv);
   noMore("sample", positionals);
-  const { model, out } = options;
+  const { model, out, prompt, prompts } = options;
   if (model === undefined) throw usageError("sample", "--model is missing");
   if (out === undefined) throw usageError("sample", "--out is missing");
-  if (!/\.png$/i.test(out)) throw usageError("sample", `--out is "${out}"; its name must end in .png`);
-  const request = readRequest(options);
-  checkRequest(request);
+  if ((prompt === undefined) === (prompts === undefined)) throw usageError("sample", "give either --prompt or --prompts");
+  if (prompt !== undefined && !/\.png$/i.test(out)) throw usageError("sample", `--out is "${out}"; its name must end in .png`);
+  const base = readRequest(options);
+  const requests = prompts === undefined ? [base] : await readRequests(prompts, base);
+  requests.forEach(checkRequest);
+  if (prompts !== undefined) await mkdir(out, { recursive: true });
   const loras = options.lora.map(parseLora);
   await withModel(model, (checkpoint) =>
     withFiles([...loras.map(({ path }) => path), ...options.embedding, ...(options.vae === undefined ? [] : [options.vae])], async (files) => {
       const adapters = files.splice(0, loras.length);
       const embeddings = files.splice(0, options.embedding.length);
       const [vae] = files;
-      const picture = await draw({ checkpoint, embeddings, ...(vae === undefined ? {} : { vae }) }, adapters, loras, request);
-      await writeWhole(out, await encode(picture, checkpoint, adapters, vae));
-      process.stdout.write(`${out}: ${picture.width}x${picture.height}, seed ${request.seed}, ${(picture.milliseconds / 1000).toFixed(1)} s\n`);
+      await drawAll({
+        files: { checkpoint, embeddings, ...(vae === undefined ? {} : { vae }) },
+        adapters,
+        weights: loras,
+        requests,
+        async take(picture, index) {
+          const path = prompts === undefined ? out : join(out, `${String(index).padStart(2, "0")}.png`);
+          await writeWhole(path, await encodePicture(picture, checkpoint, adapters, vae));
+          const { width, height, request, milliseconds } = picture;
+          process.stdout.write(`${path}: ${width}x${height}, seed ${request.seed}, ${(milliseconds / 1000).toFixed(1)} s\n`);
+        },
+      });
     }),
   );
 }
 
+/** @throws InputError `samples.file`, `samples.flag`, and for a file without prompts */
+async function readRequests(path: string, base: GenerationRequest): Promise<GenerationRequest[]> {
+  const { prompts, errors, ignored } = parseSamplePrompts(readPromptFile(path, await readFile(path, "utf8")));
+  const [wrong] = errors;
+  if (wrong !== undefined) throw wrong;
+  if (prompts.length === 0) throw usageError("sample", `${path} has no prompts`);
+  for (const { line, flag } of ignored) say(`${path}:${line}: ${flag} has no effect here`);
+  return prompts.map(({ prompt, negative, width, height, seed, steps, cfg, sampler }, i) => ({
+    ...base,
+    prompt,
+    negative: negative === "" ? base.negative : negative,
+    width: width ?? base.width,
+    height: height ?? base.height,
+    seed: seed ?? base.seed + i,
+    steps,
+    cfg,
+    sampler: sampler === undefined ? base.sampler : samplerOf(sampler),
+  }));
+}
+
 function readRequest(options: Options): GenerationRequest {
-  if (options.prompt === undefined) throw usageError("sample", "--prompt is missing");
   const number = (name: "steps" | "cfg" | "width" | "height" | "clip-skip", text = options[name]): number => {
     const value = text.trim() === "" ? Number.NaN : Number(text);
     if (Number.isFinite(value)) return value;
@@ -103,7 +131,7 @@ function readRequest(options: Options): GenerationRequest {
   const { seed, sampler, schedule } = options;
   const wantedSeed = seed === undefined ? randomSeed() : Number(seed.trim() === "" ? Number.NaN : seed);
   return {
-    prompt: options.prompt,
+    prompt: options.prompt ?? "",
     negative: options.negative,
     seed: wantedSeed,
     steps: number("steps"),
@@ -148,61 +176,4 @@ async function withFiles<T>(paths: readonly string[], use: (files: TensorFile[])
   } finally {
     await Promise.all(sources.map((source) => source.close()));
   }
-}
-
-async function draw(
-  files: ModelFiles, adapters: readonly TensorFile[], weights: readonly AdapterWeight[], request: GenerationRequest,
-): Promise<GeneratedPicture> {
-  const models = await openModels(files);
-  const gpu = await openNodeGpu();
-  say(`GPU: ${describeGpu(gpu)}`);
-  const stop = new AbortController();
-  const onInterrupt = (): void => stop.abort();
-  process.once("SIGINT", onInterrupt).once("SIGTERM", onInterrupt);
-  try {
-    // Before weights are loaded, which takes a while.
-    const { tiles, peakBytes } = planGeneration(models, request, gpu.tier);
-    say(`GPU memory without adapters: ${mebibytes(peakBytes)}; decoded ${tiles === 1 ? "whole" : `in ${tiles} tiles`}`);
-    const generator = await Generator.open(gpu, {
-      ...files, signal: stop.signal, onProgress: (done, total) => show("Loading weights", done, total, mebibytes(total)),
-    });
-    for (const file of adapters) {
-      const { name, kind, applied, misfits } = await generator.addAdapter(file, { signal: stop.signal });
-      say(`${name}: ${kind}, ${applied} modules${misfits.length === 0 ? "" : `; ${misfits.length} have no place in this model`}`);
-    }
-    return await generator.generate(request, {
-      adapters: weights, signal: stop.signal, onProgress: ({ step, steps }) => show("Drawing", step, steps, `step ${steps}`),
-    });
-  } catch (error) {
-    throw stop.signal.aborted ? new CancelledError() : error;
-  } finally {
-    process.off("SIGINT", onInterrupt).off("SIGTERM", onInterrupt);
-    clearLive();
-    gpu.destroy();
-  }
-}
-
-function show(what: string, done: number, total: number, end: string): void {
-  if (process.stderr.isTTY === true) live(`${what} ${bar(done, total)} of ${end}`);
-}
-
-/** A PNG with the settings inside. */
-async function encode(
-  picture: GeneratedPicture, { file }: Checkpoint, adapters: readonly TensorFile[], vae: TensorFile | undefined,
-): Promise<Uint8Array<ArrayBuffer>> {
-  const { width, height, rgba } = picture;
-  const png = await sharp(rgba, { raw: { width, height, channels: 4 } }).removeAlpha().png().toBuffer();
-  const stem = (name: string): string => name.replace(/\.[^.]+$/, "");
-  const hash = await shortModelHash(file.source);
-  const hashes = adapters.flatMap(({ source, metadata }): [string, string][] => {
-    const written = metadata.get("sshs_model_hash");
-    return written === undefined ? [] : [[stem(source.name), written.slice(0, 12)]];
-  });
-  const text = describePicture(picture, {
-    model: { name: stem(file.source.name), ...(hash === undefined ? {} : { hash }) },
-    ...(vae === undefined ? {} : { vae: vae.source.name }),
-    adapterHashes: new Map(hashes),
-    program: implementation,
-  });
-  return writePngText(new Uint8Array(png), "parameters", text);
 }

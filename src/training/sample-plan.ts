@@ -51,7 +51,8 @@ const leastSize = 64;
 /** Where this program's name is another one than kohya's. */
 const samplerNames: Readonly<Partial<Record<SampleSampler, SamplerName>>> = { "dpmsolver++": "dpmpp_2m" };
 
-function samplerOf(name: SampleSampler): SamplerName {
+/** Our name of kohya's sampler. */
+export function samplerOf(name: SampleSampler): SamplerName {
   return samplerNames[name] ?? (name as Exclude<SampleSampler, "dpmsolver++">);
 }
 
