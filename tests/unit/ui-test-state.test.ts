@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { pictureFileName } from "../../src/ui/state/picture-file.ts";
+import { promptLoras, withoutLoras } from "../../src/ui/state/prompt-loras.ts";
 import { PictureCache } from "../../src/ui/state/test-cache.ts";
 import { fitNumber, mergeRequest, sizePresets, suggestedRequest } from "../../src/ui/state/test-request.ts";
 import { countTokens } from "../../src/ui/state/token-count.ts";
@@ -79,5 +80,14 @@ describe("countTokens", () => {
 
   it("gives the reason where a prompt cannot be read", async () => {
     expect(await countTokens("<lora:smith:strong>", options)).toMatchObject({ code: "prompt.lora-weight" });
+  });
+});
+
+describe("promptLoras", () => {
+  it("gives the tags that can be read and leaves the rest to the prompt's own error", () => {
+    expect(promptLoras("<lora:smith:0.8> forge <lora:ink:0.5:1> <lora:bad:strong>")).toEqual([
+      { name: "smith", textEncoder: 0.8, unet: 0.8 }, { name: "ink", textEncoder: 0.5, unet: 1 },
+    ]);
+    expect(withoutLoras("smith, smile <lora:smith:1>")).toBe("smith, smile");
   });
 });

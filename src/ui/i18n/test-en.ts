@@ -81,6 +81,7 @@ export const testEn = {
   "test.loras.snapshot": "Saved at",
   "test.loras.snapshot.step": "epoch {epoch}, step {step}",
   "test.loras.snapshot.final": "end, step {step}",
+  "test.loras.tag": "The prompt adds {weight}.",
   "test.loras.strong": "Above 1.2 pictures usually break.",
   "test.redraw": "Draw again when a weight changes",
 

@@ -81,6 +81,7 @@ export const testZhCN = {
   "test.loras.snapshot": "保存于",
   "test.loras.snapshot.step": "第 {epoch} 轮，第 {step} 步",
   "test.loras.snapshot.final": "训练结束，第 {step} 步",
+  "test.loras.tag": "提示词另外加了 {weight}。",
   "test.loras.strong": "超过 1.2 时画面通常会崩坏。",
   "test.redraw": "权重变化后自动重画",
 

@@ -5,8 +5,8 @@
 import { serializeError } from "../../errors.ts";
 import type { SerializedError } from "../../errors.ts";
 import type { AdapterWeight, GenerationProgress, GenerationRequest } from "../../generation/request.ts";
-import { extractExtraNetworks } from "../../text/prompt/extra-networks.ts";
 import type { FinishedPicture, GenerateWorkerApi } from "../../workers/generate-protocol.ts";
+import { withoutLoras } from "./prompt-loras.ts";
 import { PictureCache } from "./test-cache.ts";
 
 export interface DrawOrder {
@@ -141,7 +141,7 @@ export class TestDrawing {
 
 /** The base model's picture must not be touched by `<lora:…>` tags either. */
 function withoutTags(request: GenerationRequest): GenerationRequest {
-  return { ...request, prompt: extractExtraNetworks(request.prompt).text };
+  return { ...request, prompt: withoutLoras(request.prompt) };
 }
 
 function keyOf(identity: string, request: GenerationRequest, adapters: readonly AdapterWeight[]): string {

@@ -5,6 +5,7 @@ import type { GenerationRequest } from "../../generation/request.ts";
 import type { PictureRecord } from "../../storage/database.ts";
 import { sendToDataset } from "../../storage/picture-to-dataset.ts";
 import type { GenerateWorkerApi } from "../../workers/generate-protocol.ts";
+import { promptLoras, withoutLoras } from "./prompt-loras.ts";
 import type { Setup } from "./setup.svelte.ts";
 import type { TestBench } from "./test-bench.svelte.ts";
 
@@ -104,9 +105,10 @@ export class TestExchange {
         this.#recalled = { name: file.name, missing: [], hasSettings: false };
         return;
       }
-      this.#bench.change(found.request);
-      const open = new Set(this.#bench.adapters.list.map(({ report }) => report.name));
-      const missing = Object.keys(found.loraHashes).filter((name) => !open.has(name));
+      // Tags become sliders: a tag and a slider of the same LoRA would add up.
+      const { prompt = "", ...request } = found.request;
+      const weights = promptLoras(prompt).map(({ name, unet, textEncoder }) => ({ name, unet, textEncoder }));
+      const missing = this.#bench.recall({ ...request, prompt: withoutLoras(prompt) }, weights);
       const opened = this.#bench.models.model?.report.name;
       const isOther = found.model !== undefined && found.model !== opened;
       this.#recalled = { name: file.name, missing, hasSettings: true, ...(isOther ? { otherModel: found.model! } : {}) };
