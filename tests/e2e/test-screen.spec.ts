@@ -21,7 +21,7 @@ async function openBench(page: Page): Promise<void> {
   await page.goto("/#/test");
   await page.locator('section:has(h2:text-is("Base model")) input[type=file]').first().setInputFiles(data.model);
   await expect(page.getByRole("button", { name: "Add files" })).toBeEnabled();
-  await page.getByLabel("Prompt", { exact: true }).first().fill("smith, smile");
+  await page.getByRole("textbox", { name: "Prompt", exact: true }).fill("smith, smile");
   for (const [label, value] of [["Steps", "3"], ["Width", "64"], ["Height", "64"]] as const) {
     await page.getByLabel(label, { exact: true }).fill(value);
     await page.getByLabel(label, { exact: true }).blur();
@@ -101,9 +101,9 @@ test("compares base and LoRA at one seed, follows the slider, and keeps pictures
   expect(text).toContain("smith, smile");
   expect(text).toMatch(/Steps: 3, Sampler: .*Size: 64x64/);
 
-  await page.getByLabel("Prompt", { exact: true }).first().fill("something else");
+  await page.getByRole("textbox", { name: "Prompt", exact: true }).fill("something else");
   await page.locator("input[type=file][accept='image/png']").setInputFiles(await saved.path());
-  await expect(page.getByLabel("Prompt", { exact: true }).first()).toHaveValue(/^smith, smile/);
+  await expect(page.getByRole("textbox", { name: "Prompt", exact: true })).toHaveValue(/^smith, smile/);
 
   const picture = page.getByRole("button", { name: /^Use the settings of: smith/ });
   await expect(picture).toHaveCount(1);

@@ -64,6 +64,7 @@ export class App {
       isTraining: () => this.monitor.isLive,
       isOtherTabTraining: () => this.#isOtherTabTraining,
       setupModel: () => this.setup.model,
+      suggestionFor: async ({ isDemo }) => (isDemo === true ? ((await loadDemo())?.firstRequest() ?? {}) : {}),
       ondrawn: (picture, adapters, model) => void this.history.add(picture, adapters, model),
     });
     this.exchange = new TestExchange(this.generator, this.bench, this.setup);

@@ -41,6 +41,8 @@ export interface BenchHost {
   readonly isOtherTabTraining: () => boolean;
   /** The model of the set-up, to begin with where none is remembered. */
   readonly setupModel: () => { readonly ref: ModelRef; readonly source: ModelSource } | undefined;
+  /** What suits a model that comes without a request of the user's. */
+  readonly suggestionFor: (model: ModelRef) => Promise<RequestChange>;
   /** A new picture that the user asked for. */
   readonly ondrawn: (picture: FinishedPicture, adapters: readonly AdapterWeight[], model: string) => void;
 }
@@ -246,7 +248,10 @@ export class TestBench {
     if (ref !== undefined) await this.models.reopen(ref);
     else {
       const setup = this.#host.setupModel();
-      if (setup !== undefined) await this.models.open(setup.ref, setup.source);
+      if (setup !== undefined) {
+        await this.models.open(setup.ref, setup.source);
+        this.suggest(await this.#host.suggestionFor(setup.ref));
+      }
     }
     await this.#modelChanged();
   }
