@@ -98,7 +98,7 @@ export class FakeGenerator implements GenerateWorkerApi {
     this.#needModel();
     if (request.width % 64 !== 0 || request.height % 64 !== 0) {
       const { width, height } = request;
-      throw new InputError("generation.size", `${width} × ${height}: use multiples of 64.`, { width, height });
+      throw new InputError("generation.size", `${width} × ${height}: use multiples of 64.`, { width, height, multiple: 64, least: 64 });
     }
     const area = (request.width * request.height) / 512 ** 2;
     const { evaluations } = planGrid({ request, adapters: [], columns: { kind: "seed", values: ["1"] } });
