@@ -33,7 +33,7 @@ export interface IgnoredFlag {
 
 export interface SamplePromptList {
   readonly prompts: readonly SamplePrompt[];
-  /** InputErrors `samples.flag`; the other lines are still good. */
+  /** InputErrors `samples.flag.{whole,number,sampler}`; the other lines are still good. */
   readonly errors: readonly InputError[];
   readonly ignored: readonly IgnoredFlag[];
 }
@@ -46,15 +46,24 @@ const leastSize = 64;
 
 type Draft = { -readonly [K in keyof SamplePrompt]: SamplePrompt[K] };
 
+/** What a flag's text should have been; the end of an error's code. */
+type Wanted = "whole" | "number" | "sampler";
+
+const wantedTexts: Readonly<Record<Wanted, string>> = {
+  whole: "a whole number",
+  number: "a number",
+  sampler: `one of ${sampleParameters.sample_sampler.choices?.join(", ") ?? ""}`,
+};
+
 /** Takes the text behind a flag; returns what it should have been where it is something else. */
-type Reader = (draft: Draft, text: string) => string | undefined;
+type Reader = (draft: Draft, text: string) => Wanted | undefined;
 
 const natural = (text: string): number | undefined => (/^\d{1,15}$/.test(text) ? Number(text) : undefined);
 
 function size(side: "width" | "height"): Reader {
   return (draft, text) => {
     const pixels = natural(text);
-    if (pixels === undefined) return "a whole number of pixels";
+    if (pixels === undefined) return "whole";
     // Rounded as sd-scripts does.
     draft[side] = Math.max(leastSize, pixels - (pixels % sizeStep));
     return undefined;
@@ -66,18 +75,18 @@ const readers: Readonly<Record<string, Reader>> = {
   h: size("height"),
   d: (draft, text) => {
     const seed = natural(text);
-    if (seed === undefined) return "a whole number";
+    if (seed === undefined) return "whole";
     draft.seed = seed;
     return undefined;
   },
   s: (draft, text) => {
     const steps = natural(text);
-    if (steps === undefined) return "a whole number of steps";
+    if (steps === undefined) return "whole";
     draft.steps = Math.min(mostSteps, Math.max(1, steps));
     return undefined;
   },
   l: (draft, text) => {
-    if (!/^(\d+\.?\d*|\.\d+)$/.test(text)) return "a number";
+    if (!/^(\d+\.?\d*|\.\d+)$/.test(text)) return "number";
     draft.cfg = Number(text);
     return undefined;
   },
@@ -88,7 +97,7 @@ const readers: Readonly<Record<string, Reader>> = {
   ss: (draft, text) => {
     const row = sampleParameters.sample_sampler;
     const match = matchChoice(row, text);
-    if (match === undefined) return `one of ${row.choices?.join(", ") ?? ""}`;
+    if (match === undefined) return "sampler";
     draft.sampler = match.choice as SampleSampler;
     return undefined;
   },
@@ -121,9 +130,10 @@ export function parseSamplePrompts(text: string): SamplePromptList {
   return { prompts, errors, ignored };
 }
 
-function badFlag(line: number, flag: string, value: string, wanted: string): InputError {
-  const message = `Line ${line} of sample_prompts: ${flag} is ${JSON.stringify(value)}, and should be ${wanted}.`;
-  return new InputError("samples.flag", message, { line, flag, value, wanted });
+function badFlag(line: number, flag: string, value: string, wanted: Wanted): InputError {
+  const message = `Line ${line} of sample_prompts: ${flag} is ${JSON.stringify(value)}, and should be ${wantedTexts[wanted]}.`;
+  const samplers = sampleParameters.sample_sampler.choices ?? [];
+  return new InputError(`samples.flag.${wanted}`, message, { line, flag, value, ...(wanted === "sampler" ? { samplers } : {}) });
 }
 
 /** Whether the value names a file, as it does for sd-scripts, and is no prompt. */

@@ -37,16 +37,16 @@ describe("a line of sample_prompts", () => {
   });
 
   it.each([
-    ["--w wide", "--w", "wide"],
-    ["--h", "--h", ""],
-    ["--d -1", "--d", "-1"],
-    ["--s 2.5", "--s", "2.5"],
-    ["--l high", "--l", "high"],
-    ["--ss ddpm3000", "--ss", "ddpm3000"],
-  ])("with %s is an error that names line and flag, and spoils no other line", (flag, name, value) => {
+    ["--w wide", "--w", "wide", "whole"],
+    ["--h", "--h", "", "whole"],
+    ["--d -1", "--d", "-1", "whole"],
+    ["--s 2.5", "--s", "2.5", "whole"],
+    ["--l high", "--l", "high", "number"],
+    ["--ss ddpm3000", "--ss", "ddpm3000", "sampler"],
+  ])("with %s is an error that names line and flag, and spoils no other line", (flag, name, value, wanted) => {
     const { prompts, errors } = parseSamplePrompts(`good\na cat ${flag}\nbetter`);
     expect(prompts.map(({ prompt }) => prompt)).toEqual(["good", "better"]);
-    expect(errors.map(({ code, data }) => ({ code, ...data }))).toMatchObject([{ code: "samples.flag", line: 2, flag: name, value }]);
+    expect(errors.map(({ code, data }) => ({ code, ...data }))).toMatchObject([{ code: `samples.flag.${wanted}`, line: 2, flag: name, value }]);
   });
 
   it("may have flags of other models, which are told and have no effect", () => {

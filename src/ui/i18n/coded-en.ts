@@ -5,6 +5,7 @@
  */
 import type { ErrorText } from "./messages.ts";
 
+const mendLine = "Correct the line, or put # before it.";
 const damaged = "Download or export the file again.";
 
 export const codedEn = {
@@ -13,7 +14,9 @@ export const codedEn = {
       what: "A file of the demo could not be read ({path}).",
       do: "Reload the page while online; after that the demo works offline too.",
     },
-    "samples.flag": { what: "Line {line}: {flag} is “{value}”, and should be {wanted}.", do: "Correct the line, or put # before it." },
+    "samples.flag.whole": { what: "Line {line}: {flag} is “{value}”, and should be a whole number.", do: mendLine },
+    "samples.flag.number": { what: "Line {line}: {flag} is “{value}”, and should be a number.", do: mendLine },
+    "samples.flag.sampler": { what: "Line {line}: {flag} is “{value}”, and should be one of {samplers}.", do: mendLine },
     "samples.file": { what: "{file} is no list of prompts: {reason}", do: "Choose a .txt file with one prompt a line, or kohya's .json or .toml." },
     "gpu.none": { what: "No graphics adapter was found.", do: "Use a browser with WebGPU and a current graphics driver." },
     "gpu.limit": {

@@ -1,11 +1,14 @@
 import type { SameCodes } from "./coded-en.ts";
 
+const mendLine = "请改正这一行，或在行首加 #。";
 const damaged = "请重新下载或导出这个文件。";
 
 export const codedZhCN = {
   errors: {
     "demo.unavailable": { what: "无法读取演示文件（{path}）。", do: "请在联网时刷新页面，之后演示也可以离线使用。" },
-    "samples.flag": { what: "第 {line} 行：{flag} 的值是“{value}”，应为：{wanted}。", do: "请改正这一行，或在行首加 #。" },
+    "samples.flag.whole": { what: "第 {line} 行：{flag} 的值是“{value}”，应为整数。", do: mendLine },
+    "samples.flag.number": { what: "第 {line} 行：{flag} 的值是“{value}”，应为数字。", do: mendLine },
+    "samples.flag.sampler": { what: "第 {line} 行：{flag} 的值是“{value}”，应为以下之一：{samplers}。", do: mendLine },
     "samples.file": { what: "{file} 不是提示词列表：{reason}", do: "请选择每行一条提示词的 .txt 文件，或 kohya 的 .json、.toml 文件。" },
     "gpu.none": { what: "没有找到可用的显卡。", do: "请使用支持 WebGPU 的浏览器，并更新显卡驱动。" },
     "gpu.limit": {

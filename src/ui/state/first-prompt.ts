@@ -15,6 +15,6 @@ export async function promptFromCaptions(files: readonly DatasetFile[], extensio
     .toSorted((a, b) => (a.path < b.path ? -1 : 1));
   const text = await captions[0]?.file.text();
   // One line; a leading # would make it a remark, and two dashes a flag.
-  const caption = text?.replaceAll(/\s+/g, " ").replaceAll(/ --+/g, " ").replace(/^[#\s]+/, "").trim();
+  const caption = text?.replaceAll(/\s+/g, " ").replaceAll(/ --+ ?/g, " ").replace(/^[#\s]+/, "").trim();
   return caption === undefined || caption === "" ? undefined : `${caption} ${flags}`;
 }
