@@ -19,6 +19,7 @@ export class RunHost implements TrainHost {
   readonly #abort = new AbortController();
   #wantsStop = false;
   #wantsSamples = false;
+  #isSaving = false;
   #isTraining = false;
   #nextKeepAt = performance.now() + keepEveryMs;
   #latest: RunState | undefined;
@@ -53,12 +54,15 @@ export class RunHost implements TrainHost {
 
   /** Makes samples after the update at hand. */
   sampleNow(): void {
+    // The last update is done: there is none after which they could come.
+    if (this.#isSaving) return;
     say("Making samples after this update.");
     this.#wantsSamples = true;
   }
 
   phase(progress: PhaseProgress): void {
     if (progress.phase === "train") this.#isTraining = true;
+    if (progress.phase === "save") this.#isSaving = true;
     this.#progress.phase(progress);
   }
 

@@ -156,9 +156,10 @@ function onSignals(host: RunHost): () => void {
   };
   const sample = (): void => host.sampleNow();
   process.on("SIGINT", listener).on("SIGTERM", listener);
-  // Windows has no such signal, and refuses to listen for it.
+  // Windows has no such signal, and refuses to listen for it. Elsewhere it stays listened to until the program ends: with
+  // no listener left it would kill the program, and one sent as training ends must not cost the result.
   if (process.platform !== "win32") process.on("SIGUSR1", sample);
-  return () => process.off("SIGINT", listener).off("SIGTERM", listener).off("SIGUSR1", sample);
+  return () => process.off("SIGINT", listener).off("SIGTERM", listener);
 }
 
 async function readState(path: string): Promise<RunState> {

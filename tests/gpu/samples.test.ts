@@ -65,12 +65,8 @@ interface Seen {
 
 async function run(config: TrainingConfig, host: Partial<TrainHost> = {}): Promise<Seen & { readonly state: RunState }> {
   const seen: Seen = { pictures: [], events: [], log: [] };
-  const dataset = {
-    subsets: [{ dir: "1_x", repeats: 1, classTokens: "x", images: pictures.map(({ path, caption }) => ({ path, caption })) }],
-    pictures,
-  };
   const facts = await describeOrigin({
-    checkpoint, config, dataset: dataset as never, plan: planDataset(pictures, config), sessionId: 1, startedAt: 0,
+    checkpoint, config, dataset: { subsets: [], pictures }, plan: planDataset(pictures, config), sessionId: 1, startedAt: 0,
   });
   const state = await train(gpu, { checkpoint, config, pictures, facts }, {
     signal: new AbortController().signal,
