@@ -28,7 +28,7 @@ a state to continue from, and exits with 130; a second Ctrl-C leaves at once.
 With sample_prompts it draws pictures on the way, into OUT/sample: see sample_every_n_epochs, sample_every_n_steps and
 sample_at_first. The signal SIGUSR1 asks for some at any time (kill -USR1 PID).
 
-  --model FILE       Stable Diffusion 1.x or 2.x checkpoint (.safetensors); or pretrained_model_name_or_path
+  --model FILE       Stable Diffusion 1.x or 2.x checkpoint (.safetensors, .ckpt); or pretrained_model_name_or_path
   --data FOLDER      pictures, or folders of pictures such as "10_sls 1girl"; or train_data_dir
   --out FOLDER       where to write; or output_dir
   --resume FILE      continue from a state file, with its settings unless others are given

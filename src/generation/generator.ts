@@ -7,21 +7,18 @@ import { Residents } from "../gpu/program/residents.ts";
 import { matchNetwork } from "../lora/network-match.ts";
 import { readNetwork } from "../lora/network-reader.ts";
 import { names, weightShapes } from "../models/forward-graphs.ts";
-import { createDenoiser } from "../models/samplers/denoiser.ts";
-import { sample, startLatents } from "../models/samplers/sample.ts";
 import { tokenTableKey } from "../models/text-encoder.ts";
 import { loadWeights } from "../models/weight-loader.ts";
-import { NvNoise } from "../random/nv-noise.ts";
 import { actingAdapters } from "./acting-adapters.ts";
 import { AdapterMerger } from "./adapter-merger.ts";
 import { adapterReport } from "./adapter-report.ts";
 import { decodeLatents } from "./decode-latents.ts";
 import { forecastRequest, type GenerationForecast } from "./forecast.ts";
-import { createGuidedModel } from "./guided-model.ts";
 import { openModels, type GenerationModels, type ModelFiles } from "./models.ts";
 import { previewRgba, toRgba } from "./picture.ts";
 import { Planner } from "./planner.ts";
 import { planRequest, type RequestPlan } from "./request-plan.ts";
+import { sampleRequest } from "./sample-request.ts";
 import { TextContexts, type EncodeChunk } from "./text-contexts.ts";
 import { Turns } from "./turns.ts";
 import { Workspace } from "./workspace.ts";
@@ -204,27 +201,17 @@ export class Generator {
   async #sample(
     plan: RequestPlan, adapters: readonly AdapterWeight[], { signal, previews, onProgress }: RunningOptions,
   ): Promise<Float32Array<ArrayBuffer>> {
-    const { request, height, width, sigmas } = plan;
+    const { height, width } = plan;
     await this.#workspace.prepare(plan.programs);
     this.#merger.setWeights(adapters);
     const contexts = await this.#encode(plan, adapters, signal);
-    const { unet, predictionType } = this.#models.checkpoint;
-    const noise = new NvNoise(request.seed);
-    const drawNoise = (): Float32Array<ArrayBuffer> => noise.map(height, width, unet.inChannels);
-    const model = createGuidedModel(this.#workspace, plan, contexts, unet.modelChannels);
-    const latents = await sample({
-      sampler: request.sampler,
-      sigmas,
-      x: startLatents(request.sampler, drawNoise(), sigmas[0]!),
-      denoise: createDenoiser(model, predictionType),
-      noise: drawNoise,
+    return sampleRequest(this.#workspace, this.#models.checkpoint, plan, contexts, {
       signal,
       onStep: ({ step, steps, denoised }) => {
         const preview = previews === true ? { width, height, rgba: previewRgba(denoised) } : undefined;
         onProgress?.({ step, steps, ...(preview === undefined ? {} : { preview }) });
       },
     });
-    return Float32Array.from(latents);
   }
 
   async #encode(
