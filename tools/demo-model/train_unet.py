@@ -8,7 +8,7 @@ import torch
 
 from model.data import Avatars
 from model.run import Log, load, one_cycle, save
-from model.schedule import add_noise, min_snr_weight
+from model.schedule import add_noise, loss_weight
 from model.text import build_text_encoder, caption_ids, encode, init_tokens
 from model.unet import UNet
 
@@ -73,7 +73,7 @@ while step < args.steps:
     with torch.autocast(args.device, dtype=torch.bfloat16):
         eps = unet(x, t.to(args.device), encode(text, ids))
     error = (eps.float() - noise).square().mean((1, 2, 3))
-    loss = (error * min_snr_weight(t).to(args.device)).mean()
+    loss = (error * loss_weight(t).to(args.device)).mean()
     optimizer.zero_grad(set_to_none=True)
     loss.backward()
     torch.nn.utils.clip_grad_norm_(modules.parameters(), 1.0)
