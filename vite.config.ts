@@ -63,7 +63,7 @@ export default defineConfig({
         ],
       },
       workbox: {
-        globPatterns: ["**/*.{js,css,html,svg,png,wgsl,json,txt,csv,onnx,wasm}"],
+        globPatterns: ["**/*.{js,css,html,svg,png,wgsl,json,txt,csv,onnx,wasm,safetensors}"],
         // ONNX Runtime for WebGPU is a second one as large as the first, and some browsers never ask for it: it is kept
         // from its first use on, and where it is not there the first takes its place.
         globIgnores: [`**/${gpuRuntime}*`],
@@ -74,8 +74,8 @@ export default defineConfig({
             options: { cacheName: "onnxruntime", expiration: { maxEntries: 1 } },
           },
         ],
-        // The largest is ONNX Runtime for the processor.
-        maximumFileSizeToCacheInBytes: 16 * 1024 * 1024,
+        // The largest is the demo's base model: the demo works without a network after one visit.
+        maximumFileSizeToCacheInBytes: 32 * 1024 * 1024,
       },
     }),
   ],
