@@ -35,8 +35,8 @@ describe("tiles", () => {
     const blender = new TileBlender(8, 24);
     for (const column of [0, 1]) blender.add(new Float32Array(layout.height * layout.width * 4).fill(column), layout, 0, column);
     const row = [...blender.result().subarray(0, 24 * 3)].filter((_, i) => i % 3 === 0);
-    expect(row.slice(0, 8)).toEqual(new Array(8).fill(0));
-    expect(row.slice(16)).toEqual(new Array(8).fill(1));
+    expect(row.slice(0, 8)).toEqual(Array.from({ length: 8 }, () => 0));
+    expect(row.slice(16)).toEqual(Array.from({ length: 8 }, () => 1));
     for (let i = 8; i < 16; i++) expect(row[i]).toBeCloseTo((i - 7.5) / 8, 6);
   });
 
