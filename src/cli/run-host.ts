@@ -1,6 +1,10 @@
 /** The owner of a run in the terminal: shows it, keeps its state on disk now and then, and stops it on Ctrl-C. */
+import { rm } from "node:fs/promises";
+import { join } from "node:path";
+import { serializeError } from "../errors.ts";
 import { encodeState, type RunState } from "../training/state-file.ts";
 import type { LogEntry, PhaseProgress, SamplePicture, SamplingEvent, StepReport, Verdict } from "../training/events.ts";
+import type { SavedAdapter } from "../training/save-schedule.ts";
 import type { TrainHost } from "../training/trainer.ts";
 import { Progress } from "./progress.ts";
 import { writeSample, type SampleFiles } from "./sample-files.ts";
@@ -93,6 +97,18 @@ export class RunHost implements TrainHost {
   /** @throws InputError `file.cannotWrite` */
   async sample(picture: SamplePicture): Promise<void> {
     say(`Sample of step ${picture.step}: ${await writeSample(this.#samples, picture)}`);
+  }
+
+  /** Writes a file beside the result. Where it cannot, that is said and training goes on. */
+  async save({ name, step, bytes, replaces }: SavedAdapter): Promise<void> {
+    const pathOf = (fileName: string): string => join(this.#samples.out, `${fileName}.safetensors`);
+    try {
+      await writeWhole(pathOf(name), bytes);
+      if (replaces !== undefined) await rm(pathOf(replaces.name), { force: true });
+      say(`Saved the LoRA of step ${step}: ${pathOf(name)}`);
+    } catch (error) {
+      warn(`no file of step ${step} was saved: ${serializeError(error).message}`);
+    }
   }
 
   /** Writes a state that the run can be continued from. @throws InputError `file.cannotWrite` */

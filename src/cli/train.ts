@@ -28,6 +28,9 @@ a state to continue from, and exits with 130; a second Ctrl-C leaves at once.
 With sample_prompts it draws pictures on the way, into OUT/sample: see sample_every_n_epochs, sample_every_n_steps and
 sample_at_first. The signal SIGUSR1 asks for some at any time (kill -USR1 PID).
 
+With save_every_n_epochs or save_every_n_steps it writes files on the way, OUT/<output_name>-000001.safetensors and
+OUT/<output_name>-step00000100.safetensors; save_last_n_epochs and save_last_n_steps delete older ones again.
+
   --model FILE       Stable Diffusion 1.x or 2.x checkpoint (.safetensors, .ckpt); or pretrained_model_name_or_path
   --data FOLDER      pictures, or folders of pictures such as "10_sls 1girl"; or train_data_dir
   --out FOLDER       where to write; or output_dir

@@ -19,8 +19,7 @@ const HARMLESS = new Set(
   multires_noise_discount noise_offset_random_strength adaptive_noise_scale ip_noise_gamma_random_strength
   huber_schedule huber_c huber_scale token_warmup_min caption_separator keep_tokens_separator secondary_separator
   prior_loss_weight base_weights_multiplier dim_from_weights conv_dim conv_alpha stop_text_encoder_training
-  stop_text_encoder_training_pct save_last_n_epochs save_last_n_epochs_state save_last_n_steps
-  save_last_n_steps_state model_list num_cpu_threads_per_process num_processes num_machines multi_gpu
+  stop_text_encoder_training_pct save_last_n_epochs_state save_last_n_steps_state model_list num_cpu_threads_per_process num_processes num_machines multi_gpu
   gpu_ids main_process_port extra_accelerate_launch_args blocks_to_swap noise_offset_type LyCORIS_preset factor unit
   use_tucker use_cp use_scalar dora_wd bypass_mode decompose_both rank_dropout_scale rescaled train_norm
   train_on_input constrain metadata_merged_from
@@ -85,8 +84,6 @@ const NEUTRAL: Readonly<Record<string, readonly unknown[]>> = {
   loss_type: ["l2"],
   validation_split: [0],
   save_model_as: ["safetensors"],
-  save_every_n_epochs: [0],
-  save_every_n_steps: [0],
   save_n_epoch_ratio: [0],
   resume: [""],
   additional_parameters: [""],

@@ -132,6 +132,18 @@ export interface SampleRecord {
   readonly png: Blob;
 }
 
+/** A LoRA file that a run wrote on the way to its result. */
+export interface SaveRecord {
+  readonly runId: string;
+  /** Updates finished. */
+  readonly step: number;
+  /** File name without extension. */
+  readonly name: string;
+  /** The epoch that the last update belongs to, from 1. */
+  readonly epoch: number;
+  readonly bytes: Blob;
+}
+
 export interface LorasmithSchema extends DBSchema {
   runs: { key: string; value: RunRecord };
   runPoints: { key: [string, number]; value: PointChunk };
@@ -146,6 +158,7 @@ export interface LorasmithSchema extends DBSchema {
   pictureFiles: { key: number; value: Blob };
   provenance: { key: [string, string]; value: ProvenanceRecord };
   samples: { key: [string, number, number]; value: SampleRecord };
+  saves: { key: [string, number, string]; value: SaveRecord };
 }
 
 export type Database = IDBPDatabase<LorasmithSchema>;
@@ -169,6 +182,9 @@ const migrations: readonly ((db: Database) => void)[] = [
   },
   (db) => {
     db.createObjectStore("samples", { keyPath: ["runId", "step", "index"] });
+  },
+  (db) => {
+    db.createObjectStore("saves", { keyPath: ["runId", "step", "name"] });
   },
 ];
 

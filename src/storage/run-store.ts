@@ -1,7 +1,7 @@
 /** Runs and everything that belongs to one: history, checkpoints, samples, result, log. Used by the page and the worker. */
 import type { LogEntry, StepReport } from "../training/events.ts";
 import { keysOf, openDatabase } from "./database.ts";
-import type { LogRecord, RunRecord, SampleRecord } from "./database.ts";
+import type { LogRecord, RunRecord, SampleRecord, SaveRecord } from "./database.ts";
 import { concatRows, packPoint, pointWidth, pointsPerChunk, rowsUpTo } from "./points.ts";
 import { storing } from "./storage-errors.ts";
 
@@ -34,6 +34,12 @@ export interface RunStore {
   latestCheckpoint(runId: string): Promise<Checkpoint | undefined>;
   saveResult(runId: string, bytes: Blob): Promise<void>;
   result(runId: string): Promise<Blob | undefined>;
+  /** The same file again takes the place of the one before. `replaces` is dropped in the same breath, if it is there. */
+  saveAdapter(save: SaveRecord, replaces?: Pick<SaveRecord, "step" | "name">): Promise<void>;
+  /** Files on the way to the result, by step. */
+  saves(runId: string): Promise<SaveRecord[]>;
+  /** Forgets them, because the run begins anew. */
+  dropSaves(runId: string): Promise<void>;
   /** The same step and prompt again takes the place of the picture before. */
   saveSample(sample: SampleRecord): Promise<void>;
   /** By step, then by prompt. */
@@ -69,7 +75,7 @@ export const runStore: RunStore = {
 
   async deleteRun(id) {
     const db = await openDatabase();
-    const tx = db.transaction(["runs", "runPoints", "checkpoints", "results", "samples", "logs"], "readwrite");
+    const tx = db.transaction(["runs", "runPoints", "checkpoints", "results", "samples", "saves", "logs"], "readwrite");
     const logKeys = await tx.objectStore("logs").index("runId").getAllKeys(id);
     await Promise.all([
       tx.objectStore("runs").delete(id),
@@ -77,6 +83,7 @@ export const runStore: RunStore = {
       tx.objectStore("checkpoints").delete(keysOf(id)),
       tx.objectStore("results").delete(id),
       tx.objectStore("samples").delete(keysOf(id)),
+      tx.objectStore("saves").delete(keysOf(id)),
       ...logKeys.map((key) => tx.objectStore("logs").delete(key)),
       tx.done,
     ]);
@@ -141,6 +148,22 @@ export const runStore: RunStore = {
 
   async result(runId) {
     return (await (await openDatabase()).get("results", runId))?.bytes;
+  },
+
+  async saveAdapter(save, replaces) {
+    await storing("a saved LoRA", async () => {
+      const tx = (await openDatabase()).transaction("saves", "readwrite");
+      const drop = replaces === undefined ? undefined : tx.store.delete([save.runId, replaces.step, replaces.name]);
+      await Promise.all([tx.store.put(save), drop, tx.done]);
+    });
+  },
+
+  async saves(runId) {
+    return (await openDatabase()).getAll("saves", keysOf(runId));
+  },
+
+  async dropSaves(runId) {
+    await storing("the run", async () => (await openDatabase()).delete("saves", keysOf(runId)));
   },
 
   async saveSample(sample) {

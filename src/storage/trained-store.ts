@@ -1,4 +1,4 @@
-/** What runs have stored that can be tried out: training snapshots and finished files. */
+/** What runs have stored that can be tried out: training snapshots, files saved on the way, and finished files. */
 import { keysOf, openDatabase } from "./database.ts";
 import { pointWidth } from "./points.ts";
 import { runStore } from "./run-store.ts";
@@ -6,6 +6,8 @@ import { runStore } from "./run-store.ts";
 export interface TrainedEntry {
   /** Absent for the finished file. */
   readonly step?: number;
+  /** Name of the file that was saved on the way; absent for snapshots and the finished file. */
+  readonly fileName?: string;
   /** Updates that went into it. */
   readonly updates: number;
   /** The epoch that the last of them belongs to, from 1; 0 before the first. */
@@ -13,11 +15,13 @@ export interface TrainedEntry {
 }
 
 export interface TrainedStore {
-  /** The run's name and what it has, oldest first; undefined where the run is gone. */
+  /** The run's name and what it has, oldest first and each step once; undefined where the run is gone. */
   entries(runId: string): Promise<{ readonly runName: string; readonly entries: readonly TrainedEntry[] } | undefined>;
   /** A training state as `snapshot` gave it. */
   snapshot(runId: string, step: number): Promise<Uint8Array<ArrayBuffer> | undefined>;
-  /** A LoRA file. */
+  /** The LoRA file that was saved on the way, at this step. */
+  saved(runId: string, step: number): Promise<Blob | undefined>;
+  /** The finished LoRA file. */
   result(runId: string): Promise<Blob | undefined>;
 }
 
@@ -26,14 +30,16 @@ export const trainedStore: TrainedStore = {
     const run = await runStore.run(runId);
     if (run === undefined) return undefined;
     const db = await openDatabase();
-    const [keys, points, result] = await Promise.all([
+    const [keys, saves, points, result] = await Promise.all([
       db.getAllKeys("checkpoints", keysOf(runId)),
+      runStore.saves(runId),
       runStore.points(runId),
       db.getKey("results", runId),
     ]);
     const snapshots = keys.map(([, step]) => ({ step, updates: step, epoch: epochAt(points, step) }));
+    const files = saves.map(({ step, epoch, name }) => ({ step, updates: step, epoch, fileName: name }));
     const final = result === undefined ? [] : [{ updates: run.step, epoch: epochAt(points, run.step) }];
-    return { runName: run.name, entries: [...snapshots, ...final] };
+    return { runName: run.name, entries: [...mergeByStep(snapshots, files), ...final] };
   },
 
   async snapshot(runId, step) {
@@ -41,8 +47,22 @@ export const trainedStore: TrainedStore = {
     return record === undefined ? undefined : new Uint8Array(await record.bytes.arrayBuffer());
   },
 
+  async saved(runId, step) {
+    const range = IDBKeyRange.bound([runId, step], [runId, step, []]);
+    const [record] = await (await openDatabase()).getAll("saves", range, 1);
+    return record?.bytes;
+  },
+
   result: (runId) => runStore.result(runId),
 };
+
+type StepEntry = TrainedEntry & { readonly step: number };
+
+/** Of the same step all hold the same adapter: one is enough, and a file is read faster than a snapshot. */
+export function mergeByStep(snapshots: readonly StepEntry[], files: readonly StepEntry[]): StepEntry[] {
+  const entries = new Map([...snapshots, ...files.toReversed()].map((entry) => [entry.step, entry]));
+  return [...entries.values()].toSorted((a, b) => a.step - b.step);
+}
 
 /** @param points rows of `pointWidth` numbers, one for each step in order, that begin with step and epoch */
 function epochAt(points: Float64Array, step: number): number {

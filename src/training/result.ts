@@ -5,17 +5,21 @@ import { buildLoraMetadata } from "../lora/metadata.ts";
 import type { ModuleWeights } from "../lora/adapter-set.ts";
 import type { ModuleInfo, RunState } from "./state-file.ts";
 
+/** What of a run's state its file is made of. */
+export type AdapterState = Omit<RunState, "optimizer">;
+
 /**
  * @param state of a finished, stopped or saved run
  * @param finishedAt seconds since 1970
+ * @param ssEpoch what the file calls its epoch; by default the number of the epoch of its last update, from 1
  * @returns the whole file, in the run's `save_precision` (32 bits where none is set)
  */
-export function writeResult(state: RunState, finishedAt: number): Uint8Array<ArrayBuffer> {
+export function writeResult(state: AdapterState, finishedAt: number, ssEpoch?: number): Uint8Array<ArrayBuffer> {
   const { config, facts, update } = state;
   // A seed that was drawn is as good as one that was set: the file says which.
   const settings = { ...config, seed: state.seed };
   const updatesPerEpoch = Math.max(1, Math.ceil(facts.numBatchesPerEpoch / config.gradient_accumulation_steps));
-  const epoch = Math.max(1, Math.ceil(update / updatesPerEpoch));
+  const epoch = ssEpoch ?? Math.max(1, Math.ceil(update / updatesPerEpoch));
   return writeLoraFile({
     modules: loraModules(state.modules, state.weights, config),
     metadata: buildLoraMetadata(settings, { ...facts, finishedAt, steps: update, epoch }),

@@ -11,8 +11,10 @@ import { joinSamples, makeMicroBatch } from "./micro-batch.ts";
 import { createNoiseSchedule, offsetNoise } from "./noise-schedule.ts";
 import { epochBatches, type Batch } from "./order.ts";
 import { gaussian, integers, randomSeed } from "../random/rng.ts";
+import { writeResult, type AdapterState } from "./result.ts";
 import { planRun } from "./run-settings.ts";
 import { planDataset, type DatasetPlan, type TrainingPicture } from "./run-plan.ts";
+import { savesAfter, type SavedAdapter } from "./save-schedule.ts";
 import { learningRates } from "./schedule-lr.ts";
 import { StepEngine, type MicroBatch } from "./step-engine.ts";
 import { microBatchIndex, updateSpan } from "./steps.ts";
@@ -32,6 +34,11 @@ export interface TrainHost extends Omit<RunObserver, "step">, SampleObserver {
    * unless they were made already. Samples that the settings want come afterwards by themselves.
    */
   afterStep(report: StepReport, snapshot: () => Promise<RunState>, drawSamples: () => Promise<Verdict>): Promise<Verdict>;
+  /**
+   * Awaited before `afterStep`: keeps a file of the adapter as it is now and drops the one that it replaces. A run that is
+   * continued from an older state hands in the same files again. A run whose owner takes none makes none.
+   */
+  save?(saved: SavedAdapter): Promise<void>;
   /** Handed the last good state before a run ends with NotFiniteError. */
   keepCheckpoint(state: RunState): Promise<void>;
 }
@@ -136,6 +143,7 @@ class UpdateLoop {
         stepMs: performance.now() - started,
       };
       const finished = update;
+      await this.#saveDue(finished, host);
       const drawSamples = async (): Promise<Verdict> => (await this.#samples?.draw(finished)) ?? "continue";
       if ((await host.afterStep(stepReport, () => this.#state(finished), drawSamples)) === "stop") break;
       if ((await this.#samples?.drawDue(update)) === "stop") break;
@@ -201,22 +209,38 @@ class UpdateLoop {
     });
   }
 
+  /** Hands in the files that the settings want after this update. */
+  async #saveDue(update: number, host: TrainHost): Promise<void> {
+    if (host.save === undefined) return;
+    const due = savesAfter(this.#job.config, this.#dataset.steps, update);
+    if (due.length === 0) return;
+    const adapter = await this.#adapter(update, this.#initial());
+    for (const save of due) await host.save({ ...save, bytes: writeResult(adapter, Date.now() / 1000, save.ssEpoch) });
+  }
+
   async #state(update: number): Promise<RunState> {
-    const { adapters, optimizer } = this.#engine.plan.options;
-    // Text encoder layers behind clip_skip have modules that no gradient reaches: they stay and are saved as they began.
-    const initial = initialAdapter(adapters, this.#seed);
+    const { stateCount } = this.#engine.plan.options.optimizer;
+    const initial = this.#initial();
     const zeros = new Map([...initial].map(([name, { down, up }]) => [name, { down: down.map(() => 0), up: up.map(() => 0) }]));
-    const complete = (rest: ReadonlyMap<string, ModuleWeights>, read: ReadonlyMap<string, ModuleWeights>) => new Map([...rest, ...read]);
     const banks: Map<string, ModuleWeights>[] = [];
-    for (let i = 0; i < optimizer.stateCount; i++) banks.push(complete(zeros, await this.#engine.adapters.read(i)));
+    for (let i = 0; i < stateCount; i++) banks.push(new Map([...zeros, ...(await this.#engine.adapters.read(i))]));
+    return { ...(await this.#adapter(update, initial)), optimizer: banks };
+  }
+
+  /** Text encoder layers behind clip_skip have modules that no gradient reaches: they stay and are saved as they began. */
+  #initial(): Map<string, ModuleWeights> {
+    return initialAdapter(this.#engine.plan.options.adapters, this.#seed);
+  }
+
+  async #adapter(update: number, initial: ReadonlyMap<string, ModuleWeights>): Promise<AdapterState> {
+    const { adapters } = this.#engine.plan.options;
     return {
       update,
       seed: this.#seed,
       config: this.#job.config,
       facts: this.#job.facts,
       modules: adapters.targets.map(({ name, in: width, out, fileRank }) => ({ name, in: width, out, fileRank })),
-      weights: complete(initial, await this.#engine.adapters.read("params")),
-      optimizer: banks,
+      weights: new Map([...initial, ...(await this.#engine.adapters.read("params"))]),
     };
   }
 }

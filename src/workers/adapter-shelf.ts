@@ -1,9 +1,10 @@
 /** The opened adapters by name: where each comes from, and how it fits the model. */
 import { InputError, LorasmithError } from "../errors.ts";
 import type { AdapterReport } from "../generation/request.ts";
-import type { TrainedStore } from "../storage/trained-store.ts";
+import type { TrainedEntry, TrainedStore } from "../storage/trained-store.ts";
 import { decodeState } from "../training/state-file.ts";
 import { writeResult } from "../training/result.ts";
+import { stepName } from "../training/save-schedule.ts";
 import { UnknownLoraError } from "./generate-errors.ts";
 import type { AdapterSource, TrainedAdapter } from "./generate-protocol.ts";
 
@@ -17,11 +18,6 @@ interface ShelvedAdapter {
   readonly report: AdapterReport;
   /** Why it cannot be used with this model. */
   readonly error?: LorasmithError;
-}
-
-/** As kohya names the files of a run. */
-function snapshotName(runName: string, step: number): string {
-  return `${runName}-step${String(step).padStart(8, "0")}`;
 }
 
 export class AdapterShelf {
@@ -87,32 +83,44 @@ export class AdapterShelf {
 
   async trained(runId: string): Promise<TrainedAdapter[]> {
     const found = await this.#store.entries(runId);
-    return (found?.entries ?? []).map(({ step, updates, epoch }) => ({
-      name: step === undefined ? found!.runName : snapshotName(found!.runName, step),
-      source: { kind: "run", runId, ...(step === undefined ? {} : { step }) },
-      step: updates,
-      epoch,
-      isFinal: step === undefined,
+    if (found === undefined) return [];
+    return found.entries.map((entry) => ({
+      name: nameOf(entry, found.runName),
+      source: { kind: "run", runId, ...(entry.step === undefined ? {} : { step: entry.step }) },
+      step: entry.updates,
+      epoch: entry.epoch,
+      isFinal: entry.step === undefined,
     }));
   }
 
   async #fetchTrained(runId: string, step: number | undefined): Promise<File> {
     const found = await this.#store.entries(runId);
-    const bytes = step === undefined ? await this.#store.result(runId) : await this.#snapshotFile(runId, step);
-    if (found === undefined || bytes === undefined) {
+    const entry = found?.entries.find((candidate) => candidate.step === step);
+    const bytes = entry === undefined ? undefined : await this.#bytesOf(entry, runId);
+    if (found === undefined || entry === undefined || bytes === undefined) {
       throw new InputError(
         "run.nothingStored",
         "This LoRA is no longer stored here: the run was deleted, or it has gone on since. Choose another one of the run.",
         { runId },
       );
     }
-    return new File([bytes], `${step === undefined ? found.runName : snapshotName(found.runName, step)}.safetensors`);
+    return new File([bytes], `${nameOf(entry, found.runName)}.safetensors`);
+  }
+
+  async #bytesOf({ step, fileName }: TrainedEntry, runId: string): Promise<BlobPart | undefined> {
+    if (step === undefined) return this.#store.result(runId);
+    return fileName === undefined ? this.#snapshotFile(runId, step) : this.#store.saved(runId, step);
   }
 
   async #snapshotFile(runId: string, step: number): Promise<Uint8Array<ArrayBuffer> | undefined> {
     const snapshot = await this.#store.snapshot(runId, step);
     return snapshot === undefined ? undefined : writeResult(await decodeState(snapshot), Math.floor(Date.now() / 1000));
   }
+}
+
+/** As kohya names the files of a run. */
+function nameOf({ step, fileName }: TrainedEntry, runName: string): string {
+  return fileName ?? (step === undefined ? runName : stepName(runName, step));
 }
 
 /** The same for the same file or training result. */

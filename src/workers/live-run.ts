@@ -6,6 +6,7 @@ import { CancelledError, LorasmithError, serializeError } from "../errors.ts";
 import type { SerializedError } from "../errors.ts";
 import type { RunStore } from "../storage/run-store.ts";
 import type { LogEntry, PhaseProgress, SamplingEvent, StepReport, Verdict } from "../training/events.ts";
+import type { SavedAdapter } from "../training/save-schedule.ts";
 import type { RunState, TrainObserver } from "./train-protocol.ts";
 import type { NewSample, RunHost, Snapshot } from "./training-backend.ts";
 
@@ -136,6 +137,14 @@ export class LiveRun implements RunHost {
     const record = { ...sample, runId: this.#runId };
     await this.#keeping(() => this.#store.saveSample(record));
     this.#observer.sample(record);
+  }
+
+  async save({ name, step, epoch, bytes, replaces }: SavedAdapter): Promise<void> {
+    const file = new Blob([bytes], { type: "application/octet-stream" });
+    await this.#keeping(async () => {
+      await this.#store.saveAdapter({ runId: this.#runId, step, name, epoch, bytes: file }, replaces);
+      this.#observer.saved();
+    });
   }
 
   get #verdict(): Verdict {

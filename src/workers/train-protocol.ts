@@ -145,6 +145,8 @@ export interface TrainObserver {
   /** Samples begin, get on (at most about ten calls a second) and end. */
   sampling(event: SamplingEvent): void;
   sample(sample: SampleRecord): void;
+  /** A file of the unfinished adapter was stored with the run, and maybe an older one dropped. */
+  saved(): void;
   state(change: RunStateChange): void;
 }
 

@@ -145,6 +145,8 @@ export class TrainSession implements TrainWorkerApi {
   async #rewind(live: LiveRun, checkpoint: Checkpoint | undefined): Promise<void> {
     const step = checkpoint?.step ?? 0;
     await this.#services.store.cutPoints(live.runId, step);
+    // From a checkpoint the files after it come again as they are; from the start perhaps under another seed.
+    if (checkpoint === undefined) await this.#services.store.dropSaves(live.runId);
     await live.become("running", { rewoundTo: step });
   }
 

@@ -5,6 +5,7 @@
 import type { TrainingConfig } from "../config/parameters.ts";
 import type { SampleRecord } from "../storage/database.ts";
 import type { LogEntry, PhaseProgress, SamplingEvent, StepReport, Verdict } from "../training/events.ts";
+import type { SavedAdapter } from "../training/save-schedule.ts";
 import type { DatasetFile, DatasetReport, GpuReport, ModelReport, PlanReport } from "./train-protocol.ts";
 
 export interface TrainJob {
@@ -38,6 +39,8 @@ export interface RunHost {
   sampling(event: SamplingEvent, snapshot?: Snapshot): Promise<Verdict>;
   /** Keeps a sample. Never throws. */
   sample(sample: NewSample): Promise<void>;
+  /** Keeps a file of the unfinished adapter. Never throws. Awaited before `afterStep` of the same update. */
+  save(saved: SavedAdapter): Promise<void>;
   /** Keeps a state now; for the last good one when the next update failed (`train.notFinite`). */
   keepCheckpoint(step: number, snapshot: Uint8Array<ArrayBuffer>): Promise<void>;
 }

@@ -63,6 +63,7 @@ export function webgpuEngine(): Engine {
           afterStep: (report, snapshot, drawSamples) =>
             host.afterStep(report, async () => encodeState(await snapshot()), drawSamples),
           sampling: (event, snapshot) => host.sampling(event, snapshot && (async () => encodeState(await snapshot()))),
+          save: (saved) => host.save(saved),
           sample: async (picture) => host.sample(await storable(picture)),
         });
         return writeResult(last, seconds());

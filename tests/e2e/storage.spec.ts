@@ -1,7 +1,7 @@
 /** What earlier versions of the page have stored must open in this one. */
 import { expect, test } from "playwright/test";
 
-test("a database of the first version keeps its data and gains the stores for pictures", async ({ page }) => {
+test("a database of the first version keeps its data and gains the stores for pictures and saved files", async ({ page }) => {
   await page.route("**/empty", (route) => route.fulfill({ contentType: "text/html", body: "<!doctype html>" }));
   await page.goto("/empty");
   await page.evaluate(async () => {
@@ -42,5 +42,5 @@ test("a database of the first version keeps its data and gains the stores for pi
       return { kept, stores };
     });
   await expect.poll(look).toMatchObject({ kept: "kept" });
-  expect((await look())?.stores).toEqual(expect.arrayContaining(["pictureFiles", "pictures", "provenance", "settings"]));
+  expect((await look())?.stores).toEqual(expect.arrayContaining(["pictureFiles", "pictures", "provenance", "saves", "settings"]));
 });

@@ -9,6 +9,7 @@ import { planDataset } from "../../src/training/run-plan.ts";
 import { parseSamplePrompts } from "../../src/config/sample-prompts.ts";
 import type { TrainingConfig } from "../../src/config/parameters.ts";
 import { isSampleDue, momentOf } from "../../src/training/sample-schedule.ts";
+import { savesAfter } from "../../src/training/save-schedule.ts";
 import type { StepPlan } from "../../src/training/steps.ts";
 import type { RunHost } from "../../src/workers/training-backend.ts";
 import type { Engine, EngineRun } from "../../src/workers/engine.ts";
@@ -159,6 +160,7 @@ export const fakeEngine: Engine = {
         lr: { unet: 1e-4 * Math.cos((Math.PI * step) / plan.totalUpdates / 2), textEncoder: 5e-5 },
         stepMs,
       };
+      for (const save of savesAfter(config, plan, step)) await host.save({ ...save, bytes: new Uint8Array(1_980_000) });
       if ((await host.afterStep(report, async () => encode(step), () => draw(step))) === "stop") break;
       if (isSampleDue(config, plan, step) && (await draw(step)) === "stop") break;
     }

@@ -97,7 +97,9 @@ class FakeEngine implements GenerateEngine {
   }
 }
 
-const noRuns: TrainedStore = { entries: async () => undefined, snapshot: async () => undefined, result: async () => undefined };
+const noRuns: TrainedStore = {
+  entries: async () => undefined, snapshot: async () => undefined, saved: async () => undefined, result: async () => undefined,
+};
 
 function setUp({ idleMs = 1e6, trained = noRuns }: { idleMs?: number; trained?: TrainedStore } = {}) {
   const engine = new FakeEngine();
@@ -480,21 +482,30 @@ describe("the bench", () => {
 
   it("offers what a run has stored, under kohya's names", async () => {
     const result = new Blob(["lora"]);
+    const epoch = new Blob(["lora of epoch 4"]);
+    const entries = [
+      { step: 120, updates: 120, epoch: 3 }, { step: 160, updates: 160, epoch: 4, fileName: "smith-000004" }, { updates: 200, epoch: 5 },
+    ];
     const trained: TrainedStore = {
       entries: async (id) =>
-        id === "r" ? { runName: "smith", entries: [{ step: 120, updates: 120, epoch: 3 }, { updates: 200, epoch: 5 }] } : undefined,
+        id === "r" ? { runName: "smith", entries } : undefined,
       snapshot: async () => undefined,
+      saved: async (_, step) => (step === 160 ? epoch : undefined),
       result: async () => result,
     };
     const { session, engine } = setUp({ trained });
     await session.openModel(model);
     expect(await session.trainedAdapters("r")).toEqual([
       { name: "smith-step00000120", source: { kind: "run", runId: "r", step: 120 }, step: 120, epoch: 3, isFinal: false },
+      { name: "smith-000004", source: { kind: "run", runId: "r", step: 160 }, step: 160, epoch: 4, isFinal: false },
       { name: "smith", source: { kind: "run", runId: "r" }, step: 200, epoch: 5, isFinal: true },
     ]);
     expect((await session.openAdapter({ kind: "run", runId: "r" })).name).toBe("smith");
     await session.generate({ ...job("1"), adapters: [weight("smith", 1)] }, new Observer());
     expect(engine.drawn[0]!.loaded).toEqual(["smith.safetensors"]);
+    expect((await session.openAdapter({ kind: "run", runId: "r", step: 160 })).name).toBe("smith-000004");
+    await session.generate({ ...job("2"), adapters: [weight("smith-000004", 1)] }, new Observer());
+    expect(engine.drawn[1]!.loaded).toEqual(["smith-000004.safetensors"]);
     await expect(session.openAdapter({ kind: "run", runId: "r", step: 120 })).rejects.toMatchObject({ code: "run.nothingStored" });
     await expect(session.openAdapter({ kind: "run", runId: "gone" })).rejects.toMatchObject({ code: "run.nothingStored" });
     expect(await session.trainedAdapters("gone")).toEqual([]);

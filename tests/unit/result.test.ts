@@ -88,6 +88,11 @@ describe("writeResult", () => {
     expect(metadata.get("ss_training_finished_at")).toBe("1234.5");
   });
 
+  test("calls the epoch of a file on the way what the schedule of such files says", async () => {
+    const { metadata } = await openBytes(writeResult(await state(), 1, 0));
+    expect([metadata.get("ss_epoch"), metadata.get("ss_steps")]).toEqual(["0", "8"]);
+  });
+
   test("follows save_precision", async () => {
     const run = await state();
     const file = await openBytes(writeResult({ ...run, config: { ...config, save_precision: "fp16" } }, 1));

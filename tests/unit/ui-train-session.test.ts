@@ -3,8 +3,10 @@ import { defaultConfig } from "../../src/config/parameters.ts";
 import { CancelledError, LorasmithError } from "../../src/errors.ts";
 import { DeviceLostError } from "../../src/gpu/errors.ts";
 import { StorageFullError } from "../../src/storage/storage-errors.ts";
-import type { RunRecord, SampleRecord } from "../../src/storage/database.ts";
+import type { RunRecord, SampleRecord, SaveRecord } from "../../src/storage/database.ts";
 import type { Checkpoint, RunStore } from "../../src/storage/run-store.ts";
+import { savesAfter } from "../../src/training/save-schedule.ts";
+import { planSteps } from "../../src/training/steps.ts";
 import type { LogEntry, SamplingEvent, StepReport, Verdict } from "../../src/training/events.ts";
 import { TrainSession } from "../../src/workers/train-session.ts";
 import type { RunStateChange, TrainObserver } from "../../src/workers/train-protocol.ts";
@@ -46,6 +48,13 @@ class MemoryStore implements Pick<RunStore, keyof RunStore> {
     if (this.isFull) throw new StorageFullError("a sample");
     this.pictures.push(sample);
   };
+  files: SaveRecord[] = [];
+  saves = async () => this.files;
+  dropSaves = async () => void (this.files = []);
+  saveAdapter = async (save: SaveRecord, replaces?: Pick<SaveRecord, "name">) => {
+    if (this.isFull) throw new StorageFullError("a saved LoRA");
+    this.files = [...this.files.filter(({ name }) => name !== save.name && name !== replaces?.name), save];
+  };
   appendLog = async (_: string, entry: LogEntry) => void this.entries.push(entry);
   saveCheckpoint = async (_: string, checkpoint: Checkpoint) => {
     if (this.isFull) throw new StorageFullError("a checkpoint");
@@ -69,6 +78,8 @@ class Observer implements TrainObserver {
   sampling = (event: SamplingEvent): void => void this.sampled.push(`${event.kind} ${event.step}`);
   sample = ({ step, index }: SampleRecord): void => void this.sampled.push(`picture ${step}/${index}`);
   sampled: string[] = [];
+  saved = (): void => void (this.savedCount += 1);
+  savedCount = 0;
   get states(): string[] {
     return this.changes.map(({ state }) => state);
   }
@@ -90,6 +101,9 @@ async function drawTwo(step: number, snapshot: () => Promise<Uint8Array<ArrayBuf
   return verdict;
 }
 
+/** Two updates an epoch. */
+const plan = planSteps({ bucketSizes: [2], batchSize: 1, accumulation: 1, maxSteps: totalSteps, maxEpochs: null });
+
 /** A run whose state is its step number; `before` may interfere ahead of a step. */
 function backend(before: (step: number, host: RunHost) => void | Promise<void>): TrainingBackend {
   const unused = () => Promise.reject(new Error("not called here"));
@@ -99,7 +113,7 @@ function backend(before: (step: number, host: RunHost) => void | Promise<void>):
     openDataset: unused,
     plan: unused,
     exportAdapter: async (checkpoint) => Uint8Array.of(100 + checkpoint[0]!),
-    async train({ checkpoint }, host) {
+    async train({ checkpoint, config }, host) {
       let step = checkpoint?.[0] ?? 0;
       while (step < totalSteps) {
         await before(step + 1, host);
@@ -108,6 +122,7 @@ function backend(before: (step: number, host: RunHost) => void | Promise<void>):
         const done = step;
         const report = { step, totalSteps, epoch: 1, totalEpochs: 1, loss: 1, gradNorm: 1, lr: {}, stepMs: 1 };
         const snapshot = async () => Uint8Array.of(done);
+        for (const save of savesAfter(config, plan, step)) await host.save({ ...save, bytes: Uint8Array.of(step) });
         if ((await host.afterStep(report, snapshot, () => drawTwo(done, snapshot, host))) === "stop") break;
       }
       return Uint8Array.of(step);
@@ -263,6 +278,76 @@ describe("samples", () => {
     await start();
     expect(distinct(observer.sampled)).toEqual(whole(2));
     expect(observer.entries.map(({ code }) => code)).toContain("storage.full");
+  });
+});
+
+describe("files on the way", () => {
+  const saving = (store: MemoryStore, more: Partial<RunRecord["config"]> = {}) =>
+    (store.stored = { ...record(), config: { ...defaultConfig(), output_name: "n", save_every_n_epochs: 1, ...more } });
+  const kept = async ({ files }: MemoryStore) =>
+    Promise.all(files.map(async ({ runId, name, step, epoch, bytes }) => [runId, name, step, epoch, ...(await bytesOf(bytes))]));
+
+  it("are stored with the run, each as it was after its epoch, and the page hears of every one", async () => {
+    const { store, observer, start } = setUp();
+    saving(store);
+    await start();
+    expect(await kept(store)).toEqual([["r", "n-000001", 2, 1, 2], ["r", "n-000002", 4, 2, 4]]);
+    expect(observer.savedCount).toBe(2);
+    expect(await bytesOf(store.saved)).toEqual([6]);
+  });
+
+  it("take the place of older ones where only the last are wanted", async () => {
+    const { store, start } = setUp();
+    saving(store, { save_last_n_epochs: 1, save_every_n_steps: 2, save_last_n_steps: 2 });
+    await start();
+    expect(store.files.map(({ name }) => name)).toEqual(["n-step00000004", "n-000002", "n-step00000006"]);
+  });
+
+  it("are none where none are wanted", async () => {
+    const { store, observer, start } = setUp();
+    await start();
+    expect([store.files.length, observer.savedCount]).toEqual([0, 0]);
+  });
+
+  it("are there once after the run went back to a checkpoint before them, and none is missing", async () => {
+    let losses = 0;
+    const { store, start } = setUp(async (step) => {
+      if (step === 3) await store.saveCheckpoint("r", { step: 2, bytes: Uint8Array.of(2) });
+      if (step === 5 && losses++ === 0) throw new DeviceLostError("test");
+    });
+    saving(store);
+    await start();
+    expect(await kept(store)).toEqual([["r", "n-000001", 2, 1, 2], ["r", "n-000002", 4, 2, 4]]);
+  });
+
+  it("of a run that goes on stay, and those behind it are not written again", async () => {
+    const { store, observer, start } = setUp();
+    saving(store);
+    store.checkpoints = [{ step: 3, bytes: Uint8Array.of(3) }];
+    store.files = [{ runId: "r", name: "n-000001", step: 2, epoch: 1, bytes: new Blob(["x"]) }];
+    await start();
+    expect(store.files.map(({ name }) => name)).toEqual(["n-000001", "n-000002"]);
+    expect(observer.savedCount).toBe(1);
+  });
+
+  it("of an attempt without a checkpoint are dropped, because the next may draw another seed", async () => {
+    const { store, start } = setUp((step) => {
+      if (step === 1) throw new LorasmithError("test", "no");
+    });
+    saving(store);
+    store.files = [{ runId: "r", name: "n-000001", step: 2, epoch: 1, bytes: new Blob(["x"]) }];
+    await start();
+    expect(store.files).toEqual([]);
+  });
+
+  it("that there is no room for are told as trouble of the storage, and training goes on", async () => {
+    const { store, observer, start } = setUp();
+    saving(store);
+    store.isFull = true;
+    await start();
+    expect(observer.seen).toEqual([1, 2, 3, 4, 5, 6]);
+    expect(observer.savedCount).toBe(0);
+    expect(observer.entries.map(({ code }) => code)).toEqual(["storage.full", "run.resultNotStored"]);
   });
 });
 

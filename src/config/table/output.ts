@@ -1,4 +1,4 @@
-import { optionalChoice, text } from "../parameter.ts";
+import { optionalChoice, optionalInt, text } from "../parameter.ts";
 
 export const outputParameters = {
   output_name: text({
@@ -20,6 +20,57 @@ export const outputParameters = {
       en: "fp16 halves the file with no visible difference. Empty keeps 32 bits.",
       "zh-CN": "fp16 使文件减半，看不出差别。留空则保留 32 位。",
     },
+  }),
+  save_every_n_epochs: optionalInt({
+    default: null,
+    suggested: 1,
+    zeroIsNull: true,
+    min: 1,
+    group: "output",
+    label: { en: "Save every … epochs", "zh-CN": "每几轮保存一次" },
+    hint: {
+      en: "Files to compare with the result. Empty saves none by epochs.",
+      "zh-CN": "供与最终结果对比的文件。留空则不按轮保存。",
+    },
+    more: {
+      en: "The best LoRA is often not the last one: where late epochs repeat the training pictures, an earlier file is the better one. Named -000001, -000002 and so on; the last epoch is the result itself. Each is as large as the result.",
+      "zh-CN": "最好的 LoRA 往往不是最后一轮：如果后面几轮开始照搬训练图片，较早的文件会更好。文件名以 -000001、-000002 等结尾，最后一轮就是最终结果。每个文件与最终结果一样大。",
+    },
+  }),
+  save_last_n_epochs: optionalInt({
+    default: null,
+    zeroIsNull: true,
+    min: 1,
+    group: "output",
+    label: { en: "Epoch files to keep", "zh-CN": "保留的轮次文件数" },
+    hint: {
+      en: "Older ones are deleted while the run goes on. Empty keeps all.",
+      "zh-CN": "训练中会删除更早的文件。留空则全部保留。",
+    },
+    when: (values) => values["save_every_n_epochs"] !== null,
+  }),
+  save_every_n_steps: optionalInt({
+    default: null,
+    zeroIsNull: true,
+    min: 1,
+    group: "output",
+    label: { en: "Save every … steps", "zh-CN": "每几步保存一次" },
+    hint: {
+      en: "For runs whose epochs are long. It comes on top of saving by epochs.",
+      "zh-CN": "适合每轮很长的训练，与按轮保存同时有效。",
+    },
+  }),
+  save_last_n_steps: optionalInt({
+    default: null,
+    zeroIsNull: true,
+    min: 1,
+    group: "output",
+    label: { en: "Keep files of the last … steps", "zh-CN": "保留最近多少步的文件" },
+    hint: {
+      en: "Counted in steps, not files. Empty keeps all.",
+      "zh-CN": "按步数计算，不是文件数。留空则全部保留。",
+    },
+    when: (values) => values["save_every_n_steps"] !== null,
   }),
   training_comment: text({
     default: "",

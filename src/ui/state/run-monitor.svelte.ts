@@ -4,7 +4,7 @@
  */
 import { serializeError } from "../../errors.ts";
 import type { SerializedError } from "../../errors.ts";
-import type { LogRecord, RunRecord } from "../../storage/database.ts";
+import type { LogRecord, RunRecord, SaveRecord } from "../../storage/database.ts";
 import { unpackPoints } from "../../storage/points.ts";
 import { runStore } from "../../storage/run-store.ts";
 import type { Phase, PhaseProgress, StepReport } from "../../training/events.ts";
@@ -40,6 +40,7 @@ export class RunMonitor {
   #logs: readonly LogRecord[] = $state.raw([]);
   #error: SerializedError | undefined = $state.raw();
   #result: Blob | undefined = $state.raw();
+  #saves: readonly SaveRecord[] = $state.raw([]);
   #recovered: { readonly from: number; readonly to: number } | undefined = $state.raw();
   #need: ModelNeed | undefined = $state();
   #wrongPick: string | undefined = $state();
@@ -83,6 +84,10 @@ export class RunMonitor {
   }
   get result() {
     return this.#result;
+  }
+  /** Files written on the way to the result, oldest first. */
+  get saves() {
+    return this.#saves;
   }
   get recovered() {
     return this.#recovered;
@@ -170,13 +175,15 @@ export class RunMonitor {
   /** Shows a stored run with its history; a run that was going on when the page closed continues if it can. */
   async open(run: RunRecord, mayContinue: boolean): Promise<void> {
     this.#show(run);
-    const [points, logs, checkpoint, result, samples] = await Promise.all([
+    const [points, logs, checkpoint, result, samples, saves] = await Promise.all([
       runStore.points(run.id),
       runStore.logs(run.id),
       runStore.latestCheckpoint(run.id),
       this.#client.result(run.id),
       runStore.samples(run.id),
+      runStore.saves(run.id),
     ]);
+    this.#saves = saves;
     this.samples.show(samples);
     const reports = unpackPoints(points, { totalSteps: run.totalSteps, totalEpochs: 0 });
     for (const report of reports) this.history.append(report.step, report.loss);
@@ -268,6 +275,7 @@ export class RunMonitor {
     this.#logs = [];
     this.#error = undefined;
     this.#result = undefined;
+    this.#saves = [];
     this.#recovered = undefined;
     this.#need = undefined;
     this.#wrongPick = undefined;
@@ -315,8 +323,16 @@ export class RunMonitor {
         this.#lastAt = undefined;
       },
       sample: (sample) => this.samples.add(sample),
+      saved: () => void this.#readSaves(),
       state: (change) => this.#changeState(change),
     };
+  }
+
+  async #readSaves(): Promise<void> {
+    const id = this.#run?.id;
+    if (id === undefined) return;
+    const saves = await runStore.saves(id);
+    if (this.#run?.id === id) this.#saves = saves;
   }
 
   #addSteps(reports: readonly StepReport[]): void {
@@ -336,6 +352,7 @@ export class RunMonitor {
     if (rewoundTo !== undefined || state === "finished" || state === "stopped" || state === "failed") this.samples.interrupt();
     if (rewoundTo !== undefined) {
       this.history.cut(rewoundTo);
+      void this.#readSaves();
       this.#lastAt = undefined;
       if ((this.#last?.step ?? 0) > rewoundTo) this.#last = undefined;
     }
