@@ -331,7 +331,8 @@ export class RunMonitor {
   async #readSaves(): Promise<void> {
     const id = this.#run?.id;
     if (id === undefined) return;
-    const saves = await runStore.saves(id);
+    // Trouble of the storage is told by the run itself.
+    const saves = await runStore.saves(id).catch(() => this.#saves);
     if (this.#run?.id === id) this.#saves = saves;
   }
 
