@@ -5,6 +5,7 @@ import { join } from "node:path";
 import sharp from "sharp";
 import { afterAll, beforeAll, expect, it, vi } from "vitest";
 import { readPngTexts } from "../../src/formats/png-text.ts";
+import { isSlowAdapter } from "./harness/adapter.ts";
 import { referencePath } from "./harness/reference-data.ts";
 import { lorasmith } from "../unit/run-bin.ts";
 
@@ -21,7 +22,8 @@ afterAll(() => rm(folder, { recursive: true }));
 
 const small = ["--prompt", "a cat", "--negative", "a dog", "--seed", "5", "--steps", "2", "--width", "72", "--height", "64"];
 
-it("writes a picture with its settings inside, the same one each time", async () => {
+// SwiftShader takes a minute to compile each time.
+it.skipIf(isSlowAdapter)("writes a picture with its settings inside, the same one each time", async () => {
   const lora = `${referencePath("networks-lora.safetensors")}:0.5:0.25`;
   const [first, again] = [join(folder, "first.png"), join(folder, "again.png")];
   for (const out of [first, again]) {
