@@ -140,9 +140,11 @@ test("draws a grid, keeps its cells when it is stopped, and saves a sheet with i
   await expect(page.getByRole("dialog")).toHaveAttribute("aria-label", /Steps 3/);
   await page.keyboard.press("Escape");
 
-  await page.getByLabel("Columns: Values").fill("2, 40");
+  await page.getByLabel("Columns: Values").fill("2, 150");
   await page.waitForTimeout(1000);
   await page.getByRole("button", { name: "Draw the grid" }).click();
+  // The earlier grid's cells go, then the first of the new ones comes.
+  await expect.poll(() => page.locator("table button").count(), { timeout: patience }).toBeLessThan(4);
   await expect(page.locator("table button").first()).toBeVisible({ timeout: patience });
   await page.keyboard.press("Escape");
   await expect(page.getByRole("button", { name: "Draw the grid" })).toBeVisible({ timeout: patience });
