@@ -33,8 +33,8 @@ const manifest = {
   model: { path: rest.model, bytes: statSync(join(root, rest.model)).size },
   datasets: datasets.map((dataset) => ({
     ...dataset,
-    // Captions before merging are for comparing, not for training.
-    files: filesBelow(join(root, dataset.id)).map(fromRoot).filter((path) => !path.includes("/tags-before-merging/")),
+    // Captions before merging are for comparing, and training leaves regularization pictures out so far: both are in the zip.
+    files: filesBelow(join(root, dataset.id)).map(fromRoot).filter((path) => !/\/(tags-before-merging|reg)\//.test(path)),
   })),
   settings: rest.settings,
   tagger: rest.tagger,
