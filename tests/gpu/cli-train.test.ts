@@ -121,6 +121,20 @@ describe("train", () => {
     expect(await tensorBytes("resumed/last.safetensors")).toEqual(await tensorBytes("whole/last.safetensors"));
   });
 
+  test.skipIf(isSlowAdapter)("writes the LoRA on the way, and training does not notice", async () => {
+    const saving = ["save_every_n_steps=1", "save_last_n_steps=1"].flatMap((setting) => ["--set", setting]);
+    await succeeding(train("saving", ["--set", "max_train_steps=3", ...saving]));
+    await succeeding(train("two", ["--set", "max_train_steps=2"]));
+    const names = ["last-step00000002.safetensors", "last-step00000003.safetensors", "last.safetensors"];
+    expect((await readdir(join(root, "saving"))).toSorted()).toEqual(names);
+    expect(await tensorBytes("saving/last-step00000002.safetensors")).toEqual(await tensorBytes("two/last.safetensors"));
+    const end = await tensorBytes("first/last.safetensors");
+    expect(await tensorBytes("saving/last-step00000003.safetensors")).toEqual(end);
+    expect(await tensorBytes("saving/last.safetensors")).toEqual(end);
+    const { metadata } = await open("saving/last-step00000002.safetensors");
+    expect([metadata.get("ss_steps"), metadata.get("ss_epoch"), metadata.get("ss_output_name")]).toEqual(["2", "0", "last"]);
+  });
+
   test.skipIf(isSlowAdapter)("--save-state keeps a state from which the run can be made longer", async () => {
     await succeeding(train("short", ["--set", "max_train_steps=1", "--save-state"]));
     const state = join(root, "short", "last.state.safetensors");
