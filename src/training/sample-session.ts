@@ -7,6 +7,7 @@ import { toRgba } from "../generation/picture.ts";
 import { sampleRequest } from "../generation/sample-request.ts";
 import { names, requireDecoder } from "../models/forward-graphs.ts";
 import { implementation } from "../version.ts";
+import { stepName } from "./save-schedule.ts";
 import { sampleFailure, sampleNotes } from "./sample-log.ts";
 import { isSampleDue, momentOf, type SampleMoment } from "./sample-schedule.ts";
 import { encodeSampleTexts, type EncodeIds } from "./sample-texts.ts";
@@ -128,8 +129,7 @@ export class SampleSession {
   /** Names the LoRA as sd-scripts names the file of this step. */
   #describe(request: GenerationRequest, { step }: SampleMoment): string {
     const { config, model } = this.#options;
-    const name = `${config.output_name}-step${String(step).padStart(8, "0")}`;
-    const adapters = step === 0 ? [] : [{ name, unet: 1, textEncoder: 1 }];
+    const adapters = step === 0 ? [] : [{ name: stepName(config.output_name, step), unet: 1, textEncoder: 1 }];
     const origin = { model: model ?? { name: "" }, adapterHashes: new Map<string, string>(), program: implementation };
     const { width, height } = request;
     return describePicture({ request, adapters, width, height, milliseconds: 0 }, origin);
