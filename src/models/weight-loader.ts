@@ -21,7 +21,7 @@ export interface LoadOptions {
 
 export async function loadWeights(
   gpu: Gpu,
-  from: WeightFile,
+  origin: WeightFile,
   weights: ReadonlyMap<Tensor, WeightSource>,
   residents: Residents,
   options: LoadOptions = {},
@@ -30,7 +30,7 @@ export async function loadWeights(
   let done = 0;
   let inFlight = 0;
   for (const [tensor, source] of weights) {
-    for await (const { offset, data } of readWeight(from, tensor, source)) {
+    for await (const { offset, data } of readWeight(origin, tensor, source)) {
       options.signal?.throwIfAborted();
       residents.write(tensor.name, data, offset);
       inFlight += data.byteLength;
@@ -52,17 +52,17 @@ interface Piece {
   readonly data: Uint16Array<ArrayBuffer> | Float32Array<ArrayBuffer>;
 }
 
-async function* readWeight(from: WeightFile, tensor: Tensor, source: WeightSource): AsyncGenerator<Piece> {
+async function* readWeight(origin: WeightFile, tensor: Tensor, source: WeightSource): AsyncGenerator<Piece> {
   let offset = 0;
   for (const part of mergeParts(source.parts)) {
-    const key = fileKey(from, part.key);
-    const { shape } = from.file.entry(key);
+    const key = fileKey(origin, part.key);
+    const { shape } = origin.file.entry(key);
     if (tensor.dtype === "f32") {
-      const data = await from.file.readF32(key);
+      const data = await origin.file.readF32(key);
       yield { offset, data };
       offset += data.byteLength;
     } else if (source.layout === "oihw") {
-      for await (const data of repackConvolution(from, key, shape)) {
+      for await (const data of repackConvolution(origin, key, shape)) {
         yield { offset, data };
         offset += data.byteLength;
       }
@@ -70,7 +70,7 @@ async function* readWeight(from: WeightFile, tensor: Tensor, source: WeightSourc
       const columns = elementCount(shape.slice(1));
       const start = part.rowStart * columns;
       const end = part.rows === undefined ? elementCount(shape) : start + part.rows * columns;
-      for await (const piece of halves(from, key, chunkElements)) {
+      for await (const piece of halves(origin, key, chunkElements)) {
         const from = Math.max(start, piece.start);
         const to = Math.min(end, piece.start + piece.data.length);
         if (from >= to) continue;
@@ -86,7 +86,7 @@ async function* readWeight(from: WeightFile, tensor: Tensor, source: WeightSourc
 
 /** [O, I, kh, kw] to [O, kh, kw, I padded to a multiple of 4], some output channels at a time. */
 async function* repackConvolution(
-  from: WeightFile,
+  origin: WeightFile,
   key: string,
   shape: readonly number[],
 ): AsyncGenerator<Uint16Array<ArrayBuffer>> {
@@ -95,7 +95,7 @@ async function* repackConvolution(
   const padded = Math.ceil(channels / 4) * 4;
   const perOutput = channels * taps;
   const outputsPerChunk = Math.max(1, Math.floor(chunkElements / perOutput));
-  for await (const { data } of halves(from, key, outputsPerChunk * perOutput)) {
+  for await (const { data } of halves(origin, key, outputsPerChunk * perOutput)) {
     const outputs = data.length / perOutput;
     const packed = new Uint16Array(outputs * taps * padded);
     for (let o = 0; o < outputs; o++) {
@@ -111,15 +111,15 @@ async function* repackConvolution(
 
 /** f16 chunks; a value that f16 cannot hold would poison every activation, so it is refused by name. */
 async function* halves(
-  from: WeightFile,
+  origin: WeightFile,
   key: string,
   elements: number,
 ): AsyncGenerator<{ start: number; data: Uint16Array<ArrayBuffer> }> {
-  for await (const piece of from.file.readF16Chunks(key, elements)) {
+  for await (const piece of origin.file.readF16Chunks(key, elements)) {
     if (piece.data.some((bits) => (bits & 0x7c00) === 0x7c00)) {
       throw new InputError("model.notFinite", `${key} holds values that are not finite in half precision: the checkpoint is damaged`, {
         key,
-        file: from.file.source.name,
+        file: origin.file.source.name,
       });
     }
     yield piece;
@@ -138,8 +138,8 @@ function mergeParts(parts: WeightSource["parts"]): { key: string; rowStart: numb
   return merged;
 }
 
-function fileKey(from: WeightFile, key: string): string {
-  const found = from.keys.get(key);
-  invariant(found !== undefined, `${from.file.source.name} has no ${key}`);
+function fileKey(origin: WeightFile, key: string): string {
+  const found = origin.keys.get(key);
+  invariant(found !== undefined, `${origin.file.source.name} has no ${key}`);
   return found;
 }
