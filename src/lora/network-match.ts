@@ -1,7 +1,7 @@
 /** Which modules of an adapter file have a place in a model. */
 import { InputError } from "../errors.ts";
 import type { Checkpoint, TextEncoderConfig, UNetConfig } from "../models/checkpoint-types.ts";
-import { ModuleIndex, kohyaName, type ModuleName } from "../models/names.ts";
+import { ModuleIndex, unetModule, type ModuleName } from "../models/names.ts";
 import type { Misfit, MisfitReason, NetworkFile, NetworkModule } from "./network-file.ts";
 
 export interface MatchedModule {
@@ -56,23 +56,12 @@ function kronBlocks(parts: NetworkModule["parts"]): number {
 
 /** conv_in, conv_out and the time embedding: LyCORIS's widest preset trains them, too. */
 function modulesOutsideBlocks(unet: UNetConfig): ModuleName[] {
-  const module = (ldm: string, diffusers: string, kind: ModuleName["kind"], from: number, to: number): ModuleName => ({
-    weightKey: `${unet.prefix}.${ldm}.weight`,
-    rowStart: 0,
-    diffusers,
-    kohya: kohyaName("lora_unet", diffusers),
-    part: "unet",
-    kind,
-    in: from,
-    out: to,
-    inTransformer: false,
-  });
-  const { inChannels, outChannels, modelChannels, timeEmbedDim } = unet;
+  const { prefix, inChannels, outChannels, modelChannels, timeEmbedDim } = unet;
   return [
-    module("input_blocks.0.0", "conv_in", "conv3x3", inChannels, modelChannels),
-    module("out.2", "conv_out", "conv3x3", modelChannels, outChannels),
-    module("time_embed.0", "time_embedding.linear_1", "linear", modelChannels, timeEmbedDim),
-    module("time_embed.2", "time_embedding.linear_2", "linear", timeEmbedDim, timeEmbedDim),
+    unetModule(`${prefix}.input_blocks.0.0`, "conv_in", "conv3x3", inChannels, modelChannels),
+    unetModule(`${prefix}.out.2`, "conv_out", "conv3x3", modelChannels, outChannels),
+    unetModule(`${prefix}.time_embed.0`, "time_embedding.linear_1", "linear", modelChannels, timeEmbedDim),
+    unetModule(`${prefix}.time_embed.2`, "time_embedding.linear_2", "linear", timeEmbedDim, timeEmbedDim),
   ];
 }
 

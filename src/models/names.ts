@@ -57,46 +57,28 @@ function inRegistrationOrder(modules: readonly ModuleName[]): ModuleName[] {
 
 function layerModules(unet: UNetConfig, layer: LayerSpec, block: string, index: number): ModuleName[] {
   const { prefix, cin, cout } = layer;
-  const name = (
-    ldm: string,
-    diffusers: string,
-    kind: ModuleName["kind"],
-    from: number,
-    to: number,
-    inTransformer = false,
-  ): ModuleName => ({
-    weightKey: `${ldm}.weight`,
-    rowStart: 0,
-    diffusers,
-    kohya: kohyaName("lora_unet", diffusers),
-    part: "unet",
-    kind,
-    in: from,
-    out: to,
-    inTransformer,
-  });
 
   switch (layer.kind) {
     case "conv":
       return [];
     case "down":
-      return [name(prefix, `${block}.downsamplers.0.conv`, "conv3x3", cin, cout)];
+      return [unetModule(prefix, `${block}.downsamplers.0.conv`, "conv3x3", cin, cout)];
     case "up":
-      return [name(prefix, `${block}.upsamplers.0.conv`, "conv3x3", cin, cout)];
+      return [unetModule(prefix, `${block}.upsamplers.0.conv`, "conv3x3", cin, cout)];
     case "res": {
       const path = `${block}.resnets.${index}`;
       const modules = [
-        name(`${prefix}.in_layers.2`, `${path}.conv1`, "conv3x3", cin, cout),
-        name(`${prefix}.emb_layers.1`, `${path}.time_emb_proj`, "linear", unet.timeEmbedDim, cout),
-        name(`${prefix}.out_layers.3`, `${path}.conv2`, "conv3x3", cout, cout),
+        unetModule(`${prefix}.in_layers.2`, `${path}.conv1`, "conv3x3", cin, cout),
+        unetModule(`${prefix}.emb_layers.1`, `${path}.time_emb_proj`, "linear", unet.timeEmbedDim, cout),
+        unetModule(`${prefix}.out_layers.3`, `${path}.conv2`, "conv3x3", cout, cout),
       ];
-      if (layer.hasSkip) modules.push(name(`${prefix}.skip_connection`, `${path}.conv_shortcut`, "conv1x1", cin, cout));
+      if (layer.hasSkip) modules.push(unetModule(`${prefix}.skip_connection`, `${path}.conv_shortcut`, "conv1x1", cin, cout));
       return modules;
     }
     case "transformer": {
       const path = `${block}.attentions.${index}`;
       const inner = (suffix: string, kind: ModuleName["kind"], from: number, to: number): ModuleName =>
-        name(`${prefix}.${suffix}`, `${path}.${suffix}`, kind, from, to, true);
+        unetModule(`${prefix}.${suffix}`, `${path}.${suffix}`, kind, from, to, true);
       const projection = unet.linearProjection ? "linear" : "conv1x1";
       const modules = [inner("proj_in", projection, cin, cin)];
       for (let j = 0; j < layer.depth; j++) {
@@ -118,6 +100,28 @@ function layerModules(unet: UNetConfig, layer: LayerSpec, block: string, index: 
       return modules;
     }
   }
+}
+
+/**
+ * One linear or convolution of the UNet.
+ * @param ldm path in the checkpoint, without `.weight`
+ * @param from input channels
+ * @param to output channels
+ */
+export function unetModule(
+  ldm: string, diffusers: string, kind: ModuleName["kind"], from: number, to: number, inTransformer = false,
+): ModuleName {
+  return {
+    weightKey: `${ldm}.weight`,
+    rowStart: 0,
+    diffusers,
+    kohya: kohyaName("lora_unet", diffusers),
+    part: "unet",
+    kind,
+    in: from,
+    out: to,
+    inTransformer,
+  };
 }
 
 /** Every linear of the text encoder's used layers, under Hugging Face's names and in their order. */
@@ -153,7 +157,7 @@ export function textEncoderModules(text: TextEncoderConfig): ModuleName[] {
   return modules;
 }
 
-export function kohyaName(prefix: "lora_unet" | "lora_te", diffusersPath: string): string {
+function kohyaName(prefix: "lora_unet" | "lora_te", diffusersPath: string): string {
   return `${prefix}_${diffusersPath.replaceAll(".", "_")}`;
 }
 
