@@ -2,11 +2,10 @@
 import { mkdir, readFile } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { parseSamplePrompts, readPromptFile } from "../config/sample-prompts.ts";
+import { samplerNames, scheduleNames, type SamplerName, type ScheduleChoice } from "../config/sampling.ts";
 import { openTensorFile } from "../formats/open-tensor-file.ts";
 import type { TensorFile } from "../formats/tensor-file.ts";
 import { checkRequest } from "../generation/check-request.ts";
-import { samplerNames, type SamplerName } from "../models/samplers/samplers.ts";
-import { scheduleNames, type ScheduleName } from "../models/samplers/schedules.ts";
 import { randomSeed } from "../random/rng.ts";
 import { samplerOf } from "../training/sample-plan.ts";
 import { noMore, readOptions, usageError, type Command } from "./command.ts";
@@ -137,7 +136,7 @@ function readRequest(options: Options): GenerationRequest {
     steps: number("steps"),
     cfg: number("cfg"),
     sampler: oneOf<SamplerName>("sampler", sampler, samplerNames),
-    schedule: oneOf<ScheduleName | "automatic">("schedule", schedule, ["automatic", ...scheduleNames]),
+    schedule: oneOf<ScheduleChoice>("schedule", schedule, ["automatic", ...scheduleNames]),
     width: number("width"),
     height: number("height"),
     clipSkip: number("clip-skip"),

@@ -1,6 +1,6 @@
 /** Values of a grid's axis as typed: lists, and ranges in the webui's notation. */
+import { samplerLabels, samplerNames } from "../config/sampling.ts";
 import { InputError } from "../errors.ts";
-import { samplerNames, samplers } from "../models/samplers/samplers.ts";
 import type { GridAxis, GridAxisKind } from "./grid.ts";
 import type { GenerationRequest } from "./request.ts";
 
@@ -62,9 +62,9 @@ function splitList(text: string): string[] {
 }
 
 function samplerValue(text: string): AxisValue {
-  const name = samplerNames.find((key) => [key, samplers[key].label].some((known) => known.toLowerCase() === text.toLowerCase()));
-  if (name === undefined) throw invalid("sampler", text, `known ones: ${samplerNames.map((key) => samplers[key].label).join(", ")}`);
-  return { kind: "request", label: samplers[name].label, change: { sampler: name } };
+  const name = samplerNames.find((key) => [key, samplerLabels[key]].some((known) => known.toLowerCase() === text.toLowerCase()));
+  if (name === undefined) throw invalid("sampler", text, `known ones: ${samplerNames.map((key) => samplerLabels[key]).join(", ")}`);
+  return { kind: "request", label: samplerLabels[name], change: { sampler: name } };
 }
 
 function numbers(kind: NumberKind, text: string): number[] {

@@ -1,7 +1,6 @@
 /** Between requests and the webui's "parameters" text in a picture. */
+import { samplerLabels, type SamplerName, samplerNames, type ScheduleChoice, scheduleLabels } from "../config/sampling.ts";
 import { type Infotext, formatInfotext, parseInfotext } from "../formats/infotext.ts";
-import { type SamplerName, samplerNames, samplers } from "../models/samplers/samplers.ts";
-import type { ScheduleName } from "../models/samplers/schedules.ts";
 import { extractExtraNetworks, readLora } from "../text/prompt/extra-networks.ts";
 import type { GridAxisKind, GridHeading, GridPlan } from "./grid.ts";
 import type { AdapterWeight, GeneratedPicture, GenerationRequest } from "./request.ts";
@@ -25,17 +24,6 @@ export interface PictureOrigin {
   readonly program: string;
 }
 
-/** The webui's names; its "Automatic" is written as such. */
-const scheduleLabels: Readonly<Record<ScheduleName | "automatic", string>> = {
-  automatic: "Automatic",
-  uniform: "Uniform",
-  karras: "Karras",
-  exponential: "Exponential",
-  sgm_uniform: "SGM Uniform",
-  simple: "Simple",
-  ddim: "DDIM",
-};
-
 /** The text that the webui would write. It alone gives the same picture: see `promptWithAdapters`. */
 export function describePicture(picture: Omit<GeneratedPicture, "rgba">, origin: PictureOrigin): string {
   const { request, adapters } = picture;
@@ -46,7 +34,7 @@ export function describePicture(picture: Omit<GeneratedPicture, "rgba">, origin:
   });
   const fields: [string, string | undefined][] = [
     ["Steps", String(steps)],
-    ["Sampler", samplers[sampler].label],
+    ["Sampler", samplerLabels[sampler]],
     ["Schedule type", scheduleLabels[schedule]],
     ["CFG scale", String(cfg)],
     ["Seed", String(seed)],
@@ -140,13 +128,13 @@ function recallRequest({ prompt, negative }: Infotext, fields: ReadonlyMap<strin
 }
 
 /** Texts before version 1.9 of the webui have the schedule in the sampler's name: `DPM++ 2M Karras`. */
-function recallSampler(text: string, scheduleText: string | undefined): { sampler?: SamplerName; schedule?: ScheduleName | "automatic" } {
+function recallSampler(text: string, scheduleText: string | undefined): { sampler?: SamplerName; schedule?: ScheduleChoice } {
   const same = (a: string, b: string): boolean => a.toLowerCase() === b.trim().toLowerCase();
-  const sampler = samplerNames.find((name) => same(samplers[name].label, text.replace(/ (karras|exponential)$/i, "")));
+  const sampler = samplerNames.find((name) => same(samplerLabels[name], text.replace(/ (karras|exponential)$/i, "")));
   const [, suffix] = / (karras|exponential)$/i.exec(text) ?? [];
   const schedule = Object.entries(scheduleLabels).find(([, label]) => same(label, scheduleText ?? suffix ?? ""))?.[0];
   return {
     ...(sampler === undefined ? {} : { sampler }),
-    ...(schedule === undefined ? {} : { schedule: schedule as ScheduleName | "automatic" }),
+    ...(schedule === undefined ? {} : { schedule: schedule as ScheduleChoice }),
   };
 }

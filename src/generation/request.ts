@@ -1,7 +1,6 @@
 /** What a picture is asked for with, and what comes back. Plain data: it crosses the worker boundary as is. */
+import type { SamplerName, ScheduleChoice } from "../config/sampling.ts";
 import type { MisfitReason } from "../lora/network-file.ts";
-import type { SamplerName } from "../models/samplers/samplers.ts";
-import type { ScheduleName } from "../models/samplers/schedules.ts";
 
 export interface GenerationRequest {
   /** In the webui's syntax; `<lora:name:weight>` names an adapter that is loaded. */
@@ -12,7 +11,7 @@ export interface GenerationRequest {
   readonly steps: number;
   readonly cfg: number;
   readonly sampler: SamplerName;
-  readonly schedule: ScheduleName | "automatic";
+  readonly schedule: ScheduleChoice;
   /** Pixels, multiples of 8. */
   readonly width: number;
   readonly height: number;

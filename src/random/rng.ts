@@ -98,7 +98,7 @@ export function permutation(seed: number, stream: Stream, index: number, count: 
   return order;
 }
 
-/** A seed for a run whose owner set none; 32 bits, as in sd-scripts. */
+/** A seed for a run or picture whose owner set none; 32 bits, as in sd-scripts and the webui. */
 export function randomSeed(): number {
   return crypto.getRandomValues(new Uint32Array(1))[0]!;
 }

@@ -6,13 +6,13 @@ import { planRequest, type RequestPlan } from "../generation/request-plan.ts";
 import { planProgram, type ProgramPlan } from "../gpu/program/plan.ts";
 import { buildTextGraph, requireDecoder, type UNetGraphOptions } from "../models/forward-graphs.ts";
 import type { TrainingConfig } from "../config/parameters.ts";
+import type { SamplerName } from "../config/sampling.ts";
 import type { GenerationRequest } from "../generation/request.ts";
 import type { WeightSource } from "../gpu/graph/graph.ts";
 import type { Tensor } from "../gpu/graph/tensor.ts";
 import type { Tier } from "../gpu/tier.ts";
 import type { AdapterSet } from "../lora/adapter-set.ts";
 import type { Checkpoint } from "../models/checkpoint-types.ts";
-import type { SamplerName } from "../models/samplers/samplers.ts";
 
 /** One picture of every set of samples. */
 export interface PlannedSample {

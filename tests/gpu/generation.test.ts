@@ -1,7 +1,7 @@
 /** Prompt to latents and pictures against PyTorch (tests/reference/make_generation.py). */
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { samplerNames } from "../../src/config/sampling.ts";
 import { Generator } from "../../src/generation/generator.ts";
-import { samplerNames } from "../../src/models/samplers/samplers.ts";
 import { nchwToNhwc } from "../../src/training/micro-batch.ts";
 import { expectClose } from "./harness/check-op.ts";
 import { fileOf, floatTensor, openWideMini } from "./harness/generation-models.ts";

@@ -1,10 +1,9 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
+import { samplerNames, scheduleNames } from "../../src/config/sampling.ts";
 import { formatInfotext, type Infotext, parseInfotext } from "../../src/formats/infotext.ts";
 import { describePicture, promptWithAdapters, recallSettings } from "../../src/generation/picture-text.ts";
 import type { GenerationRequest } from "../../src/generation/request.ts";
-import { samplerNames } from "../../src/models/samplers/samplers.ts";
-import { scheduleNames } from "../../src/models/samplers/schedules.ts";
 
 /** Made by tests/reference/make_infotexts.py. */
 const fixture = JSON.parse(readFileSync(new URL("fixtures/infotexts.json", import.meta.url), "utf8")) as {

@@ -1,12 +1,11 @@
 import { describe, expect, it } from "vitest";
+import { samplerLabels, type SamplerName, samplerNames, scheduleNames } from "../../src/config/sampling.ts";
 import { CancelledError } from "../../src/errors.ts";
 import { createDenoiser, inputScale, type ModelOutput } from "../../src/models/samplers/denoiser.ts";
 import { guide, isUnguided } from "../../src/models/samplers/guidance.ts";
 import { sample, startLatents } from "../../src/models/samplers/sample.ts";
-import {
-  evaluationCount, type SamplerName, samplerNames, samplers, samplerSigmas,
-} from "../../src/models/samplers/samplers.ts";
-import { lcmTimesteps, scheduleNames, scheduleSigmas } from "../../src/models/samplers/schedules.ts";
+import { evaluationCount, samplerSigmas } from "../../src/models/samplers/samplers.ts";
+import { lcmTimesteps, scheduleSigmas } from "../../src/models/samplers/schedules.ts";
 import { sigmaTable, timestepOfSigma } from "../../src/models/samplers/sigma-table.ts";
 import type { LatentState } from "../../src/models/samplers/state.ts";
 // Run with k-diffusion and diffusers in float64 over the toy models below.
@@ -188,7 +187,7 @@ describe("a run", () => {
     for (const sampler of ["euler_a", "dpmpp_sde", "dpmpp_2m_sde", "lcm"] as const) {
       expect((await trace(sampler, samplerSigmas(sampler, 4))).result)
         .toEqual((await trace(sampler, samplerSigmas(sampler, 4))).result);
-      expect(samplers[sampler].label).not.toBe("");
+      expect(samplerLabels[sampler]).not.toBe("");
     }
   });
 

@@ -1,6 +1,7 @@
+import type { SamplerName } from "../../config/sampling.ts";
 import { CancelledError, LorasmithError } from "../../errors.ts";
 import { type Denoise, inputScale } from "./denoiser.ts";
-import { type SamplerName, samplers } from "./samplers.ts";
+import { samplers } from "./samplers.ts";
 import { type LatentState, weightedSum } from "./state.ts";
 
 export interface SampleProgress {

@@ -1,20 +1,12 @@
+import { automaticSchedules, type SamplerName, type ScheduleChoice } from "../../config/sampling.ts";
 import { createDpmpp2m, createDpmpp2mSde, dpmppSdeStep } from "./dpmpp.ts";
 import { eulerAncestralStep, eulerStep, heunStep } from "./euler.ts";
 import { lcmStep } from "./lcm.ts";
 import type { SamplerStep } from "./sampler-step.ts";
-import { ddimTimesteps, lcmTimesteps, type ScheduleName, scheduleSigmas } from "./schedules.ts";
+import { ddimTimesteps, lcmTimesteps, scheduleSigmas } from "./schedules.ts";
 import { sigmaOfTimestep, sigmaTable } from "./sigma-table.ts";
 
-export const samplerNames = [
-  "ddim", "euler", "euler_a", "heun", "dpmpp_2m", "dpmpp_sde", "dpmpp_2m_sde", "lcm",
-] as const;
-export type SamplerName = (typeof samplerNames)[number];
-
 export interface Sampler {
-  /** As the webui writes it in a picture's `parameters`. */
-  readonly label: string;
-  /** The schedule that the webui takes on *Automatic*; "own" where the sampler knows no other than its own. */
-  readonly automatic: ScheduleName | "own";
   /** Evaluations of the model for each step but the last, which needs one. */
   readonly evaluations: 1 | 2;
   /** η unless the user says otherwise. */
@@ -28,20 +20,14 @@ export interface Sampler {
 const plain = { evaluations: 1, eta: 0, startsAtUnitVariance: false } as const;
 
 export const samplers: Readonly<Record<SamplerName, Sampler>> = {
-  ddim: {
-    ...plain, label: "DDIM", automatic: "own", startsAtUnitVariance: true, createStep: () => eulerAncestralStep,
-  },
-  euler: { ...plain, label: "Euler", automatic: "uniform", createStep: () => eulerStep },
-  euler_a: { ...plain, label: "Euler a", automatic: "uniform", eta: 1, createStep: () => eulerAncestralStep },
-  heun: { ...plain, label: "Heun", automatic: "uniform", evaluations: 2, createStep: () => heunStep },
-  dpmpp_2m: { ...plain, label: "DPM++ 2M", automatic: "karras", createStep: createDpmpp2m },
-  dpmpp_sde: {
-    ...plain, label: "DPM++ SDE", automatic: "karras", evaluations: 2, eta: 1, createStep: () => dpmppSdeStep,
-  },
-  dpmpp_2m_sde: {
-    ...plain, label: "DPM++ 2M SDE", automatic: "exponential", eta: 1, createStep: createDpmpp2mSde,
-  },
-  lcm: { ...plain, label: "LCM", automatic: "own", startsAtUnitVariance: true, createStep: () => lcmStep },
+  ddim: { ...plain, startsAtUnitVariance: true, createStep: () => eulerAncestralStep },
+  euler: { ...plain, createStep: () => eulerStep },
+  euler_a: { ...plain, eta: 1, createStep: () => eulerAncestralStep },
+  heun: { ...plain, evaluations: 2, createStep: () => heunStep },
+  dpmpp_2m: { ...plain, createStep: createDpmpp2m },
+  dpmpp_sde: { ...plain, evaluations: 2, eta: 1, createStep: () => dpmppSdeStep },
+  dpmpp_2m_sde: { ...plain, eta: 1, createStep: createDpmpp2mSde },
+  lcm: { ...plain, startsAtUnitVariance: true, createStep: () => lcmStep },
 };
 
 /**
@@ -50,13 +36,10 @@ export const samplers: Readonly<Record<SamplerName, Sampler>> = {
  * @param schedule ignored by DDIM and LCM, which know only their own
  * @throws InputError `sampling.steps`
  */
-export function samplerSigmas(
-  sampler: SamplerName, steps: number, schedule: ScheduleName | "automatic" = "automatic",
-): number[] {
+export function samplerSigmas(sampler: SamplerName, steps: number, schedule: ScheduleChoice = "automatic"): number[] {
   if (sampler === "ddim") return [...ddimTimesteps(steps).map(sigmaOfTimestep), sigmaTable.sigmas[0]!];
   if (sampler === "lcm") return [...lcmTimesteps(steps).map(sigmaOfTimestep), 0];
-  const { automatic } = samplers[sampler];
-  return scheduleSigmas(schedule === "automatic" ? (automatic as ScheduleName) : schedule, steps);
+  return scheduleSigmas(schedule === "automatic" ? automaticSchedules[sampler] : schedule, steps);
 }
 
 /** Evaluations of the model in a run over `sigmas`, for progress and forecasts. */

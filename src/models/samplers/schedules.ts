@@ -1,9 +1,6 @@
+import type { ScheduleName } from "../../config/sampling.ts";
 import { InputError } from "../../errors.ts";
 import { sigmaOfTimestep, sigmaTable, TIMESTEPS } from "./sigma-table.ts";
-
-/** How the noise levels of a run are spaced; the names are those of the webui. */
-export const scheduleNames = ["uniform", "karras", "exponential", "sgm_uniform", "simple", "ddim"] as const;
-export type ScheduleName = (typeof scheduleNames)[number];
 
 const SIGMA_MIN = sigmaTable.sigmas[0]!;
 const SIGMA_MAX = sigmaTable.sigmas[TIMESTEPS - 1]!;

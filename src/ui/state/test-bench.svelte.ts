@@ -3,6 +3,7 @@ import * as v from "valibot";
 import { serializeError } from "../../errors.ts";
 import type { SerializedError } from "../../errors.ts";
 import type { AdapterWeight, GenerationRequest } from "../../generation/request.ts";
+import { randomSeed } from "../../random/rng.ts";
 import type { ModelRef, RunRecord } from "../../storage/database.ts";
 import { readSetting, writeSetting } from "../../storage/settings-store.ts";
 import type { FinishedPicture, GenerateWorkerApi, GenerationForecast } from "../../workers/generate-protocol.ts";
@@ -12,7 +13,7 @@ import type { StoredAdapter } from "./test-adapters.svelte.ts";
 import { TestDrawing } from "./test-drawing.svelte.ts";
 import type { GridContext } from "./test-grid.svelte.ts";
 import { TestModels } from "./test-models.svelte.ts";
-import { mergeRequest, randomSeed, requestSchema, suggestedRequest } from "./test-request.ts";
+import { mergeRequest, requestSchema, suggestedRequest } from "./test-request.ts";
 import type { RequestChange } from "./test-request.ts";
 
 const settingName = "test";

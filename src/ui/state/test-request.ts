@@ -1,36 +1,7 @@
-/** What the Test screen asks for, as its fields hold it: names, limits, presets of size, and the stored form. */
+/** What the Test screen asks for, as its fields hold it: limits, presets of size, and the stored form. */
 import * as v from "valibot";
+import { samplerNames, scheduleNames } from "../../config/sampling.ts";
 import type { GenerationRequest } from "../../generation/request.ts";
-
-export type SamplerName = GenerationRequest["sampler"];
-export type Schedule = GenerationRequest["schedule"];
-
-/** As the webui calls them, in every language. */
-export const samplerLabels: Readonly<Record<SamplerName, string>> = {
-  euler_a: "Euler a",
-  euler: "Euler",
-  dpmpp_2m: "DPM++ 2M",
-  dpmpp_sde: "DPM++ SDE",
-  dpmpp_2m_sde: "DPM++ 2M SDE",
-  heun: "Heun",
-  ddim: "DDIM",
-  lcm: "LCM",
-};
-export const samplerNames = Object.keys(samplerLabels) as SamplerName[];
-
-/** "automatic" has a word of its own in each language. */
-export const scheduleLabels: Readonly<Record<Exclude<Schedule, "automatic">, string>> = {
-  uniform: "Uniform",
-  karras: "Karras",
-  exponential: "Exponential",
-  sgm_uniform: "SGM Uniform",
-  simple: "Simple",
-  ddim: "DDIM",
-};
-export const scheduleNames = ["automatic", ...(Object.keys(scheduleLabels) as Exclude<Schedule, "automatic">[])] as const;
-
-/** Samplers that know only their own schedule. */
-export const ownSchedule: ReadonlySet<SamplerName> = new Set(["ddim", "lcm"]);
 
 /** [smallest, largest, step] of the number fields. */
 export const limits = {
@@ -41,14 +12,6 @@ export const limits = {
   clipSkip: [1, 12, 1],
 } as const;
 export type NumberKey = keyof typeof limits;
-
-/** Seeds are drawn from what the webui draws from. */
-const seedSpan = 2 ** 32;
-
-export function randomSeed(): number {
-  const [seed] = crypto.getRandomValues(new Uint32Array(1));
-  return (seed ?? 0) % seedSpan;
-}
 
 /** Brings a typed number to the nearest one that its field takes; undefined where it is no number. */
 export function fitNumber(key: NumberKey, text: string): number | undefined {
@@ -90,7 +53,7 @@ export const requestSchema = v.object({
   steps: v.fallback(whole(limits.steps[0], limits.steps[1]), 20),
   cfg: v.fallback(v.pipe(v.number(), v.minValue(limits.cfg[0]), v.maxValue(limits.cfg[1])), 7),
   sampler: v.fallback(v.picklist(samplerNames), "euler_a"),
-  schedule: v.fallback(v.picklist(scheduleNames), "automatic"),
+  schedule: v.fallback(v.picklist(["automatic", ...scheduleNames]), "automatic"),
   width: v.fallback(v.pipe(whole(limits.width[0], limits.width[1]), v.multipleOf(8)), 512),
   height: v.fallback(v.pipe(whole(limits.height[0], limits.height[1]), v.multipleOf(8)), 512),
   clipSkip: v.fallback(whole(limits.clipSkip[0], limits.clipSkip[1]), 1),
