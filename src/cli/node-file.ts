@@ -23,7 +23,10 @@ export async function openNodeFile(path: string): Promise<ByteSource & { close()
       let done = 0;
       while (done < length) {
         // One system call reads at most 2 GiB.
-        const { bytesRead } = await handle.read(bytes, done, Math.min(length - done, 2 ** 30), offset + done);
+        const size = Math.min(length - done, 2 ** 30);
+        const { bytesRead } = await handle.read(bytes, done, size, offset + done).catch((cause: unknown) => {
+          throw unreadable(name, cause);
+        });
         if (bytesRead === 0) throw unreadable(name);
         done += bytesRead;
       }
