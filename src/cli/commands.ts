@@ -18,7 +18,7 @@ const inspectCommand: Command = {
   summary: "tell what a .safetensors, .ckpt or .pt file is",
   help: `lorasmith inspect FILE
 
-Tells what a .safetensors, .ckpt or .pt file is: kind, configuration, tensors by type, metadata. Reads only its header.
+Tells what a .safetensors, .ckpt or .pt file is: kind, configuration, tensors by type, metadata. Loads no weights.
 `,
   async run(argv) {
     const { positionals } = readOptions("inspect", argv, {});

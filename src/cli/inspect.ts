@@ -3,7 +3,8 @@ import type { TensorFile } from "../formats/tensor-file.ts";
 import { TorchFile } from "../formats/torch-file.ts";
 import { elementCount } from "../formats/dtypes.ts";
 import { InputError } from "../errors.ts";
-import { listLoraModules } from "../lora/file-reader.ts";
+import { readNetwork } from "../lora/network-reader.ts";
+import type { NetworkFile } from "../lora/network-file.ts";
 import { someOf } from "../models/checkpoint-errors.ts";
 import type { Checkpoint, UNetConfig } from "../models/config.ts";
 import { openCheckpoint } from "../models/config.ts";
@@ -18,7 +19,7 @@ const maxValue = 200;
 
 /**
  * Describes a file of tensors: what it is, its configuration, its tensors by type and its metadata, as lines of text.
- * Only the header is read. Throws InputError `file.*`, `safetensors.*` or `torch.*`.
+ * Only the header is read, and the alphas of an adapter. Throws InputError `file.*`, `safetensors.*` or `torch.*`.
  */
 export async function inspectFile(path: string): Promise<string> {
   const source = await openNodeFile(path);
@@ -40,7 +41,7 @@ async function describe(file: TensorFile): Promise<string> {
     ...foreignRows(file),
   ];
   if (kind === "sd1-checkpoint" || kind === "sd2-checkpoint") rows.push(...(await problemOr(() => checkpointRows(file))));
-  if (kind === "lora") rows.push(...(await problemOr(() => loraRows(file))));
+  if (kind === "lora") rows.push(...(await problemOr(() => adapterRows(file))));
   const lines = align(rows);
   if (file.metadata.size > 0) lines.push("", "Metadata", ...align([...file.metadata].toSorted(byKey).map(shorten)));
   return `${lines.join("\n")}\n`;
@@ -92,17 +93,26 @@ function vaeText(vae: NonNullable<Checkpoint["vae"]>, tensors: number): string {
   return `${tensors} tensors, ${parts}, channels ${channels}, ${vae.zChannels} latent channels, scale ${vae.scaleFactor}`;
 }
 
-function loraRows(file: TensorFile): Row[] {
-  const modules = listLoraModules(file);
-  const ranks = [...new Set(modules.map(({ rank }) => rank))].toSorted((a, b) => a - b);
+const families: Readonly<Record<NonNullable<NetworkFile["family"]>, string>> = {
+  SD1: "Stable Diffusion 1", SD2: "Stable Diffusion 2", SDXL: "SDXL",
+};
+
+async function adapterRows(file: TensorFile): Promise<Row[]> {
+  const { kind, family, modules, misfits } = await readNetwork(file);
   const inUNet = modules.filter(({ name }) => name.startsWith("lora_unet_")).length;
-  const context = modules.find(({ name }) => name.endsWith("_attn2_to_k"))?.in;
-  const families: Readonly<Record<number, string>> = { 768: "Stable Diffusion 1", 1024: "Stable Diffusion 2", 2048: "SDXL" };
-  return [
-    ["Modules", `${inUNet} in the UNet, ${modules.length - inUNet} in the text encoder`],
-    ["Rank", ranks.join(", ")],
-    ["Base model", families[context ?? 0] ?? (context === undefined ? "unknown" : `context width ${context}`)],
+  const inText = modules.filter(({ name }) => name.startsWith("lora_te")).length;
+  const elsewhere = modules.length - inUNet - inText;
+  const ranks = [...new Set(modules.map(({ rank }) => rank).filter((rank) => rank > 0))].toSorted((a, b) => a - b);
+  const context = modules.find(({ name }) => name.endsWith("_attn2_to_k"))?.width;
+  const base = family === undefined ? (context === undefined ? "unknown" : `context width ${context}`) : families[family];
+  const rows: Row[] = [
+    ["Adapter", kind === "" ? "of no kind known here" : kind],
+    ["Modules", `${inUNet} in the UNet, ${inText} in the text encoder${elsewhere > 0 ? `, ${elsewhere} under other names` : ""}`],
+    ["Rank", ranks.length > 0 ? ranks.join(", ") : "nothing is decomposed"],
+    ["Base model", base],
   ];
+  if (misfits.length > 0) rows.push(["Not applied", someOf(misfits.map(({ name }) => name))]);
+  return rows;
 }
 
 function countUnder(keys: ReadonlyMap<string, string>, prefix: string): number {
@@ -138,14 +148,14 @@ function byKey([a]: Row, [b]: Row): number {
   return a < b ? -1 : 1;
 }
 
-/** Values from outside are printed on one line, without control characters that a terminal would obey. */
 function shorten([key, value]: Row): Row {
-  const plain = (text: string): string => text.replace(/\p{Cc}+/gu, " ");
   const rest = value.length - maxValue;
-  return [plain(key), plain(value.slice(0, maxValue)) + (rest > 0 ? ` … (${rest} more characters)` : "")];
+  return [key, value.slice(0, maxValue) + (rest > 0 ? ` … (${rest} more characters)` : "")];
 }
 
+/** Names and values from outside are printed on one line, without control characters that a terminal would obey. */
 function align(rows: readonly Row[]): string[] {
-  const width = Math.max(0, ...rows.map(([label]) => label.length));
-  return rows.map(([label, value]) => `${label.padEnd(width)}  ${value}`);
+  const plain = rows.map((row) => row.map((text) => text.replace(/\p{Cc}+/gu, " ")));
+  const width = Math.max(0, ...plain.map(([label = ""]) => label.length));
+  return plain.map(([label = "", value = ""]) => `${label.padEnd(width)}  ${value}`);
 }

@@ -5,8 +5,8 @@ import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { blobSource } from "../../src/formats/byte-source.ts";
 import { openSafetensors } from "../../src/formats/safetensors.ts";
-import { readLoraFile } from "../../src/lora/file-reader.ts";
 import { isSlowAdapter } from "./harness/adapter.ts";
+import { readLora } from "../unit/read-lora.ts";
 import { dataFile, lorasmith, succeeding } from "../unit/run-bin.ts";
 
 let root: string;
@@ -45,7 +45,7 @@ test("writes losses, gradient norms and the adapter that PyTorch gets", async ()
     blobSource(new Blob([new Uint8Array(await readFile(dataFile(`replay/${name}.expected.safetensors`)))]), "expected"),
   );
   expect([...file.tensors.keys()].toSorted()).toEqual([...reference.tensors.keys()].map(withoutPrefix).toSorted());
-  for (const { name: module, up, alpha } of await readLoraFile(file)) {
+  for (const { name: module, up, alpha } of await readLora(file)) {
     const theirs = await reference.readF32([...reference.tensors.keys()].find((key) => key.endsWith(`${module}.lora_up.weight`))!);
     expect({ module, alpha, isSame: cosine(up, theirs) > 0.9999 }).toEqual({ module, alpha: 1, isSame: true });
   }

@@ -6,9 +6,9 @@ import sharp from "sharp";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { blobSource } from "../../src/formats/byte-source.ts";
 import { openSafetensors, type SafetensorsFile } from "../../src/formats/safetensors.ts";
-import { readLoraFile } from "../../src/lora/file-reader.ts";
 import { decodeState } from "../../src/training/state-file.ts";
 import { isSlowAdapter } from "./harness/adapter.ts";
+import { readLora } from "../unit/read-lora.ts";
 import { lorasmith, succeeding, type Finished, type RunOptions } from "../unit/run-bin.ts";
 
 let root: string;
@@ -73,7 +73,7 @@ describe("train", () => {
     // No state and no drafts are left behind.
     expect(await readdir(join(root, "first"))).toEqual(["last.safetensors"]);
     const file = await open("first/last.safetensors");
-    const modules = await readLoraFile(file);
+    const modules = await readLora(file);
     expect(modules.length).toBeGreaterThan(50);
     for (const { name, up, down, alpha, rank } of modules) {
       const isFinite = up.every(Number.isFinite) && down.every(Number.isFinite);

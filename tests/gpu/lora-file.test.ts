@@ -6,7 +6,6 @@ import { readFile, writeFile } from "node:fs/promises";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { Graph } from "../../src/gpu/graph/graph.ts";
 import { AdapterSet } from "../../src/lora/adapter-set.ts";
-import { readLoraFile } from "../../src/lora/file-reader.ts";
 import { writeLoraFile } from "../../src/lora/file.ts";
 import { ModelBuilder } from "../../src/models/model-builder.ts";
 import { loraTargets } from "../../src/models/names.ts";
@@ -20,6 +19,7 @@ import { PipelineCache } from "../../src/gpu/program/pipelines.ts";
 import { planProgram } from "../../src/gpu/program/plan.ts";
 import { Arena, Program } from "../../src/gpu/program/program.ts";
 import { planResidents, Residents } from "../../src/gpu/program/residents.ts";
+import { readLora } from "../unit/read-lora.ts";
 import { expectClose } from "./harness/check-op.ts";
 import { nhwcToNchw, openMini, openReference, referencePath } from "./harness/reference-data.ts";
 import { isSlowAdapter, openTestGpu } from "./harness/adapter.ts";
@@ -51,7 +51,7 @@ describe.skipIf(isSlowAdapter)("a LoRA applied to the mini SD1 model", () => {
 
   it("is still written byte for byte as it was when diffusers and peft loaded it", async () => {
     const source = await openReference(trained);
-    const modules = (await readLoraFile(source)).map((module) => ({ ...module, alpha: 1 }));
+    const modules = (await readLora(source)).map((module) => ({ ...module, alpha: 1 }));
     const bytes = writeLoraFile({ modules, metadata: { ss_network_dim: "2", ss_network_alpha: "1.0" }, savePrecision: "float" });
     if (process.env["LORASMITH_UPDATE"] === "1") await writeFile(referencePath(written), bytes);
     expect(Buffer.compare(Buffer.from(bytes), await readFile(referencePath(written)))).toBe(0);
@@ -61,7 +61,7 @@ describe.skipIf(isSlowAdapter)("a LoRA applied to the mini SD1 model", () => {
 /** Runs the UNet with a given context, and text encoder plus UNet, with the adapter of a kohya file. */
 async function applyLora(lora: SafetensorsFile, inputs: SafetensorsFile): Promise<{ unet: Float32Array; full: Float32Array }> {
   const checkpoint = await openMini("sd1");
-  const modules = await readLoraFile(lora);
+  const modules = await readLora(lora);
   const rank = modules[0]!.rank;
   const targets = loraTargets(checkpoint).filter(({ name }) => modules.some((module) => module.name === name));
   expect(targets.length, "every module of the file has a place").toBe(modules.length);

@@ -1,13 +1,10 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { blobSource } from "../../src/formats/byte-source.ts";
-import type { Dtype } from "../../src/formats/dtypes.ts";
 import { openSafetensors } from "../../src/formats/safetensors.ts";
-import { encodeSafetensors } from "../../src/formats/safetensors-writer.ts";
 import type { LoraModule, SavePrecision } from "../../src/lora/file.ts";
 import { writeLoraFile } from "../../src/lora/file.ts";
-import { listLoraModules, readLoraFile } from "../../src/lora/file-reader.ts";
-import { sparseFile, specsOf } from "./sparse-file.ts";
+import { readLora } from "./read-lora.ts";
 
 interface HashCase {
   savePrecision: SavePrecision;
@@ -75,37 +72,7 @@ describe("a written LoRA", () => {
       ...module,
       fileRank: i === 1 ? (4 as const) : (2 as const),
     }));
-    const read = await readLoraFile(await open(writeLoraFile({ modules, metadata: {}, savePrecision: "float" })));
+    const read = await readLora(await open(writeLoraFile({ modules, metadata: {}, savePrecision: "float" })));
     expect(read.toSorted((a, b) => a.name.localeCompare(b.name))).toEqual(modules);
-  });
-});
-
-describe("reading other trainers' LoRAs", () => {
-  test("a missing alpha counts as the rank, a whole-number alpha may be an integer tensor", async () => {
-    const f32 = (...values: number[]): Uint8Array => new Uint8Array(Float32Array.from(values).buffer);
-    const module = (name: string) => [
-      { name: `${name}.lora_down.weight`, dtype: "F32" as Dtype, shape: [2, 1], data: f32(1, 2) },
-      { name: `${name}.lora_up.weight`, dtype: "F32" as Dtype, shape: [1, 2], data: f32(3, 4) },
-    ];
-    const alpha = new Uint8Array(BigInt64Array.of(5n).buffer);
-    const bytes = encodeSafetensors([
-      ...module("lora_te_a"),
-      ...module("lora_unet_b"),
-      { name: "lora_unet_b.alpha", dtype: "I64", shape: [], data: alpha },
-    ]);
-    const modules = await readLoraFile(await open(bytes));
-    expect(Object.fromEntries(modules.map((m) => [m.name, m.alpha]))).toEqual({ lora_te_a: 2, lora_unet_b: 5 });
-  });
-
-  test.each<[string, [string, number[]][], string]>([
-    ["LoHa", [["lora_unet_a.hada_w1_a", [4, 4]]], "lora.unsupported"],
-    ["a convolution", [["lora_unet_a.lora_down.weight", [4, 8, 3, 3]], ["lora_unet_a.lora_up.weight", [8, 4, 1, 1]]], "lora.unsupported"],
-    ["half a module", [["lora_unet_a.lora_down.weight", [4, 8]]], "lora.incomplete"],
-    ["ranks that differ", [["lora_unet_a.lora_down.weight", [4, 8]], ["lora_unet_a.lora_up.weight", [8, 5]]], "lora.wrongShape"],
-    ["a checkpoint", [["model.diffusion_model.out.2.bias", [4]]], "lora.notLora"],
-    ["nothing", [], "lora.notLora"],
-  ])("%s is refused by name", async (_, shapes, code) => {
-    const file = await sparseFile(specsOf(shapes));
-    expect(() => listLoraModules(file)).toThrow(expect.objectContaining({ code }));
   });
 });

@@ -10,6 +10,7 @@ import { createNodeFile, openNodeFile } from "../../src/cli/node-file.ts";
 import { openSafetensors } from "../../src/formats/safetensors.ts";
 import { writeLoraFile } from "../../src/lora/file.ts";
 import { openCheckpoint } from "../../src/models/config.ts";
+import { networkBytes } from "./network-files.ts";
 
 const real = JSON.parse(readFileSync(new URL("fixtures/ldm-key-shapes.json", import.meta.url), "utf8")) as Record<
   string,
@@ -122,6 +123,23 @@ describe("inspect", () => {
     expect(text).toMatch(/Base model +Stable Diffusion 1/);
     expect(text).not.toContain("\u001b");
     expect(text).toContain("(800 more characters)");
+  });
+
+  test("tells every kind of adapter that can be applied, and what of it cannot", async () => {
+    const text = await inspectFile(new URL("../reference/data/networks-lycoris.safetensors", import.meta.url).pathname);
+    expect(text).toMatch(/Adapter +LoRA \+ LoHa \+ LoKr \+ full/);
+    expect(text).toMatch(/Modules +10 in the UNet, 1 in the text encoder/);
+    expect(text).toMatch(/Rank +1, 2, 3/);
+    expect(text).toMatch(/Not applied +lora_unet_down_blocks_0_attentions_0_transformer_blocks_0_attn1_to_out_0\.diff_b\n/);
+  });
+
+  test("says of a damaged adapter what is wrong, without what its names would do to a terminal", async () => {
+    const out = join(folder, "half.safetensors");
+    const sink = await createNodeFile(out);
+    await sink.write(networkBytes([{ name: "lora_unet_\u001b[31mred.lora_down.weight", shape: [4, 8] }]));
+    await sink.close();
+    const text = await inspectFile(out);
+    expect(text).toMatch(/Not usable +half\.safetensors lacks lora_unet_ \[31mred\.lora_up\.weight/);
   });
 
   test("describes a damaged checkpoint with what is wrong, and refuses what is no safetensors file", async () => {

@@ -5,11 +5,11 @@ import { blobSource } from "../../src/formats/byte-source.ts";
 import { encodeSafetensors } from "../../src/formats/safetensors-writer.ts";
 import { openSafetensors } from "../../src/formats/safetensors.ts";
 import type { SafetensorsFile } from "../../src/formats/safetensors.ts";
-import { readLoraFile } from "../../src/lora/file-reader.ts";
 import { describeOrigin } from "../../src/training/run-origin.ts";
 import { writeResult } from "../../src/training/result.ts";
 import { planDataset } from "../../src/training/run-plan.ts";
 import type { RunState } from "../../src/training/state-file.ts";
+import { readLora } from "./read-lora.ts";
 
 const config = { ...suggestedConfig(), network_dim: 2, network_alpha: 0, seed: null, save_precision: null };
 
@@ -73,7 +73,7 @@ describe("writeResult", () => {
   test("writes the factors, and alpha 0 as the rank that it means", async () => {
     const file = await openBytes(writeResult(await state(), 1234.5));
     expect(file.entry("lora_unet_a.lora_down.weight")).toMatchObject({ dtype: "F32", shape: [2, 3, 1, 1] });
-    const [module] = await readLoraFile(file);
+    const [module] = await readLora(file);
     expect(module).toMatchObject({ name: "lora_unet_a", alpha: 2, rank: 2 });
     expect([...module!.down]).toEqual([1, 2, 3, 4, 5, 6]);
     expect([...module!.up]).toEqual([7, 8, 9, 10]);

@@ -1,0 +1,23 @@
+/** What a standard LoRA holds, module by module, in the file's order: for comparing values. */
+import type { TensorFile } from "../../src/formats/tensor-file.ts";
+import type { LoraModule } from "../../src/lora/file.ts";
+import { readNetwork } from "../../src/lora/network-reader.ts";
+
+/** Throws what `readNetwork` throws, and an Error for what is not linears and 1×1 convolutions alone. */
+export async function readLora(file: TensorFile): Promise<LoraModule[]> {
+  const { modules, misfits } = await readNetwork(file);
+  if (misfits.length > 0) throw new Error(`not of a standard LoRA: ${misfits.map(({ name }) => name).join(", ")}`);
+  const read: LoraModule[] = [];
+  for (const { name, algorithm, magnitudes, rank, scale, width, out, parts } of modules) {
+    const down = parts.get("lora_down");
+    const up = parts.get("lora_up");
+    const fileRank = down?.shape.length;
+    const isStandard = algorithm === "LoRA" && magnitudes === undefined && fileRank === up?.shape.length;
+    if (down === undefined || up === undefined || !isStandard || (fileRank !== 2 && fileRank !== 4)) {
+      throw new Error(`${name} is no module of a standard LoRA`);
+    }
+    const factors = { down: await file.readF32(down.name), up: await file.readF32(up.name) };
+    read.push({ name, ...factors, alpha: scale * rank, rank, in: width, out, fileRank });
+  }
+  return read;
+}
