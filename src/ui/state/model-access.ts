@@ -1,12 +1,24 @@
-/** From a stored reference to a readable model: the demo's, a copy, a handle the browser still trusts, or the user's help. */
+/** From a picked model to a reference that can be stored, and from that to a readable model: the demo's, a copy, a handle the browser still trusts, or the user's help. */
 import type { ModelRef } from "../../storage/database.ts";
 import { openCopy } from "../../storage/opfs.ts";
 import type { ModelSource } from "../../workers/train-protocol.ts";
 import { mayRead } from "../platform/file-access.ts";
+import type { PickedModel } from "../platform/file-access.ts";
 import { loadDemo } from "./demo.ts";
 
 /** What the user must do before the model can be read again. */
 export type ModelNeed = "permission" | "file";
+
+/** What is remembered of a picked model. */
+export function referenceTo({ file, handle, isDemo = false }: PickedModel): ModelRef {
+  return {
+    name: file.name,
+    bytes: file.size,
+    lastModified: file.lastModified,
+    ...(handle === undefined ? {} : { handle }),
+    ...(isDemo ? { isDemo } : {}),
+  };
+}
 
 /** `ask` may show the browser's permission question; it needs a click. */
 export async function reopenModel(ref: ModelRef, ask = false): Promise<ModelSource | ModelNeed> {

@@ -19,7 +19,7 @@ import type { PickedModel } from "../platform/file-access.ts";
 import { ConfigForm } from "./config-form.svelte.ts";
 import { promptFromCaptions } from "./first-prompt.ts";
 import type { DemoSetup } from "./demo.ts";
-import { reopenModel } from "./model-access.ts";
+import { referenceTo, reopenModel } from "./model-access.ts";
 import type { ModelNeed } from "./model-access.ts";
 import { Tagging } from "./tagging.svelte.ts";
 
@@ -155,16 +155,10 @@ export class Setup {
     this.#remember();
   }
 
-  async pickModel({ file, handle, isDemo = false }: PickedModel): Promise<void> {
-    const ref: ModelRef = {
-      name: file.name,
-      bytes: file.size,
-      lastModified: file.lastModified,
-      ...(handle === undefined ? {} : { handle }),
-      ...(isDemo ? { isDemo } : {}),
-    };
+  async pickModel(picked: PickedModel): Promise<void> {
+    const ref = referenceTo(picked);
     this.#keepsCopy = await this.#shouldCopy(ref);
-    await this.#openModel(ref, { kind: "file", file });
+    await this.#openModel(ref, { kind: "file", file: picked.file });
   }
 
   /** After the user's click: asks the browser to trust the stored handle again. */

@@ -4,7 +4,7 @@ import type { SerializedError } from "../../errors.ts";
 import type { ModelRef } from "../../storage/database.ts";
 import type { GenerateWorkerApi, ModelSource, OpenedEmbedding, OpenedModel } from "../../workers/generate-protocol.ts";
 import type { PickedModel } from "../platform/file-access.ts";
-import { reopenModel } from "./model-access.ts";
+import { referenceTo, reopenModel } from "./model-access.ts";
 import type { ModelNeed } from "./model-access.ts";
 
 export interface BaseModel {
@@ -60,15 +60,8 @@ export class TestModels {
     return [name, bytes, lastModified, this.#vae ?? "", ...this.#embeddings.map((embedding) => embedding.name)].join("|");
   }
 
-  async pick({ file, handle, isDemo = false }: PickedModel): Promise<void> {
-    const ref: ModelRef = {
-      name: file.name,
-      bytes: file.size,
-      lastModified: file.lastModified,
-      ...(handle === undefined ? {} : { handle }),
-      ...(isDemo ? { isDemo } : {}),
-    };
-    await this.open(ref, { kind: "file", file });
+  async pick(picked: PickedModel): Promise<void> {
+    await this.open(referenceTo(picked), { kind: "file", file: picked.file });
   }
 
   /** Finds and opens a model that is known. `ask`: the user clicked, so the browser may ask for permission. */
