@@ -127,7 +127,9 @@ fn main(
     //#for i LOADS
     let sy$i = gy$i * step + offY;
     let sx$i = gx$i * step + offX;
-    let ok$i = sy$i >= 0 && sy$i < p.sourceH && sx$i >= 0 && sx$i < p.sourceW;
+    // A negative coordinate is a huge unsigned one. No `&&`: each is a branch, and SwiftShader compiles
+    // eight rows of them a hundred times as long.
+    let ok$i = (u32(sy$i) < u32(p.sourceH)) & (u32(sx$i) < u32(p.sourceW));
     let at$i = select(0u, ((image$i * u32(p.sourceH) + u32(sy$i)) * u32(p.sourceW) + u32(sx$i)) * p.aStride4, ok$i);
     let keep$i = select(0.0, 1.0, ok$i);
     //#endfor

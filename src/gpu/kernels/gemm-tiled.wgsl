@@ -116,7 +116,8 @@ fn main(@builtin(workgroup_id) wg: vec3<u32>, @builtin(num_workgroups) grid: vec
     //#for i (TILE_M * (TILE_K / 4) + TX * TY - 1) / (TX * TY)
     let sy$i = gy$i * step + offY;
     let sx$i = gx$i * step + offX;
-    let ok$i = sy$i >= 0 && sy$i < p.sourceH && sx$i >= 0 && sx$i < p.sourceW;
+    // A negative coordinate is a huge unsigned one.
+    let ok$i = (u32(sy$i) < u32(p.sourceH)) & (u32(sx$i) < u32(p.sourceW));
     let at$i = select(0u, ((image$i * u32(p.sourceH) + u32(sy$i)) * u32(p.sourceW) + u32(sx$i)) * p.aStride4, ok$i);
     //#endfor
     //#if NN
