@@ -1,4 +1,7 @@
-/** From a picked model to a reference that can be stored, and from that to a readable model: the demo's, a copy, a handle the browser still trusts, or the user's help. */
+/**
+ * From a picked model to a reference that can be stored, and from there to a readable model: the demo's, a copy, a handle
+ * that the browser still trusts, or the user's help.
+ */
 import type { ModelRef } from "../../storage/database.ts";
 import { openCopy } from "../../storage/opfs.ts";
 import type { ModelSource } from "../../workers/train-protocol.ts";
