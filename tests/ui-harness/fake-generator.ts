@@ -70,7 +70,7 @@ export class FakeGenerator implements GenerateWorkerApi {
       : source.step === undefined ? "smith" : `smith-step${String(source.step).padStart(8, "0")}`;
     const known = this.#adapters.find((adapter) => adapter.key === key);
     if (known !== undefined) return known;
-    if (key.includes("model")) throw new InputError("lora.notLora", `${key} is a base model, not a LoRA.`, { name: key });
+    if (key.includes("model")) throw new InputError("lora.notANetwork", `${key} is a base model, not an adapter.`, { file: key });
     const misfitCount = key.includes("sdxl") ? adapterLayers : key.includes("partly") ? 64 : 0;
     const misfits = Array.from({ length: Math.min(misfitCount, 20) }, (_, i) => `lora_unet_input_blocks_${i}_1_proj_in`);
     const taken = new Set(this.#adapters.map(({ name }) => name));
