@@ -1,15 +1,14 @@
-/** The Test screen as a whole: what is asked for, with what, what it will cost, and what is remembered of it. */
+/** The Test screen as a whole: what is asked for and with what, what follows from a change, and what is remembered of it. */
 import * as v from "valibot";
-import { serializeError } from "../../errors.ts";
-import type { SerializedError } from "../../errors.ts";
 import type { AdapterWeight, GenerationRequest } from "../../generation/request.ts";
 import { randomSeed } from "../../random/rng.ts";
 import type { ModelRef, RunRecord } from "../../storage/database.ts";
 import { readSetting, writeSetting } from "../../storage/settings-store.ts";
-import type { FinishedPicture, GenerateWorkerApi, GenerationForecast } from "../../workers/generate-protocol.ts";
+import type { FinishedPicture, GenerateWorkerApi } from "../../workers/generate-protocol.ts";
 import type { ModelSource } from "../../workers/train-protocol.ts";
 import { TestAdapters, weightRange } from "./test-adapters.svelte.ts";
 import type { StoredAdapter } from "./test-adapters.svelte.ts";
+import { speedSchema, TestCosts } from "./test-costs.svelte.ts";
 import { TestDrawing } from "./test-drawing.svelte.ts";
 import type { GridContext } from "./test-grid.svelte.ts";
 import { TestModels } from "./test-models.svelte.ts";
@@ -27,8 +26,7 @@ const stored = v.object({
   redraws: v.fallback(v.boolean(), true),
   /** Side of the pictures that the model or the LoRA was made for, where it is known. */
   nativeSide: v.fallback(v.optional(v.number()), undefined),
-  /** Work per millisecond of the last picture, for the estimate of the next. */
-  speed: v.fallback(v.optional(v.object({ gpu: v.string(), flopsPerMs: v.number() })), undefined),
+  speed: v.fallback(v.optional(speedSchema), undefined),
 });
 
 /** Why Generate cannot be pressed; i18n keys under `test.block`. */
@@ -52,7 +50,7 @@ export class TestBench {
   readonly models: TestModels;
   readonly adapters: TestAdapters;
   readonly drawing: TestDrawing;
-  readonly #client: () => GenerateWorkerApi;
+  readonly costs: TestCosts;
   readonly #host: BenchHost;
 
   #request: GenerationRequest = $state.raw(suggestedRequest);
@@ -60,25 +58,24 @@ export class TestBench {
   #compares = $state(true);
   #redraws = $state(true);
   #nativeSide: number | undefined = $state();
-  #speed: v.InferOutput<typeof stored>["speed"] = $state.raw();
-  #forecast: GenerationForecast | undefined = $state.raw();
-  #forecastError: SerializedError | undefined = $state.raw();
   #waking: Promise<void> | undefined;
   /** Adapters that wait for a base model. */
   #waiting: readonly StoredAdapter[] = [];
   /** The prompt that was filled in for the user; one typed over it is theirs. */
   #suggestedPrompt = "";
   #drawTimer: ReturnType<typeof setTimeout> | undefined;
-  #forecastTimer: ReturnType<typeof setTimeout> | undefined;
   #storeTimer: ReturnType<typeof setTimeout> | undefined;
-  #forecastTurn = 0;
 
   constructor(client: () => GenerateWorkerApi, host: BenchHost) {
-    this.#client = client;
     this.#host = host;
     this.models = new TestModels(client);
     this.adapters = new TestAdapters(client, () => this.#changed());
     this.drawing = new TestDrawing(client);
+    this.costs = new TestCosts(client, {
+      gpuName: host.gpuName,
+      asked: () => (this.models.model === undefined ? undefined : { request: this.#request, adapters: this.adapters.weights }),
+      onspeed: () => this.#remember(),
+    });
   }
 
   get request() {
@@ -99,13 +96,6 @@ export class TestBench {
   get nativeSide() {
     return this.#nativeSide;
   }
-  get forecast() {
-    return this.#forecast;
-  }
-  get forecastError() {
-    return this.#forecastError;
-  }
-
   readonly blockers: readonly TestBlocker[] = $derived.by(() => {
     const found: [TestBlocker, boolean][] = [
       ["gpu", !this.#host.hasGpu()],
@@ -126,12 +116,6 @@ export class TestBench {
     const hasIt = weights.some((weight) => weight.name === name);
     const adapters = hasIt ? weights : [...weights, { name, unet: subject.unet, textEncoder: subject.textEncoder }];
     return { request: this.#request, adapters, subject: name };
-  }
-
-  /** Expected time of work, from the last picture on this GPU; undefined before there was one. */
-  timeOf(flops: number): number | undefined {
-    const speed = this.#speed;
-    return speed === undefined || speed.gpu !== this.#host.gpuName() ? undefined : flops / speed.flopsPerMs;
   }
 
   /** The first look at the screen: brings back what the last visit left. */
@@ -181,7 +165,7 @@ export class TestBench {
   change(change: RequestChange): void {
     this.#request = mergeRequest(this.#request, change);
     this.#remember();
-    this.#forecastSoon();
+    this.costs.refreshSoon();
   }
 
   set(options: { readonly keepsSeed?: boolean; readonly compares?: boolean; readonly redraws?: boolean }): void {
@@ -202,7 +186,7 @@ export class TestBench {
 
   /** Call after a VAE or an embedding changed. */
   extrasChanged(): void {
-    this.#forecastSoon();
+    this.costs.refreshSoon();
   }
 
   async generate(): Promise<void> {
@@ -225,14 +209,6 @@ export class TestBench {
     this.adapters.setWeight(adapter.report.name, adapter.isSplit ? "unet" : "both", weight);
   }
 
-  /** Learns the speed from a picture. */
-  measured(picture: FinishedPicture, flops: number): void {
-    const gpu = this.#host.gpuName();
-    if (gpu === undefined || picture.milliseconds <= 0) return;
-    this.#speed = { gpu, flopsPerMs: flops / picture.milliseconds };
-    this.#remember();
-  }
-
   async #restore(): Promise<void> {
     const found = (await readSetting(settingName).catch(() => undefined)) as Record<string, unknown> | undefined;
     const parsed = v.safeParse(stored, found ?? {});
@@ -242,7 +218,7 @@ export class TestBench {
       this.#compares = parsed.output.compares;
       this.#redraws = parsed.output.redraws;
       this.#nativeSide = parsed.output.nativeSide;
-      this.#speed = parsed.output.speed;
+      this.costs.speed = parsed.output.speed;
     }
     this.#waiting = (found?.["adapters"] as readonly StoredAdapter[] | undefined) ?? [];
     const ref = found?.["model"] as ModelRef | undefined;
@@ -265,13 +241,13 @@ export class TestBench {
     for (const { runId, step, unet, textEncoder } of waiting) {
       await this.adapters.addRun(runId, "", step, { unet, textEncoder });
     }
-    this.#forecastSoon();
+    this.costs.refreshSoon();
   }
 
   /** A weight or the list of adapters changed. */
   #changed(): void {
     this.#remember();
-    this.#forecastSoon();
+    this.costs.refreshSoon();
     if (this.#redraws && this.drawing.picture !== undefined) this.#drawSoon();
   }
 
@@ -290,29 +266,7 @@ export class TestBench {
     const picture = await this.drawing.draw({ identity, request, adapters, compares: this.#compares });
     if (picture === undefined) return;
     if (isAsked) this.#host.ondrawn(picture, adapters, this.models.model?.report.name ?? "");
-    const forecast = await this.#client().forecast(request, adapters).catch(() => undefined);
-    if (forecast !== undefined) this.measured(picture, forecast.flops);
-  }
-
-  #forecastSoon(): void {
-    clearTimeout(this.#forecastTimer);
-    if (this.models.model === undefined) return;
-    this.#forecastTimer = setTimeout(() => void this.#forecastNow(), restMs);
-  }
-
-  async #forecastNow(): Promise<void> {
-    this.#forecastTurn += 1;
-    const turn = this.#forecastTurn;
-    try {
-      const forecast = await this.#client().forecast(this.#request, this.adapters.weights);
-      if (turn !== this.#forecastTurn) return;
-      this.#forecast = forecast;
-      this.#forecastError = undefined;
-    } catch (error) {
-      if (turn !== this.#forecastTurn) return;
-      this.#forecast = undefined;
-      this.#forecastError = serializeError(error);
-    }
+    await this.costs.learnFrom(picture, { request, adapters });
   }
 
   #remember(): void {
@@ -325,7 +279,7 @@ export class TestBench {
         compares: this.#compares,
         redraws: this.#redraws,
         ...(this.#nativeSide === undefined ? {} : { nativeSide: this.#nativeSide }),
-        ...(this.#speed === undefined ? {} : { speed: this.#speed }),
+        ...(this.costs.speed === undefined ? {} : { speed: this.costs.speed }),
         ...(model === undefined ? {} : { model }),
         adapters: [...this.adapters.stored, ...this.#waiting],
       };
