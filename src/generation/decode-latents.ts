@@ -2,8 +2,8 @@ import { CancelledError } from "../errors.ts";
 import { names } from "../models/forward-graphs.ts";
 import { latentScale } from "./check-request.ts";
 import { cutTile, scaleLayout, TileBlender } from "./tiles.ts";
+import type { ProgramRunner } from "../models/forward-runner.ts";
 import type { RequestPlan } from "./request-plan.ts";
-import type { ProgramRunner } from "./workspace.ts";
 
 const channels = 4;
 

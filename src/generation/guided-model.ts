@@ -6,7 +6,7 @@ import { timestepEmbedding } from "../models/unet.ts";
 import { passesKey, textsOf, type RequestPlan } from "./request-plan.ts";
 import type { ModelOutput } from "../models/samplers/denoiser.ts";
 import type { LatentState } from "../models/samplers/state.ts";
-import type { ProgramRunner } from "./workspace.ts";
+import type { ProgramRunner } from "../models/forward-runner.ts";
 
 /**
  * Each call is the request's next evaluation.

@@ -1,19 +1,14 @@
 /** Plans of the programs that generation runs, made when a size is first asked for. Needs no GPU. */
 import { BindingTooLargeError } from "../gpu/graph/memory-plan.ts";
-import { planProgram, type ProgramPlan } from "../gpu/program/plan.ts";
+import { planProgram } from "../gpu/program/plan.ts";
 import { planResidents, type ResidentPlan } from "../gpu/program/residents.ts";
 import { buildDecodeGraph, buildTextGraph, buildUNetGraph, tokenCount, type UNetGraphOptions } from "../models/forward-graphs.ts";
 import { CHUNK_TOKENS } from "../text/prompt/chunks.ts";
 import type { Graph, WeightSource } from "../gpu/graph/graph.ts";
 import { byteLength, type Tensor } from "../gpu/graph/tensor.ts";
 import type { Tier } from "../gpu/tier.ts";
+import type { PlannedModel } from "../models/forward-runner.ts";
 import type { GenerationModels } from "./models.ts";
-
-/** A program and the kept tensor that is read back. */
-export interface PlannedModel {
-  readonly plan: ProgramPlan;
-  readonly result: Tensor;
-}
 
 /** All weights; programs of every size share them. */
 export interface WeightPlan {

@@ -8,7 +8,8 @@ import { checkRequest, latentScale, smallestSide } from "./check-request.ts";
 import { readPrompts, type GuidingTexts, type PromptScript } from "./prompt-script.ts";
 import { layoutTiles, type TileLayout } from "./tiles.ts";
 import type { ProgramPlan } from "../gpu/program/plan.ts";
-import type { PlannedModel, Planner } from "./planner.ts";
+import type { PlannedModel } from "../models/forward-runner.ts";
+import type { Planner } from "./planner.ts";
 import type { GenerationRequest } from "./request.ts";
 
 /** Texts of one evaluation that go through the UNet together, as indices into `textsOf`. */

@@ -4,8 +4,8 @@ import { sample, startLatents, type SampleProgress } from "../models/samplers/sa
 import { NvNoise } from "../random/nv-noise.ts";
 import { createGuidedModel } from "./guided-model.ts";
 import type { Checkpoint } from "../models/checkpoint-types.ts";
+import type { ProgramRunner } from "../models/forward-runner.ts";
 import type { RequestPlan } from "./request-plan.ts";
-import type { ProgramRunner } from "./workspace.ts";
 
 export interface SampleRequestOptions {
   readonly signal?: AbortSignal;

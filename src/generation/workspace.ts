@@ -3,29 +3,19 @@
  * its own in their place, so that never more is taken than was forecast.
  */
 import { invariant } from "../errors.ts";
-import { pipelinesOf } from "../gpu/program/pipelines.ts";
-import { Arena, Program } from "../gpu/program/program.ts";
-import { Residents } from "../gpu/program/residents.ts";
+import { programUniformBytes, sumBytes, type ProgramPlan } from "../gpu/program/plan.ts";
+import { Arena } from "../gpu/program/program.ts";
+import { ForwardRunner, type PlannedModel, type ProgramRunner } from "../models/forward-runner.ts";
 import { planInputs } from "./forecast.ts";
 import type { Gpu } from "../gpu/device.ts";
-import type { ProgramPlan } from "../gpu/program/plan.ts";
-import type { PlannedModel } from "./planner.ts";
-
-interface ReadyProgram {
-  readonly program: Program;
-  readonly inputs: Residents;
-}
-
-/** What has programs ready to run. */
-export interface ProgramRunner {
-  /** @returns the program's result, flat */
-  run(model: PlannedModel, inputs: Readonly<Record<string, ArrayBufferView<ArrayBuffer>>>): Promise<Float32Array<ArrayBuffer>>;
-}
+import type { CompileProgress } from "../gpu/program/compile.ts";
+import type { Residents } from "../gpu/program/residents.ts";
 
 export class Workspace implements ProgramRunner {
   readonly #gpu: Gpu;
   readonly #weights: Residents;
-  readonly #programs = new Map<ProgramPlan, ReadyProgram>();
+  /** Each with inputs of its own; all work in one arena. */
+  readonly #runners = new Map<ProgramPlan, ForwardRunner>();
   #arena: Arena | undefined;
 
   constructor(gpu: Gpu, weights: Residents) {
@@ -35,59 +25,48 @@ export class Workspace implements ProgramRunner {
 
   /**
    * Makes exactly these programs ready.
+   * @param onCompile not called where all of them are ready already
    * @throws OutOfMemoryError, ShaderCompileError, DeviceLostError
    */
-  async prepare(plans: readonly ProgramPlan[], onCompile?: (done: number, total: number) => void): Promise<void> {
-    for (const plan of this.#programs.keys()) if (!plans.includes(plan)) this.#drop(plan);
+  async prepare(plans: readonly ProgramPlan[], onCompile?: CompileProgress): Promise<void> {
+    for (const plan of this.#runners.keys()) if (!plans.includes(plan)) this.#drop(plan);
     const sizes = Arena.chunkBytes(plans);
     let arena = this.#arena;
     if (arena === undefined || !hasSizes(arena, sizes)) {
       this.destroy();
       arena = this.#arena = await Arena.allocate(this.#gpu, plans);
     }
-    const missing = plans.filter((plan) => !this.#programs.has(plan));
-    const total = missing.reduce((sum, { calls }) => sum + calls.length, 0);
+    const missing = plans.filter((plan) => !this.#runners.has(plan));
+    const total = sumBytes(missing.map(({ calls }) => calls.length));
     let before = 0;
     for (const plan of missing) {
-      const inputs = await Residents.allocate(this.#gpu, planInputs(plan, this.#gpu.tier.limits));
-      const residents = {
-        locate: (name: string) => (inputs.plan.slots.has(name) ? inputs : this.#weights).locate(name),
-      };
-      try {
-        const memory = { residents, arena, pipelines: pipelinesOf(this.#gpu) };
-        const done = before;
-        const program = await Program.compile(this.#gpu, plan, memory, (calls) => onCompile?.(done + calls, total));
-        this.#programs.set(plan, { program, inputs });
-      } catch (error) {
-        inputs.destroy();
-        throw error;
-      }
+      const own = planInputs(plan, this.#gpu.tier.limits);
+      const memory = { own, shared: this.#weights, arena, bytes: own.totalBytes + programUniformBytes([plan]) };
+      const finished = before;
+      const runner = await ForwardRunner.open(this.#gpu, [plan], memory, { onCompile: (done) => onCompile?.(finished + done, total) });
+      this.#runners.set(plan, runner);
       before += plan.calls.length;
     }
   }
 
-  /** Runs a program that is ready. @returns its result, flat */
+  /** Runs a program that is ready. */
   async run(
-    { plan, result }: PlannedModel, inputs: Readonly<Record<string, ArrayBufferView<ArrayBuffer>>>,
+    model: PlannedModel, inputs: Readonly<Record<string, ArrayBufferView<ArrayBuffer>>>,
   ): Promise<Float32Array<ArrayBuffer>> {
-    const ready = this.#programs.get(plan);
-    invariant(ready !== undefined, `${plan.name} is not ready`);
-    for (const [name, data] of Object.entries(inputs)) ready.inputs.write(name, data);
-    ready.program.run();
-    return new Float32Array(await ready.program.readTemp(result));
+    const runner = this.#runners.get(model.plan);
+    invariant(runner !== undefined, `${model.plan.name} is not ready`);
+    return runner.run(model, inputs);
   }
 
   destroy(): void {
-    for (const plan of this.#programs.keys()) this.#drop(plan);
+    for (const plan of this.#runners.keys()) this.#drop(plan);
     this.#arena?.destroy();
     this.#arena = undefined;
   }
 
   #drop(plan: ProgramPlan): void {
-    const ready = this.#programs.get(plan);
-    ready?.program.destroy();
-    ready?.inputs.destroy();
-    this.#programs.delete(plan);
+    this.#runners.get(plan)?.destroy();
+    this.#runners.delete(plan);
   }
 }
 

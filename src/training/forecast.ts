@@ -3,7 +3,7 @@
  * engine allocates exactly these bytes.
  */
 import { byteLength, rootOf, type Tensor } from "../gpu/graph/tensor.ts";
-import { forwardBytes, type ForwardPlan } from "./forward-runner.ts";
+import { forwardBytes, type ForwardPlan } from "./forward-plan.ts";
 import { trainingBytes, uniformBytes, type TrainingPlan } from "./training-plan.ts";
 import { sumBytes, type ProgramPlan } from "../gpu/program/plan.ts";
 

@@ -1,5 +1,5 @@
 /** Encodes every picture once through the VAE, before training. */
-import { planForward, ForwardRunner, type ForwardPlan } from "./forward-runner.ts";
+import { openForward, planForward, variantOf, type ForwardPlan } from "./forward-plan.ts";
 import { buildVaeGraph, names, requireVae } from "../models/forward-graphs.ts";
 import { gaussian } from "../random/rng.ts";
 import type { LoadOptions } from "../models/weight-loader.ts";
@@ -37,12 +37,12 @@ export async function cacheLatents(
   options: LoadOptions & { onPicture?(done: number, total: number): void } = {},
 ): Promise<Float32Array<ArrayBuffer>[]> {
   const { scaleFactor } = requireVae(checkpoint);
-  const runner = await ForwardRunner.create(gpu, checkpoint, plan, options);
+  const runner = await openForward(gpu, checkpoint, plan, options);
   try {
     const latents: Float32Array<ArrayBuffer>[] = [];
     for (const [index, picture] of pictures.entries()) {
       options.signal?.throwIfAborted();
-      const moments = await runner.run(key(picture.size), { [names.image]: withFourthChannel(await picture.prepare()) });
+      const moments = await runner.run(variantOf(plan, key(picture.size)), { [names.image]: withFourthChannel(await picture.prepare()) });
       latents.push(sampleLatents(moments, gaussian(seed, "vaeSample", index, moments.length / 2), scaleFactor));
       options.onPicture?.(latents.length, pictures.length);
     }

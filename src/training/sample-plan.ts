@@ -1,7 +1,7 @@
 /** Everything that is known about a run's samples before it starts: what is drawn, and with which programs. Needs no GPU. */
 import { parseSamplePrompts, type IgnoredFlag, type SamplePrompt, type SampleSampler } from "../config/sample-prompts.ts";
 import { LorasmithError } from "../errors.ts";
-import { Planner, type PlannedModel } from "../generation/planner.ts";
+import { Planner } from "../generation/planner.ts";
 import { planRequest, type RequestPlan } from "../generation/request-plan.ts";
 import { planProgram, type ProgramPlan } from "../gpu/program/plan.ts";
 import { buildTextGraph, requireDecoder, type UNetGraphOptions } from "../models/forward-graphs.ts";
@@ -13,6 +13,7 @@ import type { Tensor } from "../gpu/graph/tensor.ts";
 import type { Tier } from "../gpu/tier.ts";
 import type { AdapterSet } from "../lora/adapter-set.ts";
 import type { Checkpoint } from "../models/checkpoint-types.ts";
+import type { PlannedModel } from "../models/forward-runner.ts";
 
 /** One picture of every set of samples. */
 export interface PlannedSample {

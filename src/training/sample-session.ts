@@ -13,7 +13,7 @@ import { isSampleDue, momentOf, type SampleMoment } from "./sample-schedule.ts";
 import { encodeSampleTexts, type EncodeIds } from "./sample-texts.ts";
 import type { TrainingConfig } from "../config/parameters.ts";
 import type { GenerationRequest } from "../generation/request.ts";
-import type { ProgramRunner } from "../generation/workspace.ts";
+import type { ProgramRunner } from "../models/forward-runner.ts";
 import type { PredictionType } from "../models/checkpoint-types.ts";
 import type { SampleObserver, SamplePicture, Verdict } from "./events.ts";
 import type { PlannedSample, SamplePlan } from "./sample-plan.ts";

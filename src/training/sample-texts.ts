@@ -1,7 +1,7 @@
 /** What the prompts of samples are to the UNet. */
 import { invariant } from "../errors.ts";
 import { TextContexts } from "../generation/text-contexts.ts";
-import type { PlannedModel } from "../generation/planner.ts";
+import type { PlannedModel } from "../models/forward-runner.ts";
 import type { SamplePlan } from "./sample-plan.ts";
 
 /** Ids [77] to hidden states [77, width]. */

@@ -6,16 +6,17 @@ import { invariant } from "../errors.ts";
 import { timestepEmbedding } from "../models/unet.ts";
 import { updateTensors } from "../gpu/optimizers/update-graph.ts";
 import { scalarsPerGroup } from "../gpu/optimizers/optimizer.ts";
-import { Arena, Program } from "../gpu/program/program.ts";
-import { pipelinesOf, type PipelineCache } from "../gpu/program/pipelines.ts";
-import { sumBytes, type PlannedCall } from "../gpu/program/plan.ts";
+import { compilePrograms, type CompileProgress } from "../gpu/program/compile.ts";
+import { Arena, type Program } from "../gpu/program/program.ts";
+import { pipelinesOf } from "../gpu/program/pipelines.ts";
+import type { PlannedCall } from "../gpu/program/plan.ts";
 import { Residents } from "../gpu/program/residents.ts";
 import { AdapterMemory } from "./adapter-memory.ts";
-import { SampleEngine } from "./sample-engine.ts";
+import { openSamples } from "./sample-runner.ts";
 import { loadWeights, type LoadOptions } from "../models/weight-loader.ts";
 import { names } from "../models/forward-graphs.ts";
 import { keptPrograms, reportHeaderBytes, shapeKey, trainingBytes, type BatchShape, type TrainingPlan } from "./training-plan.ts";
-import type { ProgramRunner } from "../generation/workspace.ts";
+import type { ForwardRunner, ProgramRunner } from "../models/forward-runner.ts";
 import type { Gpu } from "../gpu/device.ts";
 
 /** Data of one micro-batch; maps are NHWC. */
@@ -57,8 +58,7 @@ export class StepEngine {
   readonly #programs = new Map<string, Program>();
   #update: Program | undefined;
   /** Set where samples are kept. */
-  #samples: SampleEngine | undefined;
-  readonly #pipelines: PipelineCache;
+  #samples: ForwardRunner | undefined;
   readonly #scratchWeights = new Map<number, Float32Array<ArrayBuffer>>();
 
   private constructor(gpu: Gpu, plan: TrainingPlan, residents: Residents, arena: Arena, report: GPUBuffer) {
@@ -67,7 +67,6 @@ export class StepEngine {
     this.#residents = residents;
     this.#arena = arena;
     this.#report = report;
-    this.#pipelines = pipelinesOf(gpu);
     this.adapters = new AdapterMemory(gpu, residents, plan.options.adapters);
   }
 
@@ -78,7 +77,7 @@ export class StepEngine {
   static async create(
     gpu: Gpu,
     plan: TrainingPlan,
-    progress: { load?: LoadOptions; onCompile?(done: number, total: number): void } = {},
+    progress: { load?: LoadOptions; onCompile?: CompileProgress } = {},
   ): Promise<StepEngine> {
     const before = gpu.counters.bufferBytes;
     const residents = await Residents.allocate(gpu, plan.residents);
@@ -105,30 +104,24 @@ export class StepEngine {
     return engine;
   }
 
-  async #compile(onCompile?: (done: number, total: number) => void): Promise<void> {
-    const memory = { residents: this.#residents, arena: this.#arena, pipelines: this.#pipelines };
-    const plans = [...this.plan.steps.values(), this.plan.update];
-    const total = sumBytes(plans.map((plan) => plan.calls.length));
-    let finished = 0;
-    const compile = async (plan: (typeof plans)[number]): Promise<Program> => {
-      const program = await Program.compile(this.#gpu, plan, memory, (done) => onCompile?.(finished + done, total));
-      finished += plan.calls.length;
-      return program;
-    };
-    for (const [key, plan] of this.plan.steps) this.#programs.set(key, await compile(plan));
-    this.#update = await compile(this.plan.update);
+  async #compile(onCompile?: CompileProgress): Promise<void> {
+    const memory = { residents: this.#residents, arena: this.#arena, pipelines: pipelinesOf(this.#gpu) };
+    const { steps, update } = this.plan;
+    const programs = await compilePrograms(this.#gpu, [...steps.values(), update], memory, onCompile);
+    for (const [key, plan] of steps) this.#programs.set(key, programs.get(plan)!);
+    this.#update = programs.get(update);
   }
 
-  async #openSamples(): Promise<SampleEngine> {
+  async #openSamples(): Promise<ForwardRunner> {
     const { samples, options } = this.plan;
     invariant(samples !== undefined, "the run was planned without samples");
-    const arena = samples.isKept ? this.#arena : undefined;
-    return SampleEngine.open(this.#gpu, samples, { checkpoint: options.checkpoint, residents: this.#residents, arena });
+    const run = { checkpoint: options.checkpoint, residents: this.#residents, arena: this.#arena };
+    return openSamples(this.#gpu, samples, run);
   }
 
   /**
    * Lends the programs of samples, which run the models with the adapter as it is now. Not while an update runs.
-   * @throws what `SampleEngine.open` throws where samples are not kept, and what `draw` throws
+   * @throws what `openSamples` throws where samples are not kept, and what `draw` throws
    */
   async withSamples<T>(draw: (runner: ProgramRunner) => Promise<T>): Promise<T> {
     if (this.#samples !== undefined) return draw(this.#samples);

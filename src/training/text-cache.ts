@@ -1,5 +1,5 @@
 /** Runs every distinct caption once through a text encoder that is not trained. */
-import { planForward, ForwardRunner, type ForwardPlan } from "./forward-runner.ts";
+import { openForward, planForward, variantOf, type ForwardPlan } from "./forward-plan.ts";
 import { buildTextGraph, names } from "../models/forward-graphs.ts";
 import type { LoadOptions } from "../models/weight-loader.ts";
 import type { Gpu } from "../gpu/device.ts";
@@ -24,7 +24,7 @@ export async function cacheText(
   captions: readonly Int32Array<ArrayBuffer>[],
   options: LoadOptions & { onCaption?(done: number, total: number): void } = {},
 ): Promise<Float32Array<ArrayBuffer>[]> {
-  const runner = await ForwardRunner.create(gpu, checkpoint, plan, options);
+  const runner = await openForward(gpu, checkpoint, plan, options);
   try {
     const known = new Map<string, Float32Array<ArrayBuffer>>();
     const states: Float32Array<ArrayBuffer>[] = [];
@@ -33,7 +33,7 @@ export async function cacheText(
       const name = ids.join();
       let state = known.get(name);
       if (state === undefined) {
-        state = await runner.run(key, { [names.ids]: ids });
+        state = await runner.run(variantOf(plan, key), { [names.ids]: ids });
         known.set(name, state);
       }
       states.push(state);

@@ -6,7 +6,7 @@ import { buildUNet, timestepEmbedding } from "../../src/models/unet.ts";
 import { AdapterSet, type ModuleWeights } from "../../src/lora/adapter-set.ts";
 import { loraTargets } from "../../src/models/names.ts";
 import { adamW, adamWDefaults } from "../../src/gpu/optimizers/adamw.ts";
-import { planForward, ForwardRunner } from "../../src/training/forward-runner.ts";
+import { openForward, planForward, variantOf } from "../../src/training/forward-plan.ts";
 import { buildDecodeGraph, buildTextGraph, buildVaeGraph, names, weightShapes } from "../../src/models/forward-graphs.ts";
 import { nchwToNhwc } from "../../src/training/micro-batch.ts";
 import { planTraining } from "../../src/training/training-plan.ts";
@@ -46,8 +46,9 @@ describe.each(["sd1", "sd2"] as const)("%s", (family) => {
     };
     const y = buildUNet(b, unet, inputs, false);
     graph.keep(y);
-    const runner = await ForwardRunner.create(gpu, checkpoint, planForward([{ key: "unet", graph, result: y }], gpu.tier));
-    const result = await runner.run("unet", {
+    const plan = planForward([{ key: "unet", graph, result: y }], gpu.tier);
+    const runner = await openForward(gpu, checkpoint, plan);
+    const result = await runner.run(variantOf(plan, "unet"), {
       x: nchwToNhwc(await golden.readF32(`${name}.x`), [batch, 4, height, width]),
       t: timestepEmbedding(await golden.readInts(`${name}.timesteps`), unet.modelChannels),
       context: await golden.readF32(`${name}.context`),
@@ -59,8 +60,9 @@ describe.each(["sd1", "sd2"] as const)("%s", (family) => {
   it("computes the text encoder's hidden states as transformers does", async () => {
     const [batch = 0] = golden.entry("te.input_ids").shape;
     const { graph, hidden } = buildTextGraph(checkpoint, batch, 1);
-    const runner = await ForwardRunner.create(gpu, checkpoint, planForward([{ key: "te", graph, result: hidden }], gpu.tier));
-    const result = await runner.run("te", { [names.ids]: Int32Array.from(await golden.readInts("te.input_ids")) });
+    const plan = planForward([{ key: "te", graph, result: hidden }], gpu.tier);
+    const runner = await openForward(gpu, checkpoint, plan);
+    const result = await runner.run(variantOf(plan, "te"), { [names.ids]: Int32Array.from(await golden.readInts("te.input_ids")) });
     runner.destroy();
     expectClose(result, await golden.readF32("te.hidden"), tolerance, "hidden");
   });
@@ -68,11 +70,12 @@ describe.each(["sd1", "sd2"] as const)("%s", (family) => {
   it.each(["vae", "vae_wide"])("encodes pictures as the VAE of diffusers does (%s)", async (name) => {
     const [, , height = 0, width = 0] = golden.entry(`${name}.image`).shape;
     const { graph, moments } = buildVaeGraph(checkpoint, height, width);
-    const runner = await ForwardRunner.create(gpu, checkpoint, planForward([{ key: "vae", graph, result: moments }], gpu.tier));
+    const plan = planForward([{ key: "vae", graph, result: moments }], gpu.tier);
+    const runner = await openForward(gpu, checkpoint, plan);
     const rgb = nchwToNhwc(await golden.readF32(`${name}.image`), [1, 3, height, width]);
     const image = new Float32Array((rgb.length / 3) * 4);
     for (let i = 0; i < rgb.length; i++) image[Math.floor(i / 3) * 4 + (i % 3)] = rgb[i]!;
-    const result = await runner.run("vae", { [names.image]: image });
+    const result = await runner.run(variantOf(plan, "vae"), { [names.image]: image });
     runner.destroy();
     expectClose(nhwcToNchw(result, moments.shape), await golden.readF32(`${name}.moments`), tolerance, name);
   });
@@ -80,8 +83,9 @@ describe.each(["sd1", "sd2"] as const)("%s", (family) => {
   it("decodes latents as the VAE of diffusers does", async () => {
     const [, , height = 0, width = 0] = golden.entry("vae_decode.z").shape;
     const { graph, image } = buildDecodeGraph(checkpoint, height, width);
-    const runner = await ForwardRunner.create(gpu, checkpoint, planForward([{ key: "decode", graph, result: image }], gpu.tier));
-    const result = await runner.run("decode", { [names.latents]: nchwToNhwc(await golden.readF32("vae_decode.z"), [1, 4, height, width]) });
+    const plan = planForward([{ key: "decode", graph, result: image }], gpu.tier);
+    const runner = await openForward(gpu, checkpoint, plan);
+    const result = await runner.run(variantOf(plan, "decode"), { [names.latents]: nchwToNhwc(await golden.readF32("vae_decode.z"), [1, 4, height, width]) });
     runner.destroy();
     const rgb = nhwcToNchw(result, image.shape).subarray(0, (result.length / 4) * 3);
     expectClose(rgb, await golden.readF32("vae_decode.image"), tolerance, "picture");

@@ -40,6 +40,13 @@ export class Arena {
   }
 }
 
+/** Where the tensors of programs are, and the pipelines that they share. */
+export interface ProgramMemory {
+  readonly residents: Pick<Residents, "locate">;
+  readonly arena: Arena;
+  readonly pipelines: PipelineCache;
+}
+
 interface Dispatch {
   readonly pipeline: GPUComputePipeline;
   readonly bindGroup: GPUBindGroup;
@@ -79,7 +86,7 @@ export class Program {
   static async compile(
     gpu: Gpu,
     plan: ProgramPlan,
-    memory: { residents: Pick<Residents, "locate">; arena: Arena; pipelines: PipelineCache },
+    memory: ProgramMemory,
     onProgress?: (done: number, total: number) => void,
   ): Promise<Program> {
     const uniformData = new ArrayBuffer(Math.max(uniformStride, plan.uniformBytes));
