@@ -96,6 +96,7 @@ export class TestBench {
   get nativeSide() {
     return this.#nativeSide;
   }
+
   readonly blockers: readonly TestBlocker[] = $derived.by(() => {
     const found: [TestBlocker, boolean][] = [
       ["gpu", !this.#host.hasGpu()],
