@@ -4,14 +4,13 @@ Resumable; `export.py` and `evaluate.py` take `decoder.pt` where it is there.
 """
 
 import argparse
-import time
 from pathlib import Path
 
 import torch
 
 from model.data import Avatars
 from model.pictures import picture_loss
-from model.run import Log, load, one_cycle, save
+from model.run import Training, load
 from model.vae import Vae
 
 args = argparse.ArgumentParser()
@@ -31,18 +30,9 @@ vae = Vae().to(args.device, memory_format=torch.channels_last)
 vae.load_state_dict(load(args.work / "vae-final.pt"))
 parts = torch.nn.ModuleDict({"decoder": vae.decoder, "post_quant_conv": vae.post_quant_conv})
 optimizer = torch.optim.AdamW(parts.parameters(), lr=args.lr, betas=(0.9, 0.99), weight_decay=1e-4)
-ema = {key: value.clone() for key, value in parts.state_dict().items()}
-state_file, step = args.work / "decoder.pt", 0
-if state := load(state_file):
-    parts.load_state_dict(state["parts"])
-    optimizer.load_state_dict(state["optimizer"])
-    ema, step = state["ema"], state["step"]
+training = Training(args, args.work / "decoder.pt", "parts", parts, optimizer, decay=0.999, clip=1.0)
 
-log, saved = Log(), time.time()
-while step < args.steps:
-    torch.manual_seed(args.seed * 1_000_003 + step)
-    for group in optimizer.param_groups:
-        group["lr"] = args.lr * one_cycle(step / args.steps)
+for _ in training.steps():
     picked = torch.randint(0, len(avatars), (args.batch,)).sort().values
     x = avatars.batch(picked.numpy()).to(args.device)
     mean = latents["mean"][picked].float()
@@ -51,16 +41,4 @@ while step < args.steps:
     with torch.autocast(args.device, dtype=torch.bfloat16):
         y = vae.decode(z)
     loss, l1 = picture_loss(y.float(), x)
-    optimizer.zero_grad(set_to_none=True)
-    loss.backward()
-    torch.nn.utils.clip_grad_norm_(parts.parameters(), 1.0)
-    optimizer.step()
-    step += 1
-    decay = min(0.999, (1 + step) / (10 + step))
-    with torch.no_grad():
-        for key, value in parts.state_dict().items():
-            ema[key].lerp_(value, 1 - decay)
-    log.add(step, args.steps, args.batch, loss=loss.item(), l1=l1.item())
-    if time.time() - saved > 180 or step == args.steps:
-        save(state_file, {"parts": parts.state_dict(), "ema": ema, "optimizer": optimizer.state_dict(), "step": step})
-        saved = time.time()
+    training.learn(loss, l1=l1.item())

@@ -5,7 +5,6 @@ Trains the demo tagger and writes it with the WD14 contract: input NHWC BGR 0…
 
 import argparse
 import csv
-import time
 from collections import Counter
 from pathlib import Path
 
@@ -14,7 +13,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from model.data import Avatars
-from model.run import Log, load, one_cycle, save
+from model.run import Training, load
 from model.vae import Vae
 
 args = argparse.ArgumentParser()
@@ -85,8 +84,8 @@ names = [tag for tag, n in counts.most_common() if n >= 40]
 index = {tag: i for i, tag in enumerate(names)}
 print(f"{len(names)} tags, {len(counts) - len(names)} too rare")
 model = Tagger(len(names)).to(memory_format=torch.channels_last)
-print(f"{sum(p.numel() for p in model.parameters()) / 1e6:.2f} M parameters")
 optimizer = torch.optim.AdamW(model.parameters(), lr=args.lr, weight_decay=0.02)
+training = Training(args, args.work / "tagger.pt", "model", model, optimizer, names=names)
 vae = Vae().eval()
 vae.load_state_dict(load(args.work / "vae-final.pt"))
 
@@ -137,28 +136,14 @@ def test():
     return hits / asked, hits / max(found, 1)
 
 
-log, step = Log(100), 0
-state_file = args.work / "tagger.pt"
-if state := load(state_file):
-    model.load_state_dict(state["model"])
-    optimizer.load_state_dict(state["optimizer"])
-    step = state["step"]
-while step < args.steps:
-    torch.manual_seed(args.seed * 1_000_003 + step)
-    for group in optimizer.param_groups:
-        group["lr"] = args.lr * one_cycle(step / args.steps)
+for _ in training.steps():
     x, y = draw(args.batch)
     logits = model(degrade(x).contiguous(memory_format=torch.channels_last))
     loss = F.binary_cross_entropy_with_logits(logits, y) * 10
-    optimizer.zero_grad(set_to_none=True)
-    loss.backward()
-    optimizer.step()
-    step += 1
-    log.add(step, args.steps, args.batch, loss=loss.item())
-    if step % 500 == 0 or step == args.steps:
+    training.learn(loss)
+    if training.step % 500 == 0 or training.step == args.steps:
         recall, precision = test()
         print(f"held-out pictures: recall {recall:.4f}, precision {precision:.4f}", flush=True)
-        save(state_file, {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "step": step, "names": names})
 
 if args.out:
     args.out.mkdir(parents=True, exist_ok=True)

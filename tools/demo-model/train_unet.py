@@ -1,13 +1,12 @@
 """Trains UNet and text encoder on the encoded pictures. Resumable: run it again with the same folder. See README.md."""
 
 import argparse
-import time
 from pathlib import Path
 
 import torch
 
 from model.data import Avatars
-from model.run import Log, load, one_cycle, save
+from model.run import Training, load
 from model.schedule import add_noise, loss_weight
 from model.text import build_text_encoder, caption_ids, encode, init_tokens
 from model.unet import UNet
@@ -37,14 +36,7 @@ others = [p for p in modules.parameters() if p is not table]
 optimizer = torch.optim.AdamW(
     [{"params": others, "weight_decay": 0.01}, {"params": [table], "weight_decay": 0.0}], lr=args.lr, betas=(0.9, 0.99)
 )
-ema = {key: value.clone() for key, value in modules.state_dict().items()}
-state_file = args.work / args.state
-step = 0
-if state := load(state_file):
-    modules.load_state_dict(state["modules"])
-    optimizer.load_state_dict(state["optimizer"])
-    ema, step = state["ema"], state["step"]
-print(f"{sum(p.numel() for p in modules.parameters()) / 1e6:.2f} M parameters, step {step} of {args.steps}", flush=True)
+training = Training(args, args.work / args.state, "modules", modules, optimizer, decay=0.9995, clip=1.0)
 
 
 def caption(record):
@@ -58,11 +50,7 @@ def caption(record):
     return ([record["style"]] if torch.rand(()) < 0.95 else []) + tags
 
 
-log, saved, began = Log(), time.time(), time.time()
-while step < args.steps:
-    torch.manual_seed(args.seed * 1_000_003 + step)
-    for group in optimizer.param_groups:
-        group["lr"] = args.lr * one_cycle(step / args.steps)
+for _ in training.steps(args.minutes):
     picked = torch.randint(0, len(records), (args.batch,))
     ids = torch.tensor([caption_ids(caption(records[i])) for i in picked.tolist()]).to(args.device)
     mean, std = latents["mean"][picked].float(), latents["std"][picked].float()
@@ -74,20 +62,4 @@ while step < args.steps:
         eps = unet(x, t.to(args.device), encode(text, ids))
     error = (eps.float() - noise).square().mean((1, 2, 3))
     loss = (error * loss_weight(t).to(args.device)).mean()
-    optimizer.zero_grad(set_to_none=True)
-    loss.backward()
-    torch.nn.utils.clip_grad_norm_(modules.parameters(), 1.0)
-    optimizer.step()
-    step += 1
-    decay = min(0.9995, (1 + step) / (10 + step))
-    with torch.no_grad():
-        for key, value in modules.state_dict().items():
-            if value.is_floating_point():
-                ema[key].lerp_(value, 1 - decay)
-    log.add(step, args.steps, args.batch, loss=loss.item(), eps=error.mean().item())
-    stop = args.minutes is not None and time.time() - began > 60 * args.minutes
-    if time.time() - saved > 180 or step == args.steps or stop:
-        save(state_file, {"modules": modules.state_dict(), "ema": ema, "optimizer": optimizer.state_dict(), "step": step})
-        saved = time.time()
-    if stop:
-        break
+    training.learn(loss, eps=error.mean().item())

@@ -1,7 +1,6 @@
 """Trains the autoencoder. Resumable: run it again with the same folder. See README.md."""
 
 import argparse
-import time
 from pathlib import Path
 
 import torch
@@ -9,7 +8,7 @@ from torch.nn import functional as F
 
 from model.data import Avatars
 from model.pictures import picture_loss
-from model.run import Log, load, one_cycle, save
+from model.run import Training
 from model.vae import Vae
 
 args = argparse.ArgumentParser()
@@ -37,14 +36,7 @@ avatars = Avatars(args.work, "base")
 torch.manual_seed(args.seed)
 vae = Vae().to(args.device, memory_format=torch.channels_last)
 optimizer = torch.optim.AdamW(vae.parameters(), lr=args.lr, betas=(0.9, 0.99), weight_decay=1e-4)
-ema = {key: value.clone() for key, value in vae.state_dict().items()}
-state_file = args.work / args.state
-step = 0
-if state := load(state_file):
-    vae.load_state_dict(state["vae"])
-    optimizer.load_state_dict(state["optimizer"])
-    ema, step = state["ema"], state["step"]
-print(f"{sum(p.numel() for p in vae.parameters()) / 1e6:.2f} M parameters, step {step} of {args.steps}", flush=True)
+training = Training(args, args.work / args.state, "vae", vae, optimizer, decay=0.998, clip=1.0)
 
 
 def augment(x):
@@ -76,24 +68,7 @@ def loss_of(x):
 
 
 run = torch.compile(loss_of, dynamic=False) if args.compile else loss_of
-log, saved = Log(), time.time()
-while step < args.steps:
-    torch.manual_seed(args.seed * 1_000_003 + step)
-    progress = step / args.steps
-    for group in optimizer.param_groups:
-        group["lr"] = args.lr * one_cycle(progress)
+for _ in training.steps():
     x = augment(avatars.batch(torch.randint(0, len(avatars), (args.batch,)).numpy())).to(args.device)
     loss, l1, preview = run(x)
-    optimizer.zero_grad(set_to_none=True)
-    loss.backward()
-    torch.nn.utils.clip_grad_norm_(vae.parameters(), 1.0)
-    optimizer.step()
-    step += 1
-    decay = min(0.998, (1 + step) / (10 + step))
-    with torch.no_grad():
-        for key, value in vae.state_dict().items():
-            ema[key].lerp_(value, 1 - decay)
-    log.add(step, args.steps, args.batch, loss=loss.item(), l1=l1.item(), preview=preview.item())
-    if time.time() - saved > 120 or step == args.steps:
-        save(state_file, {"vae": vae.state_dict(), "ema": ema, "optimizer": optimizer.state_dict(), "step": step})
-        saved = time.time()
+    training.learn(loss, l1=l1.item(), preview=preview.item())

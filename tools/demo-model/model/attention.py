@@ -1,9 +1,9 @@
 """Attention for heads of 8 or 16 channels. On CPUs a fused kernel: PyTorch's spends its time on padding such heads."""
 
-from functools import cache
-
 import torch
 from torch.nn import functional as F
+
+from .cpp import build
 
 SOURCE = r"""
 #include <torch/extension.h>
@@ -73,17 +73,8 @@ PYBIND11_MODULE(TORCH_EXTENSION_NAME, m) { m.def("forward", &forward); m.def("ba
 """
 
 
-@cache
 def kernels():
-    """The compiled kernels; None where there is no compiler."""
-    try:
-        from torch.utils.cpp_extension import load_inline
-
-        flags = ["-O3", "-march=native", "-ffast-math", "-fopenmp", "-mprefer-vector-width=512"]
-        return load_inline("lorasmith_small_attention", SOURCE, extra_cflags=flags, verbose=False)
-    except Exception as error:  # noqa: BLE001
-        print(f"the small-head attention could not be built ({str(error).splitlines()[0]}); training is slower", flush=True)
-        return None
+    return build("lorasmith_small_attention", SOURCE, "the small-head attention")
 
 
 class Small(torch.autograd.Function):

@@ -1,10 +1,10 @@
 """GroupNorm followed by SiLU. On CPUs in bfloat16 a fused kernel replaces PyTorch's, whose backward is half of a step."""
 
-from functools import cache
-
 import torch
 from torch import nn
 from torch.nn import functional as F
+
+from .cpp import build
 
 SOURCE = r"""
 #include <torch/extension.h>
@@ -95,17 +95,8 @@ PYBIND11_MODULE(TORCH_EXTENSION_NAME, m) { m.def("forward", &forward); m.def("ba
 """
 
 
-@cache
 def kernels():
-    """The compiled kernels; None where there is no compiler (PyTorch's own are used then)."""
-    try:
-        from torch.utils.cpp_extension import load_inline
-
-        flags = ["-O3", "-march=native", "-ffast-math", "-fopenmp", "-mprefer-vector-width=512"]
-        return load_inline("lorasmith_group_norm", SOURCE, extra_cflags=flags, verbose=False)
-    except Exception as error:  # noqa: BLE001
-        print(f"the fused GroupNorm could not be built ({str(error).splitlines()[0]}); training is slower", flush=True)
-        return None
+    return build("lorasmith_group_norm", SOURCE, "the fused GroupNorm")
 
 
 class Fused(torch.autograd.Function):
