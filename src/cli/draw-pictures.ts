@@ -47,7 +47,10 @@ export async function drawAll({ files, adapters, weights, requests, take }: Draw
     for (const [index, request] of requests.entries()) {
       const what = requests.length === 1 ? "Drawing" : `Drawing ${index + 1}/${requests.length}`;
       const picture = await generator.generate(request, {
-        adapters: weights, signal: stop.signal, onProgress: ({ step, steps }) => show(what, step, steps, `step ${steps}`),
+        adapters: weights,
+        signal: stop.signal,
+        onCompile: (done, total) => show("Compiling shaders", done, total, String(total)),
+        onProgress: ({ step, steps }) => show(what, step, steps, `step ${steps}`),
       });
       clearLive();
       await take(picture, index);

@@ -22,6 +22,7 @@ import { sampleRequest } from "./sample-request.ts";
 import { TextContexts, type EncodeChunk } from "./text-contexts.ts";
 import { Turns } from "./turns.ts";
 import { Workspace } from "./workspace.ts";
+import type { CompileProgress } from "../gpu/program/compile.ts";
 import type { Gpu } from "../gpu/device.ts";
 import type { WeightSource } from "../gpu/graph/graph.ts";
 import type { WeightFile } from "../models/checkpoint-types.ts";
@@ -43,6 +44,8 @@ export interface GenerateOptions {
   readonly adapters?: readonly AdapterWeight[];
   /** Give a rough picture with each step. */
   readonly previews?: boolean;
+  /** Dispatches whose pipelines are ready, and in all: for a size that was not drawn before, before its first step. */
+  onCompile?: CompileProgress;
   onProgress?(progress: GenerationProgress): void;
 }
 
@@ -199,10 +202,10 @@ export class Generator {
   }
 
   async #sample(
-    plan: RequestPlan, adapters: readonly AdapterWeight[], { signal, previews, onProgress }: RunningOptions,
+    plan: RequestPlan, adapters: readonly AdapterWeight[], { signal, previews, onCompile, onProgress }: RunningOptions,
   ): Promise<Float32Array<ArrayBuffer>> {
     const { height, width } = plan;
-    await this.#workspace.prepare(plan.programs);
+    await this.#workspace.prepare(plan.programs, onCompile);
     this.#merger.setWeights(adapters);
     const contexts = await this.#encode(plan, adapters, signal);
     return sampleRequest(this.#workspace, this.#models.checkpoint, plan, contexts, {

@@ -24,6 +24,8 @@ export interface Extras {
 export interface DrawOptions {
   readonly signal: AbortSignal;
   readonly previews: boolean;
+  /** Of the GPU's programs, before the first step; not called where they are ready. */
+  onCompile(done: number, total: number): void;
   onProgress(progress: GenerationProgress): void;
 }
 

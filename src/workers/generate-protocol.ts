@@ -88,6 +88,8 @@ export interface GridJob {
 export interface GenerateObserver {
   /** Loading the model, before the first step; bytes done and in all. Not called where it is loaded already. */
   loading(done: number, total: number): void;
+  /** Compiling the GPU's programs, before the first step; shares of a whole. Not called where they are ready. */
+  compiling(done: number, total: number): void;
   progress(progress: GenerationProgress): void;
 }
 

@@ -168,9 +168,10 @@ export class GenerateSession implements GenerateWorkerApi {
       const bench = this.#benchOrThrow();
       const extras = this.#extrasOf(drawing);
       const loading = (done: number, total: number): void => observer.loading(done, total);
+      const onCompile = (done: number, total: number): void => observer.compiling(done, total);
       const onProgress = (progress: GenerationProgress): void => observer.progress(progress);
       const picture = await this.#holder.use(bench, extras, { signal, loading }, (generator, signal) =>
-        generator.generate(request, adapters, { signal, previews, onProgress }),
+        generator.generate(request, adapters, { signal, previews, onCompile, onProgress }),
       );
       return { picture, bench };
     }, signal, slot);

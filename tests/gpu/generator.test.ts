@@ -70,6 +70,24 @@ describe("a generator", () => {
     expect(previews).toBe(0);
   });
 
+  it("tells how far compiling is before the first step at a new size, and nothing where all is ready", async () => {
+    const drawn = async (): Promise<string[]> => {
+      const seen: string[] = [];
+      await generator.generate({ ...request, width: 80 }, {
+        onCompile: (done, total) => seen.push(`${done}/${total}`),
+        onProgress: ({ step }) => seen.push(`step ${step}`),
+      });
+      return seen;
+    };
+    const steps = ["step 1", "step 2"];
+    const first = await drawn();
+    const counts = first.slice(0, -steps.length);
+    expect(counts.length).toBeGreaterThan(100);
+    expect(counts).toEqual(counts.map((_, i) => `${i + 1}/${counts.length}`));
+    expect(first.slice(counts.length)).toEqual(steps);
+    expect(await drawn()).toEqual(steps);
+  });
+
   it("stops before the next evaluation, and goes on with the next picture", async () => {
     const stop = new AbortController();
     const steps: number[] = [];

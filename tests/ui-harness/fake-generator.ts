@@ -172,6 +172,7 @@ export class FakeGenerator implements GenerateWorkerApi {
       throw new LorasmithError("gpu.outOfMemory", "No memory.", { what: "activations", bytes: 900_000_000 });
     }
     const begun = performance.now();
+    observer.compiling(1, 4);
     for (let step = 1; step <= request.steps; step += 1) {
       await wait(request.negative.includes("slow") ? slowStepMs : stepMs);
       this.#stopIfCancelled(id);

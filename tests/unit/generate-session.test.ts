@@ -5,13 +5,14 @@ import { adapterFile, gate, job, model, Observer, request, setUp, weight } from 
 import { tinyPng } from "./harness/tiny-png.ts";
 
 describe("a picture", () => {
-  it("comes as a PNG that carries the webui's text, and tells its steps", async () => {
+  it("comes as a PNG that carries the webui's text, and tells its way there", async () => {
     const { session, engine } = setUp();
     const observer = new Observer();
     await session.openModel(model);
     await session.openAdapter({ kind: "file", file: adapterFile("smith") });
     const picture = await session.generate({ ...job("a"), adapters: [weight("smith", 0.8)] }, observer);
     expect(observer.loads).toEqual([[1, 2]]);
+    expect(observer.compiled).toEqual([[3, 4]]);
     expect(observer.steps).toEqual([1, 2, 3, 4]);
     expect(picture.infotext).toBe(
       "smith <lora:smith:0.8>\nSteps: 4, Sampler: Euler, Schedule type: Automatic, CFG scale: 7, Seed: 1, Size: 64x64, " +

@@ -125,6 +125,7 @@ export const testEn = {
   "test.drawing.without": "Drawing the base for comparison, step {step} of {steps}",
   "test.drawing.plain": "Drawing, step {step} of {steps}",
   "test.drawing.waiting": "Preparing the GPU…",
+  "test.drawing.compiling": "Preparing the GPU: {percent}",
   "test.drawing.loading": "Loading the model: {done} of {total}",
   "test.ready": "The picture is ready.",
 

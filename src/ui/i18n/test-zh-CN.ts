@@ -125,6 +125,7 @@ export const testZhCN = {
   "test.drawing.without": "正在画用于对比的底模图，第 {step}/{steps} 步",
   "test.drawing.plain": "正在出图，第 {step}/{steps} 步",
   "test.drawing.waiting": "正在准备显卡…",
+  "test.drawing.compiling": "正在准备显卡：{percent}",
   "test.drawing.loading": "正在加载模型：{done}/{total}",
   "test.ready": "图片已生成。",
 

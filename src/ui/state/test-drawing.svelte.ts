@@ -25,6 +25,8 @@ export interface DrawingNow {
   readonly progress?: GenerationProgress;
   /** Bytes of the model, while it is being loaded. */
   readonly loading?: { readonly done: number; readonly total: number };
+  /** Of the GPU's programs, before the first step at a new size. */
+  readonly compiling?: { readonly done: number; readonly total: number };
 }
 
 interface Shown {
@@ -123,7 +125,11 @@ export class TestDrawing {
     try {
       const picture = await this.#client().generate(
         { id, request, adapters, slot, wantsPreviews: true },
-        { loading: (done, total) => tell({ loading: { done, total } }), progress: (progress) => tell({ progress }) },
+        {
+          loading: (done, total) => tell({ loading: { done, total } }),
+          compiling: (done, total) => tell({ compiling: { done, total } }),
+          progress: (progress) => tell({ progress }),
+        },
       );
       this.#cache.set(key, picture);
       return picture;

@@ -135,6 +135,7 @@ export class TestGrid {
         { id, plan },
         {
           loading: () => undefined,
+          compiling: () => undefined,
           progress: (progress) => {
             if (this.#jobId === id) this.#now = { done: this.#now?.done ?? 0, progress };
           },

@@ -69,6 +69,7 @@ class FakeEngine implements GenerateEngine {
       };
     });
     const generate = async (asked: GenerationRequest, adapters: { name: string; unet: number }[], options: DrawOptions) => {
+      options.onCompile(3, 4);
       for (let step = 1; step <= asked.steps; step++) {
         await this.step(step, asked);
         if (isLost) throw new DeviceLostError("test");
@@ -123,10 +124,12 @@ export function setUp({ idleMs = 1e6, trained = noRuns }: { idleMs?: number; tra
 
 export class Observer implements GridObserver {
   loads: number[][] = [];
+  compiled: number[][] = [];
   steps: number[] = [];
   cells: { column: number; row: number; done: number; picture: FinishedPicture }[] = [];
   oncell: (done: number) => void = () => undefined;
   loading = (done: number, total: number): void => void this.loads.push([done, total]);
+  compiling = (done: number, total: number): void => void this.compiled.push([done, total]);
   progress = ({ step }: { step: number }): void => void this.steps.push(step);
   cell: GridObserver["cell"] = ({ column, row }, picture, done) => {
     this.cells.push({ column, row, picture, done });
