@@ -104,7 +104,7 @@ export const en = {
   "tag.tagger": "Tagger",
   "tag.tagger.demo": "Built in",
   "tag.tagger.own": "My own",
-  "tag.tagger.demo.about": "Knows {n} tags, those of the demo pictures. For anything else use a WD14 tagger of your own.",
+  "tag.tagger.demo.about": "Knows {n} tags, those of the demo pictures ({size}, fetched when first used). For anything else use a WD14 tagger of your own.",
   "tag.tagger.noDemo": "This copy of Lorasmith comes without a tagger of its own.",
   "tag.tagger.own.about": "A WD14 tagger: its model.onnx and the selected_tags.csv from the same folder.",
   "tag.tagger.pick": "Choose the two files",

@@ -97,7 +97,7 @@ export const zhCN = {
   "tag.tagger": "打标器",
   "tag.tagger.demo": "内置",
   "tag.tagger.own": "自己的",
-  "tag.tagger.demo.about": "只认识演示图片的 {n} 个标签。其他图片请使用自己的 WD14 打标器。",
+  "tag.tagger.demo.about": "只认识演示图片的 {n} 个标签（{size}，首次使用时读取）。其他图片请使用自己的 WD14 打标器。",
   "tag.tagger.noDemo": "这份 Lorasmith 没有附带打标器。",
   "tag.tagger.own.about": "WD14 打标器：model.onnx 和同一文件夹里的 selected_tags.csv。",
   "tag.tagger.pick": "选择这两个文件",

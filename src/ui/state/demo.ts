@@ -17,7 +17,7 @@
  *         }
  *       ],
  *       "settings": { "resolution": "128,128", "max_train_epochs": 8 },
- *       "tagger": { "model": "tagger.onnx", "tags": "selected_tags.csv" },
+ *       "tagger": { "model": { "path": "tagger/model.onnx", "bytes": 2097152 }, "tags": "tagger/selected_tags.csv" },
  *       "prompts": [
  *         { "prompt": "smith, smile, blue background", "negative": "", "width": 128, "height": 128,
  *           "steps": 20, "cfg": 5, "sampler": "euler", "seed": 1 }
@@ -51,8 +51,10 @@ const prompts = v.array(
   }),
 );
 
+const sizedFile = v.object({ path: filePath, bytes: positive });
+
 const schema = v.object({
-  model: v.object({ path: filePath, bytes: positive }),
+  model: sizedFile,
   datasets: v.pipe(
     v.array(
       v.object({
@@ -67,7 +69,7 @@ const schema = v.object({
     v.minLength(1),
   ),
   settings: v.record(v.string(), v.unknown()),
-  tagger: v.optional(v.object({ model: filePath, tags: filePath })),
+  tagger: v.optional(v.object({ model: sizedFile, tags: filePath })),
   prompts: v.pipe(prompts, v.minLength(1)),
 });
 
@@ -108,7 +110,7 @@ export class Demo {
   /** The base model. Throws `demo.unavailable`. */
   model(): Promise<File> {
     const { path } = this.manifest.model;
-    this.#model ??= download(path).then((blob) => new File([blob], nameOf(path), { lastModified: 0 }));
+    this.#model ??= readDemoFile(path).then((blob) => new File([blob], nameOf(path), { lastModified: 0 }));
     this.#model.catch(() => {
       this.#model = undefined;
     });
@@ -145,7 +147,8 @@ function addressOf(path: string): string {
   return new URL(`demo/${path.split("/").map(encodeURIComponent).join("/")}`, document.baseURI).href;
 }
 
-function nameOf(path: string): string {
+/** The last part of a path. */
+export function nameOf(path: string): string {
   return path.split("/").at(-1) ?? path;
 }
 
@@ -153,12 +156,13 @@ async function downloadAll(paths: readonly string[]): Promise<DatasetFile[]> {
   const files: DatasetFile[] = [];
   for (let at = 0; at < paths.length; at += parallelRequests) {
     const batch = paths.slice(at, at + parallelRequests);
-    files.push(...(await Promise.all(batch.map(async (path) => ({ path, file: await download(path) })))));
+    files.push(...(await Promise.all(batch.map(async (path) => ({ path, file: await readDemoFile(path) })))));
   }
   return files;
 }
 
-async function download(path: string): Promise<Blob> {
+/** A file below `demo/`. Throws `demo.unavailable`. */
+export async function readDemoFile(path: string): Promise<Blob> {
   const response = await fetch(addressOf(path)).catch(() => undefined);
   if (response?.ok !== true) {
     throw new LorasmithError("demo.unavailable", `The demo's file ${path} could not be read. Reload the page while online.`, { path });

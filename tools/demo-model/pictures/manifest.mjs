@@ -3,7 +3,7 @@
  *
  *     node pictures/manifest.mjs <public/demo>
  */
-import { readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join, relative, sep } from "node:path";
 import { zipSync } from "fflate";
 
@@ -29,15 +29,18 @@ function zip(id) {
 
 const { datasets, ...rest } = JSON.parse(readFileSync(new URL("demo.json", import.meta.url), "utf8"));
 for (const { id } of datasets) zip(id);
+const sized = (path) => ({ path, bytes: statSync(join(root, path)).size });
+const hasTagger = [rest.tagger.model, rest.tagger.tags].every((path) => existsSync(join(root, path)));
 const manifest = {
-  model: { path: rest.model, bytes: statSync(join(root, rest.model)).size },
+  model: sized(rest.model),
   datasets: datasets.map((dataset) => ({
     ...dataset,
     // Captions before merging are for comparing, and training leaves regularization pictures out so far: both are in the zip.
     files: filesBelow(join(root, dataset.id)).map(fromRoot).filter((path) => !/\/(tags-before-merging|reg)\//.test(path)),
   })),
   settings: rest.settings,
-  tagger: rest.tagger,
+  // Trained apart from the model: offered only where it lies beside it.
+  ...(hasTagger ? { tagger: { model: sized(rest.tagger.model), tags: rest.tagger.tags } } : {}),
   prompts: rest.prompts,
 };
 writeFileSync(join(root, "manifest.json"), `${JSON.stringify(manifest, null, 1)}\n`);
