@@ -96,6 +96,9 @@ export const en = {
   "dataset.severity.error": "Cannot be used",
   "dataset.severity.warning": "Look at this",
   "dataset.severity.note": "For your information",
+  "dataset.generated.one": "{n} made on the Test screen",
+  "dataset.generated.other": "{n} made on the Test screen",
+  "dataset.generated.how": "made on the Test screen, {date}",
   "dataset.preview": "Some of the pictures",
   "dataset.notKept": "The pictures could not be kept in this browser, so a reload will ask for them again.",
 

@@ -89,6 +89,8 @@ export const zhCN = {
   "dataset.severity.error": "无法使用",
   "dataset.severity.warning": "请留意",
   "dataset.severity.note": "提示",
+  "dataset.generated.other": "其中 {n} 张在试用页生成",
+  "dataset.generated.how": "在试用页生成，{date}",
   "dataset.preview": "部分图片",
   "dataset.notKept": "图片无法保存在这个浏览器里，刷新页面后需要重新选择。",
 

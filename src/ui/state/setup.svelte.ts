@@ -5,11 +5,12 @@
 import { serializeError } from "../../errors.ts";
 import type { SerializedError } from "../../errors.ts";
 import type { ParameterKey } from "../../config/parameters.ts";
-import type { DatasetRecord, ModelRef } from "../../storage/database.ts";
+import type { DatasetRecord, ModelRef, ProvenanceRecord } from "../../storage/database.ts";
 import { changeDataset } from "../../storage/change-dataset.ts";
 import type { DatasetChanges } from "../../storage/change-dataset.ts";
 import { dataset as storedDataset, datasetFiles, deleteUnusedDatasets, saveDataset } from "../../storage/dataset-store.ts";
 import { deleteCopiesExcept } from "../../storage/opfs.ts";
+import { provenanceOf } from "../../storage/picture-to-dataset.ts";
 import { isUnfinished, runStore } from "../../storage/run-store.ts";
 import { readSetting, writeSetting } from "../../storage/settings-store.ts";
 import type { TrainClient } from "../../workers/train-client.ts";
@@ -44,6 +45,8 @@ export interface OpenedModel {
   readonly report: ModelReport;
 }
 
+export type Provenance = ReadonlyMap<string, ProvenanceRecord>;
+
 export interface OpenedDataset {
   readonly id: string;
   readonly name: string;
@@ -51,6 +54,8 @@ export interface OpenedDataset {
   readonly files: readonly DatasetFile[];
   /** The first usable pictures, for thumbnails. */
   readonly previews: readonly DatasetFile[];
+  /** Of pictures that were made on the Test screen, by path. */
+  readonly provenance: Provenance;
   /** False where there was no room: a reload will ask again. */
   readonly isKept: boolean;
 }
@@ -225,7 +230,7 @@ export class Setup {
     try {
       const record = dataset.isKept ? await changeDataset(dataset.id, changes) : undefined;
       const report = await this.#client.openDataset(files);
-      this.#showDataset(record?.id ?? "", dataset.name, report, files, record !== undefined);
+      this.#showDataset(record?.id ?? "", dataset.name, report, files, record !== undefined, dataset.provenance);
       this.#remember();
       return true;
     } catch (error) {
@@ -290,8 +295,8 @@ export class Setup {
       const record = await storedDataset(id);
       if (record === undefined) return;
       this.#datasetBusy = "reading";
-      const files = await datasetFiles(id);
-      this.#showDataset(id, record.name, await this.#client.openDataset(files), files, true);
+      const [files, provenance] = await Promise.all([datasetFiles(id), provenanceOf(id)]);
+      this.#showDataset(id, record.name, await this.#client.openDataset(files), files, true, provenance);
       await this.#suggestPrompt(files, true);
     } catch (error) {
       this.#datasetError = serializeError(error);
@@ -300,9 +305,11 @@ export class Setup {
     }
   }
 
-  #showDataset(id: string, name: string, report: DatasetReport, files: readonly DatasetFile[], isKept: boolean): void {
+  #showDataset(
+    id: string, name: string, report: DatasetReport, files: readonly DatasetFile[], isKept: boolean, provenance: Provenance = new Map(),
+  ): void {
     const wanted = new Set(report.previewPaths);
-    this.#dataset = { id, name, report, isKept, files, previews: files.filter(({ path }) => wanted.has(path)) };
+    this.#dataset = { id, name, report, isKept, files, provenance, previews: files.filter(({ path }) => wanted.has(path)) };
     this.#planSoon();
   }
 
