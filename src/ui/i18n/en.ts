@@ -182,7 +182,6 @@ export const en = {
   "steps.title": "Steps",
   "steps.formula.repeats": "{pictures} pictures × {repeats} repeats × {epochs} epochs ÷ batch {batch} = {steps} steps",
   "steps.formula.samples": "{samples} samples per epoch × {epochs} epochs ÷ batch {batch} = {steps} steps",
-  "steps.formula.accumulated": "÷ batch {batch} × {accumulation} accumulated",
   "steps.rounding": "Each bucket fills its own batches, so an epoch has {batches} batches and {updates} steps.",
   "steps.pending": "Known when pictures are chosen and the settings are valid.",
 
@@ -206,7 +205,8 @@ export const en = {
   "summary.result": "Result",
   "summary.work": "Work per step",
   "summary.work.text": "{flops}, {dispatches} dispatches",
-  "summary.changed": "Changed settings",
+  "summary.changed.one": "{n} changed setting",
+  "summary.changed.other": "{n} changed settings",
   "start.button": "Start training",
   "start.starting": "Starting…",
   "start.note": "Runs in this tab. Closing it is safe: the run continues from its last checkpoint.",

@@ -170,7 +170,6 @@ export const zhCN = {
   "steps.title": "步数",
   "steps.formula.repeats": "{pictures} 张 × 重复 {repeats} 次 × {epochs} 轮 ÷ 批量 {batch} = {steps} 步",
   "steps.formula.samples": "每轮 {samples} 个样本 × {epochs} 轮 ÷ 批量 {batch} = {steps} 步",
-  "steps.formula.accumulated": "÷ 批量 {batch} × 累积 {accumulation} 次",
   "steps.rounding": "每个桶单独凑成批次，所以一轮有 {batches} 个批次、{updates} 步。",
   "steps.pending": "选好图片且设置有效后显示。",
 
@@ -194,7 +193,7 @@ export const zhCN = {
   "summary.result": "结果文件",
   "summary.work": "每步计算量",
   "summary.work.text": "{flops}，{dispatches} 次调度",
-  "summary.changed": "已修改的参数",
+  "summary.changed.other": "已修改 {n} 个参数",
   "start.button": "开始训练",
   "start.starting": "正在开始…",
   "start.note": "训练在此标签页中进行。关闭也没关系：会从最近的检查点继续。",
