@@ -268,7 +268,7 @@ export const en = {
   "run.kept": "Kept at step {step}: {file}, {size}",
   "run.download": "Download {file}",
   "run.use": "In A1111 or Forge put the file into models/Lora and write",
-  "run.use.comfy": "In ComfyUI put it into models/loras and add a LoRA loader node.",
+  "run.use.comfy": ". In ComfyUI put it into models/loras and add a LoRA loader node.",
   "run.saves.one": "1 file saved on the way",
   "run.saves.other": "{n} files saved on the way",
   "run.saves.about": "Where the finished LoRA repeats its training pictures, one of these is the better one. The Test screen compares them.",

@@ -255,7 +255,7 @@ export const zhCN = {
   "run.kept": "已保留第 {step} 步的结果：{file}，{size}",
   "run.download": "下载 {file}",
   "run.use": "在 A1111 或 Forge 中，把文件放进 models/Lora，并在提示词里写",
-  "run.use.comfy": "在 ComfyUI 中，把文件放进 models/loras，再添加 LoRA 加载节点。",
+  "run.use.comfy": "。在 ComfyUI 中，把文件放进 models/loras，再添加 LoRA 加载节点。",
   "run.saves.other": "训练途中保存了 {n} 个文件",
   "run.saves.about": "如果最终的 LoRA 照搬训练图片，其中某个文件会更好。可以在试用页比较它们。",
   "run.saves.at": "第 {epoch} 轮，第 {step} 步，{size}",
