@@ -42,7 +42,7 @@ try {
   const samples = page.getByRole("region", { name: "Samples by prompt and step" }).locator("img");
   await samples.nth(5).waitFor();
   await shoot(page, "run");
-  await page.locator("main").getByText("Done", { exact: true }).waitFor();
+  await page.locator("main").getByText("Done", { exact: true }).first().waitFor();
   await shoot(page, "done");
 
   await page.getByRole("button", { name: "Try it out" }).first().click();
