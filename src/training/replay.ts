@@ -10,7 +10,7 @@ import { joinSamples, makeMicroBatch, nchwToNhwc } from "./micro-batch.ts";
 import { createNoiseSchedule, type NoiseSchedule } from "./noise-schedule.ts";
 import { cacheText, planText } from "./text-cache.ts";
 import { createAdapters, planRun } from "./run-settings.ts";
-import { learningRates } from "./schedule-lr.ts";
+import { learningRates } from "../config/learning-rate.ts";
 import { StepEngine, type MicroBatch } from "./step-engine.ts";
 import { tokenCount } from "../models/forward-graphs.ts";
 import type { BatchShape } from "./training-plan.ts";

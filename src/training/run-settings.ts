@@ -5,7 +5,7 @@ import { lion } from "../gpu/optimizers/lion.ts";
 import { optimizerSettings } from "../config/optimizer-settings.ts";
 import { loraTargets } from "../models/names.ts";
 import { planSamples } from "./sample-plan.ts";
-import { baseRates } from "./schedule-lr.ts";
+import { baseRates } from "../config/learning-rate.ts";
 import { planTraining, type BatchShape, type TrainingPlan } from "./training-plan.ts";
 import type { Optimizer } from "../gpu/optimizers/optimizer.ts";
 import type { Tier } from "../gpu/tier.ts";

@@ -15,7 +15,7 @@ import { writeResult, type AdapterState } from "./result.ts";
 import { planRun } from "./run-settings.ts";
 import { planDataset, type DatasetPlan, type TrainingPicture } from "./run-plan.ts";
 import { savesAfter, type SavedAdapter } from "./save-schedule.ts";
-import { learningRates } from "./schedule-lr.ts";
+import { learningRates } from "../config/learning-rate.ts";
 import { StepEngine, type MicroBatch } from "./step-engine.ts";
 import { microBatchIndex, updateSpan } from "./steps.ts";
 import { SampleSession } from "./sample-session.ts";

@@ -1,7 +1,7 @@
 /** What a user should know of a plan before starting it. Texts are by code in the page's languages. */
 import type { TrainingConfig } from "../config/parameters.ts";
 import type { RunForecast } from "../training/forecast.ts";
-import { baseRates } from "../training/schedule-lr.ts";
+import { baseRates } from "../config/learning-rate.ts";
 import { trainingBytes, type TrainingPlan } from "../training/training-plan.ts";
 import type { PlanAdvice } from "./train-protocol.ts";
 

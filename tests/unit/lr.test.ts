@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { parseConfig } from "../../src/config/config.ts";
-import { learningRateFactor, learningRates, warmupSteps } from "../../src/training/schedule-lr.ts";
+import { learningRateFactor, learningRates, warmupSteps } from "../../src/config/learning-rate.ts";
 // From transformers' get_scheduler: tests/reference/make_schedules.py.
 import fixture from "./fixtures/schedules.json" with { type: "json" };
 

@@ -1,5 +1,5 @@
 /** Learning rate over a run, as the factor λ(k) of each side's base rate, k = finished optimizer updates. */
-import type { TrainingConfig } from "../config/parameters.ts";
+import type { TrainingConfig } from "./parameters.ts";
 
 /**
  * Warmup in updates: a share of the run (below 1) is rounded down, as sd-scripts does.
