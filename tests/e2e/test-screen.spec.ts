@@ -115,6 +115,8 @@ test("compares base and LoRA at one seed, follows the slider, and keeps pictures
   await expect(page.getByText("Added to the dataset generated")).toBeVisible();
   await page.getByRole("link", { name: "Open the set-up" }).click();
   await expect(page.getByText("1_generated").first()).toBeVisible();
+  await expect(page.getByText("1 made on the Test screen")).toBeVisible();
+  await expect(page.getByRole("img", { name: /generated-\d+\.png, made on the Test screen/ })).toBeVisible();
 
   await page.reload();
   await page.getByRole("link", { name: "Test", exact: true }).click();
