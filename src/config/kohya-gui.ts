@@ -24,6 +24,9 @@ const GUI_DEFAULTS: Values = {
   sample_sampler: "euler_a",
 };
 
+/** The GUI does not pass these on as 0, and nothing could be trained with it. */
+const ZERO_MEANS_UNSET = ["lr_scheduler_num_cycles"];
+
 /** Keys that only the GUI has, so that a flat JSON of sd-scripts' own keys is not taken for one. */
 const GUI_ONLY = ["LoRA_type", "max_resolution", "optimizer", "lr_warmup", "epoch", "model_list"];
 
@@ -44,6 +47,7 @@ export function fromGuiConfig(saved: Values): { readonly values: Values; readonl
   values.set("resolution", gui["max_resolution"]);
   values.set("optimizer_type", gui["use_8bit_adam"] === true ? "AdamW8bit" : gui["optimizer"]);
   if (number(gui["seed"]) === 0) values.set("seed", null);
+  for (const key of ZERO_MEANS_UNSET) if (Object.hasOwn(gui, key) && number(gui[key]) === 0) values.delete(key);
   if (gui["caption_extension"] === "") values.set("caption_extension", ".caption");
   if (gui["output_name"] === "") values.delete("output_name");
   setSides(gui, values);

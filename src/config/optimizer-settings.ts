@@ -1,7 +1,7 @@
 import { ConfigError } from "./errors.ts";
+import { parseKeyValues } from "./key-value-args.ts";
 import type { TrainingConfig } from "./parameters.ts";
 import type { PythonValue } from "./python-literal.ts";
-import { parsePythonLiteral } from "./python-literal.ts";
 
 /** An optimizer with its constants; learning rates come from the schedule. Weight decay is decoupled in both. */
 export type OptimizerSettings =
@@ -41,16 +41,7 @@ export function optimizerSettings(
  * @throws ConfigError `config.optimizerArgs`
  */
 export function parseOptimizerArgs(entries: readonly string[]): Map<string, PythonValue> {
-  const values = new Map<string, PythonValue>();
-  for (const entry of entries) {
-    const [key = "", literal, ...rest] = entry.split("=");
-    const value = literal === undefined || rest.length > 0 ? undefined : parsePythonLiteral(literal);
-    if (key.trim() === "" || value === undefined) {
-      throw argumentError(entry, "each argument must be name=value with a number, True, False, None or a,b");
-    }
-    values.set(key.trim(), value);
-  }
-  return values;
+  return parseKeyValues(entries, argumentError);
 }
 
 function betas(value: PythonValue | undefined, fallback: readonly [number, number]): readonly [number, number] {

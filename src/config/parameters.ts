@@ -11,6 +11,7 @@ import { noiseParameters } from "./table/noise.ts";
 import { outputParameters } from "./table/output.ts";
 import { rateParameters } from "./table/rates.ts";
 import { sampleParameters } from "./table/samples.ts";
+import { scheduleParameters } from "./table/schedule.ts";
 import { textParameters } from "./table/text.ts";
 import { trainingParameters } from "./table/training.ts";
 
@@ -19,6 +20,7 @@ export const PARAMETERS = {
   ...folderParameters,
   ...trainingParameters,
   ...rateParameters,
+  ...scheduleParameters,
   ...networkParameters,
   ...textParameters,
   ...noiseParameters,

@@ -113,8 +113,12 @@ function parseSize(key: string, row: Parameter, raw: unknown): Size {
 }
 
 function parseList(key: string, raw: unknown): readonly string[] {
-  // One text is how the GUI and `--set` write a list: blanks separate, quotes are only decoration.
-  if (typeof raw === "string") return raw.replaceAll(/["']/g, "").split(/\s+/).filter((part) => part !== "");
+  // One text is how the GUI and `--set` write a list: blanks separate. Double quotes and quotes around an entry are only
+  // decoration; single quotes inside of one belong to its value.
+  if (typeof raw === "string") {
+    const parts = raw.replaceAll('"', "").split(/\s+/).map((part) => part.replace(/^'(.*)'$/, "$1"));
+    return parts.filter((part) => part !== "");
+  }
   if (Array.isArray(raw) && raw.every((part) => typeof part === "string")) return raw;
   throw new ConfigError("type", key, raw, "must be a list of texts like weight_decay=0.1");
 }

@@ -1,11 +1,12 @@
 import { ConfigError } from "./errors.ts";
 import { optimizerSettings } from "./optimizer-settings.ts";
 import type { TrainingConfig } from "./parameters.ts";
+import { schedulerSettings } from "./scheduler-settings.ts";
 import { parseSamplePrompts } from "./sample-prompts.ts";
 
 /**
  * What must hold between parameters. sd-scripts refuses the same combinations.
- * @throws ConfigError `config.conflict`, `config.prompts`, or those of the optimizer's arguments
+ * @throws ConfigError `config.conflict`, `config.prompts`, or those of the arguments of optimizer and scheduler
  */
 export function checkRules(config: TrainingConfig): void {
   if (config.network_train_unet_only && config.network_train_text_encoder_only) {
@@ -28,6 +29,7 @@ export function checkRules(config: TrainingConfig): void {
   }
   checkResolution(config);
   optimizerSettings(config);
+  schedulerSettings(config);
 }
 
 function checkResolution(config: TrainingConfig): void {

@@ -15,7 +15,6 @@ const HARMLESS = new Set(
   huggingface_repo_id huggingface_token huggingface_repo_type huggingface_repo_visibility
   huggingface_path_in_repo save_state_to_huggingface resume_from_huggingface async_upload
   validation_seed validate_every_n_steps validate_every_n_epochs max_validation_steps
-  lr_decay_steps lr_scheduler_num_cycles lr_scheduler_power lr_scheduler_timescale lr_scheduler_min_lr_ratio
   multires_noise_discount noise_offset_random_strength adaptive_noise_scale ip_noise_gamma_random_strength
   huber_schedule huber_c huber_scale token_warmup_min caption_separator keep_tokens_separator secondary_separator
   prior_loss_weight base_weights_multiplier dim_from_weights conv_dim conv_alpha stop_text_encoder_training
@@ -72,7 +71,6 @@ const NEUTRAL: Readonly<Record<string, readonly unknown[]>> = {
   loraplus_unet_lr_ratio: [0],
   loraplus_text_encoder_lr_ratio: [0],
   lr_scheduler_type: [""],
-  lr_scheduler_args: [""],
   multires_noise_iterations: [0],
   ip_noise_gamma: [0],
   zero_terminal_snr: [false],

@@ -1,11 +1,10 @@
-"""Noise and learning-rate schedules from diffusers, torch and transformers, for tests/unit/fixtures/schedules.json."""
+"""The noise schedule from diffusers and torch, for tests/unit/fixtures/schedules.json."""
 
 import json
 from pathlib import Path
 
 import torch
 from diffusers import DDPMScheduler
-from transformers import get_scheduler
 
 OUT = Path(__file__).parents[1] / "unit" / "fixtures" / "schedules.json"
 
@@ -33,25 +32,8 @@ def noise_tables() -> dict:
     }
 
 
-def rates(name: str, warmup: int, total: int) -> list[float]:
-    optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=1.0)
-    scheduler = get_scheduler(name, optimizer, num_warmup_steps=warmup, num_training_steps=total)
-    factors = []
-    for _ in range(total):
-        factors.append(scheduler.get_last_lr()[0])
-        optimizer.step()
-        scheduler.step()
-    return factors
-
-
 def main() -> None:
-    cases = [("constant", 0, 5), ("constant_with_warmup", 4, 9), ("constant_with_warmup", 0, 3)]
-    cases += [("cosine", 0, 11), ("cosine", 3, 20), ("cosine", 7, 7), ("cosine", 1, 2)]
-    learning_rates = [
-        {"scheduler": name, "warmup": warmup, "total": total, "factors": rates(name, warmup, total)}
-        for name, warmup, total in cases
-    ]
-    OUT.write_text(json.dumps({"noise": noise_tables(), "learningRates": learning_rates}) + "\n")
+    OUT.write_text(json.dumps({"noise": noise_tables()}) + "\n")
 
 
 if __name__ == "__main__":

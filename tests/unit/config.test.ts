@@ -104,7 +104,7 @@ describe("parseConfig", () => {
     [{ resolution: 2048, enable_bucket: true }, "config.conflict", "max_bucket_reso"],
     [{ lr_scheduler: "constant", lr_warmup_steps: 10 }, "config.conflict", "lr_warmup_steps"],
     [{ lr_scheduler: "cosine", lr_warmup_steps: 1.5 }, "config.range", "lr_warmup_steps"],
-    [{ lr_scheduler: "linear" }, "config.choice", "lr_scheduler"],
+    [{ lr_scheduler: "exponential" }, "config.choice", "lr_scheduler"],
     [{ optimizer_type: "Prodigy" }, "config.choice", "optimizer_type"],
     [{ optimizer_type: "constructor" }, "config.choice", "optimizer_type"],
     [{ optimizer_args: ["momentum=0.9"] }, "config.optimizerArgs", "optimizer_args"],

@@ -1,25 +1,53 @@
 import { describe, expect, it } from "vitest";
 import { parseConfig } from "../../src/config/config.ts";
-import { learningRateFactor, learningRates, warmupSteps } from "../../src/config/learning-rate.ts";
-// From transformers' get_scheduler: tests/reference/make_schedules.py.
-import fixture from "./fixtures/schedules.json" with { type: "json" };
+import { ConfigError } from "../../src/config/errors.ts";
+import { learningRates, rateFactor, updatesOf } from "../../src/config/learning-rate.ts";
+import { PARAMETERS } from "../../src/config/parameters.ts";
+// From transformers and diffusers: tests/reference/make_rates.py.
+import fixture from "./fixtures/rates.json" with { type: "json" };
 
 const rates = (values: Record<string, unknown>, update: number, total: number) =>
   learningRates(parseConfig(values).config, update, total);
 
-describe("learningRateFactor", () => {
-  it.each(fixture.learningRates)("is transformers' $scheduler with warmup $warmup of $total", (reference) => {
-    const scheduler = reference.scheduler as "constant" | "constant_with_warmup" | "cosine";
-    for (const [update, factor] of reference.factors.entries()) {
-      expect(learningRateFactor(scheduler, update, reference.warmup, reference.total)).toBeCloseTo(factor, 14);
-    }
+describe("rateFactor", () => {
+  it.each(fixture)("is sd-scripts' at each of $total updates of $settings", ({ settings, total, factors }) => {
+    const factor = rateFactor(parseConfig(settings).config, total);
+    for (const [update, wanted] of factors.entries()) expect(factor(update), `update ${update}`).toBeCloseTo(wanted, 13);
+  });
+
+  it("is tested for every scheduler that is offered", () => {
+    expect(new Set(fixture.map(({ settings }) => settings.lr_scheduler))).toEqual(new Set(PARAMETERS.lr_scheduler.choices));
+  });
+
+  it.each([
+    [{ lr_scheduler: "linear", lr_scheduler_args: ["num_cycles=2"] }, "config.schedulerArgs", "lr_scheduler_args"],
+    [{ lr_scheduler: "cosine", lr_scheduler_args: ["num_cycles"] }, "config.schedulerArgs", "lr_scheduler_args"],
+    [{ lr_scheduler: "cosine", lr_scheduler_args: ["num_cycles=-1"] }, "config.schedulerArgs", "lr_scheduler_args"],
+    [{ lr_scheduler: "warmup_stable_decay", lr_scheduler_args: ["decay_type='steep'"] }, "config.schedulerArgs", "lr_scheduler_args"],
+    [{ lr_scheduler: "piecewise_constant" }, "config.schedulerArgs", "lr_scheduler_args"],
+    [{ lr_scheduler: "piecewise_constant", lr_scheduler_args: ["step_rules='1:,2'"] }, "config.schedulerArgs", "lr_scheduler_args"],
+    [{ lr_scheduler: "cosine_with_min_lr" }, "config.conflict", "lr_scheduler_min_lr_ratio"],
+    [
+      { lr_scheduler: "cosine_with_min_lr", lr_scheduler_min_lr_ratio: 0.1, lr_scheduler_args: ["min_lr=1e-6"] },
+      "config.schedulerArgs", "lr_scheduler_args",
+    ],
+    [{ lr_scheduler: "polynomial", learning_rate: 1e-7 }, "config.conflict", "learning_rate"],
+  ])("refuses %j", (settings, code, param) => {
+    expect(() => parseConfig(settings)).toThrow(ConfigError);
+    expect(() => parseConfig(settings)).toThrow(expect.objectContaining({ code, param }));
+  });
+
+  it("reads arguments written in one line, with single quotes around texts", () => {
+    const text = '"warmup_type=\'cosine\'" decay_type=\'1-sqrt\'';
+    const { config } = parseConfig({ lr_scheduler: "warmup_stable_decay", lr_scheduler_args: text });
+    expect(config.lr_scheduler_args).toEqual(["warmup_type='cosine'", "decay_type='1-sqrt'"]);
   });
 });
 
-describe("warmupSteps", () => {
+describe("updatesOf", () => {
   it.each([[0, 100, 0], [10, 100, 10], [0.1, 105, 10], [0.05, 10, 0], [1, 10, 1]])(
-    "reads %d of %d updates as %d", (warmup, total, steps) => {
-      expect(warmupSteps(warmup, total)).toBe(steps);
+    "reads %d of %d updates as %d", (length, total, updates) => {
+      expect(updatesOf(length, total)).toBe(updates);
     },
   );
 });

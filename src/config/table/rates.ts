@@ -1,4 +1,4 @@
-import { choice, float, list, optionalFloat, warmup } from "../parameter.ts";
+import { choice, float, list, optionalFloat } from "../parameter.ts";
 
 export const rateParameters = {
   learning_rate: float({
@@ -66,27 +66,6 @@ export const rateParameters = {
     hint: {
       en: "For example weight_decay=0.1 betas=0.9,0.99",
       "zh-CN": "例如 weight_decay=0.1 betas=0.9,0.99",
-    },
-  }),
-  lr_scheduler: choice({
-    choices: ["constant", "constant_with_warmup", "cosine"],
-    default: "constant",
-    suggested: "cosine",
-    group: "rates",
-    label: { en: "Scheduler", "zh-CN": "学习率调度器" },
-    hint: {
-      en: "How the rate moves during the run. Cosine lets it sink to zero.",
-      "zh-CN": "训练中学习率如何变化。cosine 会逐渐降到零。",
-    },
-  }),
-  lr_warmup_steps: warmup({
-    default: 0,
-    group: "rates",
-    when: (values) => values["lr_scheduler"] !== "constant",
-    label: { en: "Warmup", "zh-CN": "预热" },
-    hint: {
-      en: "Updates until the full rate is reached; a number below 1 is a share of the run.",
-      "zh-CN": "学习率升到设定值所用的步数；小于 1 的数表示占总步数的比例。",
     },
   }),
   max_grad_norm: float({

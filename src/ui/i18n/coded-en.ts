@@ -262,6 +262,9 @@ export const codedEn = {
     "config.conflict.network_train_unet_only":
       "network_train_text_encoder_only is on too, which leaves nothing to train. Turn one of them off.",
     "config.conflict.lr_warmup_steps": "The constant scheduler has no warmup. Set it to 0, or choose constant_with_warmup.",
+    "config.conflict.learning_rate": "polynomial sinks to lr_end (1e-7 where lr_scheduler_args do not say it). Choose a higher rate.",
+    "config.conflict.lr_scheduler_min_lr_ratio": "cosine_with_min_lr needs it: the share of the rate that is left at the end, such as 0.1.",
+    "config.schedulerArgs.lr_scheduler_args": "This scheduler cannot use that: {rule}.",
     "config.conflict.resolution": "Without buckets both sides must be multiples of 64. Choose such a size, or turn on enable_bucket.",
     "config.conflict.min_bucket_reso":
       "Must be at least bucket_reso_steps, and at most the shorter side of the resolution.",

@@ -208,6 +208,11 @@ export const codedZhCN = {
   rule: {
     "config.conflict.network_train_unet_only": "network_train_text_encoder_only 也打开了，没有可训练的部分。请关闭其中一个。",
     "config.conflict.lr_warmup_steps": "constant 没有预热。请设为 0，或选择 constant_with_warmup。",
+    "config.conflict.learning_rate": "polynomial 会降到 lr_end（lr_scheduler_args 未指定时为 1e-7）。请选择更高的学习率。",
+    "config.conflict.lr_scheduler_min_lr_ratio": "cosine_with_min_lr 需要它：最后剩下的学习率所占比例，例如 0.1。",
+    "config.schedulerArgs.lr_scheduler_args":
+      "该调度器不能这样设置。cosine 可用 num_cycles，polynomial 可用 lr_end，cosine_with_min_lr 可用 min_lr（与最小学习率比例二选一），"
+      + "warmup_stable_decay 可用 warmup_type 和 decay_type，piecewise_constant 必须有 step_rules；文字要加单引号。",
     "config.conflict.resolution": "不分桶时两边都必须是 64 的倍数。请换一个尺寸，或打开 enable_bucket。",
     "config.conflict.min_bucket_reso": "不能小于 bucket_reso_steps，也不能大于分辨率的短边。",
     "config.conflict.max_bucket_reso": "不能小于分辨率的长边。",

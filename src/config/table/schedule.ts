@@ -1,0 +1,121 @@
+import type { ConfigValues } from "../parameter.ts";
+import { choice, float, int, list, optionalFloat, optionalInt, warmup } from "../parameter.ts";
+
+const runs = (...schedulers: readonly string[]) => (values: ConfigValues): boolean =>
+  schedulers.includes(String(values["lr_scheduler"]));
+
+export const scheduleParameters = {
+  lr_scheduler: choice({
+    choices: [
+      "constant", "constant_with_warmup", "cosine", "cosine_with_restarts", "linear", "polynomial", "inverse_sqrt",
+      "cosine_with_min_lr", "warmup_stable_decay", "piecewise_constant",
+    ],
+    default: "constant",
+    suggested: "cosine",
+    group: "rates",
+    label: { en: "Scheduler", "zh-CN": "学习率调度器" },
+    hint: {
+      en: "How the rate moves during the run. Cosine lets it sink to zero.",
+      "zh-CN": "训练中学习率如何变化。cosine 会逐渐降到零。",
+    },
+    more: {
+      en: "A rate that sinks towards the end lets details settle. Cosine and linear are safe choices; restarts go back up "
+        + "several times, which can leave a poor spot but also undo what was learned; constant suits optimizers that find "
+        + "their own rate. The plot shows what the settings give.",
+      "zh-CN": "学习率在后期下降，有助于细节稳定。cosine 和 linear 最稳妥；cosine_with_restarts 会多次回升，"
+        + "能跳出不好的位置，也可能丢掉已学到的内容；constant 适合会自己找学习率的优化器。设置的效果见曲线图。",
+    },
+  }),
+  lr_warmup_steps: warmup({
+    default: 0,
+    group: "rates",
+    when: (values) => !runs("constant", "piecewise_constant")(values),
+    label: { en: "Warmup", "zh-CN": "预热" },
+    hint: {
+      en: "Updates until the full rate is reached; a number below 1 is a share of the run.",
+      "zh-CN": "学习率升到设定值所用的步数；小于 1 的数表示占总步数的比例。",
+    },
+    more: {
+      en: "A gentle start keeps the first, still meaningless updates from doing harm. The very first update then has "
+        + "rate 0. 5 to 10 % of the run are usual.",
+      "zh-CN": "平缓的开始可避免最初几步（方向还不可靠）造成破坏。此时第一步的学习率为 0。常用总步数的 5% 到 10%。",
+    },
+  }),
+  lr_decay_steps: warmup({
+    default: 0,
+    group: "rates",
+    when: runs("warmup_stable_decay"),
+    label: { en: "Decay", "zh-CN": "衰减步数" },
+    hint: {
+      en: "Last updates of warmup_stable_decay, in which the rate sinks; below 1 is a share of the run.",
+      "zh-CN": "warmup_stable_decay 结尾学习率下降的步数；小于 1 的数表示占总步数的比例。",
+    },
+  }),
+  lr_scheduler_num_cycles: int({
+    default: 1,
+    min: 1,
+    max: 1000,
+    group: "rates",
+    when: runs("cosine_with_restarts", "cosine_with_min_lr", "warmup_stable_decay"),
+    label: { en: "Cycles", "zh-CN": "周期数" },
+    hint: {
+      en: "How often cosine_with_restarts begins anew. With a minimum rate: half waves.",
+      "zh-CN": "cosine_with_restarts 重新开始的次数；在有最小学习率的调度器中表示半波数。",
+    },
+  }),
+  lr_scheduler_power: float({
+    default: 1,
+    min: 0,
+    max: 100,
+    group: "rates",
+    when: runs("polynomial"),
+    label: { en: "Power", "zh-CN": "多项式次数" },
+    hint: {
+      en: "Shape of polynomial: 1 is a straight line, 2 falls fast at first.",
+      "zh-CN": "polynomial 的形状：1 为直线，2 先快后慢。",
+    },
+  }),
+  lr_scheduler_timescale: optionalInt({
+    default: null,
+    zeroIsNull: true,
+    min: 1,
+    max: 1e9,
+    group: "rates",
+    when: runs("inverse_sqrt"),
+    label: { en: "Time scale", "zh-CN": "时间尺度" },
+    hint: {
+      en: "Updates over which inverse_sqrt falls to 71 %. Empty: the warmup, or 10,000.",
+      "zh-CN": "inverse_sqrt 降到 71% 所用的步数。留空则为预热步数，没有预热时为 10000。",
+    },
+  }),
+  lr_scheduler_min_lr_ratio: optionalFloat({
+    default: null,
+    min: 0,
+    max: 1,
+    group: "rates",
+    when: runs("cosine_with_min_lr", "warmup_stable_decay"),
+    label: { en: "Minimum rate", "zh-CN": "最小学习率比例" },
+    hint: {
+      en: "Share of the rate that is left at the end, such as 0.1.",
+      "zh-CN": "最后剩下的学习率所占比例，例如 0.1。",
+    },
+  }),
+  lr_scheduler_args: list({
+    default: [],
+    group: "rates",
+    when: runs("cosine", "polynomial", "cosine_with_min_lr", "warmup_stable_decay", "piecewise_constant"),
+    label: { en: "Scheduler arguments", "zh-CN": "调度器参数" },
+    hint: {
+      en: "For example step_rules='1:100,0.5:200,0.1' for piecewise_constant.",
+      "zh-CN": "例如 piecewise_constant 用 step_rules='1:100,0.5:200,0.1'。",
+    },
+    more: {
+      en: "cosine: num_cycles (0.5 sinks once). polynomial: lr_end (1e-7). cosine_with_min_lr: min_lr, in place of the minimum "
+        + "rate. warmup_stable_decay: warmup_type and decay_type, each 'linear', 'cosine' or '1-sqrt'. piecewise_constant: "
+        + "step_rules; '1:100,0.5:200,0.1' is the full rate for updates below 100, half of it below 200, then a tenth.",
+      "zh-CN": "cosine：num_cycles（0.5 表示只下降一次）。polynomial：lr_end（1e-7）。cosine_with_min_lr：min_lr，代替最小学习率比例。"
+        + "warmup_stable_decay：warmup_type 和 decay_type，可为 'linear'、'cosine' 或 '1-sqrt'。piecewise_constant：step_rules；"
+        + "'1:100,0.5:200,0.1' 表示 100 步之前用全部学习率，200 步之前用一半，之后用十分之一。",
+    },
+  }),
+};
