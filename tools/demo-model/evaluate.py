@@ -1,8 +1,10 @@
 """
 Draws prompts at random from the caption grammar and looks at the result: a sheet of pictures, and the share of asked
-attributes that the tagger (trained on drawn pictures) finds in the samples.
+attributes that the tagger (trained on drawn pictures) finds in the samples. For comparison it also looks at the program's
+own drawings of the same captions.
 
-    python evaluate.py <work> --count 32 --sheet sheet.png
+    node pictures/generate.mjs unseen base 256 99
+    python evaluate.py <work> --captions unseen --count 32 --sheet sheet.png --tagger ../../public/demo/tagger
 """
 
 import argparse
@@ -23,6 +25,7 @@ from model.vae import Vae
 
 args = argparse.ArgumentParser()
 args.add_argument("work", type=Path)
+args.add_argument("--captions", type=Path, required=True, help="a folder of pictures that no training saw")
 args.add_argument("--count", type=int, default=32)
 args.add_argument("--seed", type=int, default=5)
 args.add_argument("--steps", type=int, default=20)
@@ -34,7 +37,7 @@ args.add_argument("--state", default="unet.pt")
 args = args.parse_args()
 
 torch.manual_seed(args.seed)
-records = Avatars(args.work, "base").records
+avatars = Avatars(args.captions, "base")
 state = load(args.work / args.state)
 unet, text, vae = UNet().eval(), build_text_encoder().eval(), Vae().eval()
 modules = torch.nn.ModuleDict({"unet": unet, "text": text})
@@ -43,9 +46,7 @@ vae.load_state_dict(load(args.work / "vae-final.pt"))
 if decoder := load(args.work / "decoder.pt"):
     vae.load_state_dict({**vae.state_dict(), **decoder["ema"]})
 
-# Independent draws of the grammar: the first records are not held out, but no two captions are alike.
-picked = [records[i] for i in torch.randperm(len(records))[: args.count].tolist()]
-captions = [[r["style"], *r["tags"]] for r in picked]
+captions = [[r["style"], *r["tags"]] for r in avatars.records[: args.count]]
 with torch.no_grad(), torch.autocast("cpu", dtype=torch.bfloat16):
     context = encode(text, torch.tensor([caption_ids(c) for c in captions])).float()
     empty = encode(text, torch.tensor([caption_ids([])])).float()
@@ -67,17 +68,24 @@ if args.sheet:
 if args.tagger:
     names = [line.split(",")[1].replace("_", " ") for line in (args.tagger / "selected_tags.csv").read_text("utf-8").splitlines()[1:]]
     session = onnxruntime.InferenceSession(str(args.tagger / "model.onnx"))
-    found = asked = 0
-    missed, styles = {}, 0
-    for picture, caption in zip(pictures, captions):
-        big = np.asarray(Image.fromarray(picture).resize((448, 448), Image.BICUBIC), np.float32)[None, :, :, ::-1]
-        scores = dict(zip(names, session.run(None, {session.get_inputs()[0].name: np.ascontiguousarray(big)})[0][0]))
-        styles += scores[caption[0]] > args.threshold
-        for tag in caption[1:]:
-            if tag in scores:
-                asked += 1
-                found += scores[tag] > args.threshold
-                if scores[tag] <= args.threshold:
-                    missed[tag] = missed.get(tag, 0) + 1
-    print(f"style found in {styles} of {args.count}; attributes found: {found} of {asked} = {found / asked:.3f}")
-    print(json.dumps(dict(sorted(missed.items(), key=lambda item: -item[1])[:20])))
+
+
+    def look(what, pictures):
+        """Prints how many of the asked tags the tagger finds in the pictures, and those that it misses most."""
+        found = asked = styles = 0
+        missed = {}
+        for picture, caption in zip(pictures, captions):
+            big = np.asarray(Image.fromarray(picture).resize((448, 448), Image.BICUBIC), np.float32)[None, :, :, ::-1]
+            scores = dict(zip(names, session.run(None, {session.get_inputs()[0].name: np.ascontiguousarray(big)})[0][0]))
+            styles += scores[caption[0]] > args.threshold
+            for tag in caption[1:]:
+                if tag in scores:
+                    asked += 1
+                    found += scores[tag] > args.threshold
+                    if scores[tag] <= args.threshold:
+                        missed[tag] = missed.get(tag, 0) + 1
+        print(f"{what}: style found in {styles} of {args.count}; attributes found: {found} of {asked} = {found / asked:.3f}")
+        print("  missed most:", json.dumps(dict(sorted(missed.items(), key=lambda item: -item[1])[:20])))
+
+    look("samples", pictures)
+    look("drawings", np.asarray(avatars.pictures[: args.count]))
