@@ -1,4 +1,5 @@
 import { datasetError, inspectDataset, type InspectedDataset } from "../dataset/inspect.ts";
+import { joinFolders } from "../dataset/join-folders.ts";
 import type { TrainingPicture } from "../training/run-plan.ts";
 import { openNodeFolder } from "./node-folder.ts";
 import { decodeNodeImage } from "./node-images.ts";
@@ -11,10 +12,12 @@ export interface NodeDataset {
 
 /**
  * Understands a folder of pictures, and refuses it where a picture or caption can't be used.
+ * @param regularization a folder of regularization pictures, instead of those below folders named `reg…`
  * @throws InputError `folder.*`, `dataset.noPictures`, `image.*`, `caption.*`
  */
-export async function openDataset(path: string, captionExtension: string): Promise<NodeDataset> {
-  const folder = await openNodeFolder(path);
+export async function openDataset(path: string, regularization: string | undefined, captionExtension: string): Promise<NodeDataset> {
+  const training = await openNodeFolder(path);
+  const folder = regularization === undefined ? training : joinFolders(training, await openNodeFolder(regularization));
   const inspected = await inspectDataset(folder, captionExtension);
   if (inspected.problems.length > 0) throw datasetError(inspected.problems);
   const pictures = inspected.pictures.map((picture): TrainingPicture => ({

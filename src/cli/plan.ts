@@ -22,6 +22,7 @@ operations of one step by kind. The engine allocates exactly these bytes. Needs 
 
   --model FILE       Stable Diffusion 1.x or 2.x checkpoint (.safetensors, .ckpt)
   --data FOLDER      pictures; without them, resolution and train_batch_size are taken as they are
+  --reg FOLDER       regularization pictures for them
   --json             everything as JSON
 
 ${settingsHelp}
@@ -34,16 +35,18 @@ async function runPlan(argv: string[]): Promise<void> {
     ...settingsOptions,
     model: { type: "string" },
     data: { type: "string" },
+    reg: { type: "string" },
     json: { type: "boolean", default: false },
   });
   noMore("plan", positionals);
   const given = await readGiven(options);
   const model = pathFrom(options.model, given, "pretrained_model_name_or_path");
   if (model === undefined) throw usageError("plan", "--model is missing");
+  const reg = pathFrom(options.reg, given, "reg_data_dir");
   await withModel(model, async (checkpoint) => {
     const { config, warnings } = settle(given, checkpoint);
     warnings.forEach(warn);
-    const { shapes, sizes } = options.data === undefined ? assumedShapes(config) : await datasetShapes(options.data, config);
+    const { shapes, sizes } = options.data === undefined ? assumedShapes(config) : await datasetShapes(options.data, reg, config);
     const result = forecastRun(checkpoint, config, shapes, sizes);
     process.stdout.write(options.json ? `${JSON.stringify(result, null, 2)}\n` : describe(result, shapes));
   });
@@ -63,10 +66,9 @@ function assumedShapes(config: TrainingConfig): RunShapes {
   return { shapes: [{ batch: config.train_batch_size, height: height / 8, width: width / 8 }], sizes: [bucket] };
 }
 
-async function datasetShapes(path: string, config: TrainingConfig): Promise<RunShapes> {
-  const { pictures } = await openDataset(path, config.caption_extension);
-  const { shapes, buckets } = planDataset(pictures, config);
-  return { shapes, sizes: buckets.placements.map(({ bucket }) => bucket) };
+async function datasetShapes(path: string, reg: string | undefined, config: TrainingConfig): Promise<RunShapes> {
+  const { pictures } = await openDataset(path, reg, config.caption_extension);
+  return planDataset(pictures, config);
 }
 
 function forecastRun(

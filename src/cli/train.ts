@@ -7,7 +7,7 @@ import type { TrainingConfig } from "../config/parameters.ts";
 import type { Checkpoint } from "../models/config.ts";
 import { describeOrigin } from "../training/run-origin.ts";
 import { writeResult } from "../training/result.ts";
-import { planDataset } from "../training/run-plan.ts";
+import { planDataset, type DatasetPlan } from "../training/run-plan.ts";
 import { decodeState, type RunState } from "../training/state-file.ts";
 import { train, type TrainJob } from "../training/trainer.ts";
 import { noMore, readOptions, usageError, type Command } from "./command.ts";
@@ -33,6 +33,8 @@ OUT/<output_name>-step00000100.safetensors; save_last_n_epochs and save_last_n_s
 
   --model FILE       Stable Diffusion 1.x or 2.x checkpoint (.safetensors, .ckpt); or pretrained_model_name_or_path
   --data FOLDER      pictures, or folders of pictures such as "10_sls 1girl"; or train_data_dir
+  --reg FOLDER       regularization pictures, in folders such as "1_1girl"; or reg_data_dir. Without it, what lies below a
+                     folder named "reg" inside of --data
   --out FOLDER       where to write; or output_dir
   --resume FILE      continue from a state file, with its settings unless others are given
   --save-state       keep the state file of the finished run, to train it further
@@ -47,6 +49,7 @@ async function runTrain(argv: string[]): Promise<number> {
     ...settingsOptions,
     model: { type: "string" },
     data: { type: "string" },
+    reg: { type: "string" },
     out: { type: "string" },
     resume: { type: "string" },
     "save-state": { type: "boolean", default: false },
@@ -60,11 +63,12 @@ async function runTrain(argv: string[]): Promise<number> {
   };
   const model = required("model", "pretrained_model_name_or_path");
   const data = required("data", "train_data_dir");
+  const reg = pathFrom(options.reg, given, "reg_data_dir");
   const out = required("out", "output_dir");
   const resume = options.resume === undefined ? undefined : await readState(options.resume);
   return withModel(model, async (checkpoint) => {
     const config = settledConfig(given, checkpoint, resume);
-    const dataset = await openDataset(data, config.caption_extension);
+    const dataset = await openDataset(data, reg, config.caption_extension);
     for (const { text } of dataset.inspected.notices) say(text);
     const job = await prepare(checkpoint, config, dataset, resume);
     await makeFolder(out);
@@ -97,8 +101,18 @@ async function prepare(
       : { ...origin, sessionId: resume.facts.sessionId, startedAt: resume.facts.startedAt },
   );
   say(`Model: ${checkpoint.file.source.name}, Stable Diffusion ${config.v2 ? 2 : 1}, ${facts.predictionType}`);
-  say(`Pictures: ${pictures.length}, ${facts.numTrainImages} with repeats; ${steps.totalUpdates} steps, ${steps.updatesPerEpoch} per epoch`);
+  const trained = pictures.filter(({ isReg }) => isReg !== true).length;
+  say(`Pictures: ${trained}, ${facts.numTrainImages} with repeats; ${steps.totalUpdates} steps, ${steps.updatesPerEpoch} per epoch`);
+  if (trained < pictures.length) say(describeRegularization(pictures, plan));
   return { checkpoint, config, pictures, facts, ...(resume === undefined ? {} : { resume }) };
+}
+
+function describeRegularization(pictures: NodeDataset["pictures"], { buckets, shows }: DatasetPlan): string {
+  const isReg = (picture: number): boolean => pictures[picture]?.isReg === true;
+  const all = pictures.filter((_, picture) => isReg(picture)).length;
+  const used = pictures.filter((_, picture) => isReg(picture) && shows[picture] === true).length;
+  const shown = buckets.buckets.flatMap(({ items }) => items.filter(isReg)).length;
+  return `Regularization pictures: ${used} of ${all}, shown ${shown} times per epoch`;
 }
 
 /** @returns the exit code */

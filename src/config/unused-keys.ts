@@ -17,7 +17,7 @@ const HARMLESS = new Set(
   validation_seed validate_every_n_steps validate_every_n_epochs max_validation_steps
   multires_noise_discount noise_offset_random_strength adaptive_noise_scale ip_noise_gamma_random_strength
   huber_schedule huber_c huber_scale token_warmup_min caption_separator keep_tokens_separator secondary_separator
-  prior_loss_weight base_weights_multiplier dim_from_weights conv_dim conv_alpha stop_text_encoder_training
+  base_weights_multiplier dim_from_weights conv_dim conv_alpha stop_text_encoder_training
   stop_text_encoder_training_pct save_last_n_epochs_state save_last_n_steps_state model_list num_cpu_threads_per_process num_processes num_machines multi_gpu
   gpu_ids main_process_port extra_accelerate_launch_args blocks_to_swap noise_offset_type LyCORIS_preset factor unit
   use_tucker use_cp use_scalar dora_wd bypass_mode decompose_both rank_dropout_scale rescaled train_norm
@@ -28,7 +28,6 @@ const HARMLESS = new Set(
 /** Key → values with which leaving it out changes nothing. */
 const NEUTRAL: Readonly<Record<string, readonly unknown[]>> = {
   vae: [""],
-  reg_data_dir: [""],
   in_json: [""],
   dataset_config: [""],
   dataset_repeats: [1],

@@ -134,7 +134,7 @@ export interface BucketPlan {
   readonly buckets: readonly Bucket[];
   /** One per picture. */
   readonly placements: readonly Placement[];
-  /** Mean |ratio error| over pictures, repeats not counted. */
+  /** Mean |ratio error| over the pictures that are shown, repeats not counted. */
   readonly meanRatioError: number;
   readonly enabled: boolean;
 }
@@ -142,6 +142,7 @@ export interface BucketPlan {
 export interface PictureSize {
   readonly path: string;
   readonly size: Size;
+  /** How often an epoch shows it; 0 leaves it out. */
   readonly repeats: number;
 }
 
@@ -157,11 +158,12 @@ export function planBuckets(pictures: readonly PictureSize[], options: BucketOpt
     resolution: placements[members[0]!]!.bucket,
     items: members.flatMap((picture) => Array.from({ length: pictures[picture]!.repeats }, () => picture)),
   }));
-  const errors = placements.reduce((sum, placement) => sum + Math.abs(placement.ratioError), 0);
+  const shown = placements.filter((_, picture) => pictures[picture]!.repeats > 0);
+  const errors = shown.reduce((sum, placement) => sum + Math.abs(placement.ratioError), 0);
   return {
-    buckets: buckets.sort((a, b) => bySize(a.resolution, b.resolution)),
+    buckets: buckets.filter(({ items }) => items.length > 0).sort((a, b) => bySize(a.resolution, b.resolution)),
     placements,
-    meanRatioError: errors / Math.max(1, placements.length),
+    meanRatioError: errors / Math.max(1, shown.length),
     enabled: options.enabled,
   };
 }

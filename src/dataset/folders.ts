@@ -2,32 +2,48 @@ import { InputError } from "../errors.ts";
 import { findCaption, normalizeExtension } from "./caption-files.ts";
 import { groupBy } from "./group-by.ts";
 import {
-  baseName, isHidden, isOtherPicture, isPicture, isRegularizationFolder, parentOf, parseFolderName,
+  baseName, isForRegularization, isHidden, isOtherPicture, isPicture, parentOf, parseFolderName,
 } from "./paths.ts";
 import type { DatasetImage, DatasetReport, FolderEntry, Ignored, IgnoredReason, Notice, Subset } from "./report.ts";
 import { byCodePoint } from "./sort.ts";
 
 /**
  * Understands a folder of pictures at whatever level it was dropped: kohya's `train/10_sls 1girl/…`, one such folder,
- * a folder above, or just pictures, which count once.
+ * a folder above, or just pictures, which count once. What lies below a folder named `reg…` are regularization pictures,
+ * whose subsets come last.
  * @param captionExtension `caption_extension`; where it matches nothing, `.txt` and `.caption` are tried
- * @throws InputError `dataset.noPictures`
+ * @param regDir folder of all regularization pictures, whatever other folders are named
+ * @throws InputError `dataset.noPictures`, also where `regDir` holds none or all
  */
-export function understandFolder(entries: readonly FolderEntry[], captionExtension: string): DatasetReport {
+export function understandFolder(entries: readonly FolderEntry[], captionExtension: string, regDir?: string): DatasetReport {
   const visible = entries.filter((entry) => !isHidden(entry.path));
   const pictures = visible.map((entry) => entry.path).filter(isPicture).sort(byCodePoint);
   const folders = groupBy(pictures, parentOf);
-  const chosen = chooseFolders([...folders.keys()].sort(byCodePoint));
-  if (chosen.size === 0) throw noPictures(entries);
+  const dirs = [...folders.keys()].sort(byCodePoint);
+  const isReg = (path: string): boolean =>
+    regDir === undefined ? isForRegularization(path) : path === regDir || path.startsWith(`${regDir}/`);
+  const others = dirs.filter((dir) => !isReg(dir));
+  if (dirs.length === 0 || (regDir !== undefined && others.length === 0)) throw noPictures(entries.filter(({ path }) => !isReg(path)));
+  const regDirs = dirs.filter(isReg);
+  if (regDir !== undefined && regDirs.length === 0) throw noPictures(entries.filter(({ path }) => isReg(path)));
+  // Whoever drops nothing but a folder named "reg…" means its pictures.
+  const own = others.length > 0 ? others : dirs;
+  const regular = own.filter((dir) => !isForRegularization(dir));
+  const training = chooseFolders(regular.length > 0 ? regular : own);
+  const regularization = chooseFolders(others.length > 0 ? regDirs : []);
 
   const files = new Set(visible.map((entry) => entry.path));
   const extension = normalizeExtension(captionExtension);
   const notices: Notice[] = [];
-  const subsets = [...chosen].map(([dir, name]): Subset => {
+  const subset = (dir: string, name: FolderName, isReg: boolean): Subset => {
     if (name === undefined) notices.push(countsOnce(dir));
     const images = (folders.get(dir) ?? []).map((path) => ({ path, captionPath: findCaption(path, extension, files) }));
-    return { dir, repeats: 1, classTokens: "", ...name, hasRepeatsPrefix: name !== undefined, images };
-  });
+    return { dir, repeats: 1, classTokens: "", ...name, hasRepeatsPrefix: name !== undefined, isReg, images };
+  };
+  const subsets = [
+    ...[...training].map(([dir, name]) => subset(dir, name, false)),
+    ...[...regularization].map(([dir, name]) => subset(dir, name, true)),
+  ];
   const images = subsets.flatMap((subset) => subset.images);
   notices.push(...captionNotices(images, extension, subsets));
   return { subsets, ignored: listIgnored(entries, subsets, images, extension), notices };
@@ -39,10 +55,7 @@ type FolderName = ReturnType<typeof parseFolderName>;
  * Which folders with pictures are trained on. If any has repeats in its name, only such folders are, as in kohya;
  * otherwise all.
  */
-function chooseFolders(dirs: readonly string[]): Map<string, FolderName> {
-  const regular = dirs.filter((dir) => !dir.split("/").some(isRegularizationFolder));
-  // Whoever drops nothing but a regularization folder means to look at it as pictures.
-  const candidates = regular.length > 0 ? regular : dirs;
+function chooseFolders(candidates: readonly string[]): Map<string, FolderName> {
   const named = candidates.filter((dir) => parseFolderName(baseName(dir)) !== undefined);
   const holdsNamed = (dir: string): boolean => named.some((other) => other.startsWith(`${dir}/`));
   // "2024_holiday/10_sls": the dropped folder is the level above, although its own name begins with a number.
@@ -93,8 +106,7 @@ function reasonFor(path: string, dirs: ReadonlySet<string>, extension: string): 
   if (isHidden(path)) return "hidden";
   if (isOtherPicture(path)) return "unsupportedPicture";
   if (isPicture(path)) {
-    if ([...dirs].some((dir) => path.startsWith(`${dir}/`))) return "nested";
-    return parentOf(path).split("/").some(isRegularizationFolder) ? "regularization" : "outsideRepeatsFolders";
+    return [...dirs].some((dir) => path.startsWith(`${dir}/`)) ? "nested" : "outsideRepeatsFolders";
   }
   const isCaption = [extension, ".txt", ".caption"].some((ending) => path.endsWith(ending));
   return isCaption && dirs.has(parentOf(path)) ? "captionWithoutPicture" : "notAPicture";

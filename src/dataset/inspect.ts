@@ -7,18 +7,21 @@ import type { CaptionedSubset } from "./captions.ts";
 import { readCaptions } from "./captions.ts";
 import { understandFolder } from "./folders.ts";
 import { readImageSize } from "./image-size.ts";
+import type { RepeatedPicture } from "./regularization.ts";
 import type { DatasetProblem, DatasetReport, FolderEntry } from "./report.ts";
 
 /** Files by path, wherever they are: on disk, dropped, or stored in the browser. */
 export interface DatasetFolder {
   readonly entries: readonly FolderEntry[];
+  /** What lies below this folder are the regularization pictures; where absent, folders named `reg…` hold them. */
+  readonly regDir?: string;
   /** Whole contents of a file. */
   read(path: string): Promise<Uint8Array>;
   /** A file for reading parts of it. */
   open(path: string): Promise<ByteSource & { close?(): Promise<void> }>;
 }
 
-export interface Picture extends PictureSize {
+export interface Picture extends PictureSize, RepeatedPicture {
   readonly caption: string;
 }
 
@@ -36,15 +39,15 @@ export interface InspectedDataset extends Omit<DatasetReport, "subsets"> {
  * @throws InputError `dataset.noPictures`; what is wrong with single files is listed instead
  */
 export async function inspectDataset(folder: DatasetFolder, captionExtension: string): Promise<InspectedDataset> {
-  const report = understandFolder(folder.entries, captionExtension);
+  const report = understandFolder(folder.entries, captionExtension, folder.regDir);
   const { subsets, problems: captionProblems } = await readCaptions(report.subsets, (path) => folder.read(path));
   const problems = [...captionProblems];
   const pictures: Picture[] = [];
-  for (const { repeats, images } of subsets) {
+  for (const { repeats, isReg, images } of subsets) {
     for (const { path, caption } of images) {
       const size = await sizeOrProblem(folder, path);
       if ("problem" in size) problems.push(size.problem);
-      else pictures.push({ path, caption, repeats, size: size.size });
+      else pictures.push({ path, caption, repeats, size: size.size, ...(isReg ? { isReg } : {}) });
     }
   }
   return { ...report, subsets, pictures, problems };

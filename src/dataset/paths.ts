@@ -8,7 +8,8 @@ const MAX_REPEATS = 10_000;
 /** The endings that kohya's trainer reads, in any case as on Windows. */
 export const isPicture = (path: string): boolean => PICTURES.test(path);
 export const isOtherPicture = (path: string): boolean => OTHER_PICTURES.test(path);
-export const isRegularizationFolder = (name: string): boolean => REGULARIZATION.test(name);
+/** Whether a folder is named `reg…`, or lies below one that is. */
+export const isForRegularization = (path: string): boolean => path.split("/").some((part) => REGULARIZATION.test(part));
 
 /** What operating systems and archivers leave behind. */
 export function isHidden(path: string): boolean {

@@ -21,6 +21,8 @@ export interface Subset {
   readonly repeats: number;
   /** False where the folder's name gives no repeats, so that they are 1. */
   readonly hasRepeatsPrefix: boolean;
+  /** Regularization pictures: of the class in general, to keep the model from forgetting it. */
+  readonly isReg: boolean;
   /** The folder's name without its number, "" if it has none. */
   readonly classTokens: string;
   /** In code point order of their paths, as sd-scripts has them. */
@@ -37,8 +39,6 @@ export type IgnoredReason =
   | "nested"
   /** Beside folders that have repeats in their names, which kohya passes over as well. */
   | "outsideRepeatsFolders"
-  /** In a `reg…` folder; regularization pictures are no training pictures. */
-  | "regularization"
   /** System files such as `.DS_Store`. */
   | "hidden";
 

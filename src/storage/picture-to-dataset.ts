@@ -2,7 +2,7 @@
  * Generated pictures as training pictures: the way to a second dataset by a first, quick LoRA. Each comes with its
  * caption and a note of how it was made.
  */
-import { isRegularizationFolder, parentOf } from "../dataset/paths.ts";
+import { isForRegularization, parentOf } from "../dataset/paths.ts";
 import { captionOfPrompt } from "../text/prompt/caption.ts";
 import { keysOf, openDatabase } from "./database.ts";
 import type { DatasetFileRecord, DatasetRecord, PictureRecord, ProvenanceRecord } from "./database.ts";
@@ -59,7 +59,7 @@ interface Row {
 }
 
 function plan(pictures: readonly SentPicture[], datasetId: string, taken: Set<string>): Row[] {
-  const first = [...taken].find((path) => !path.split("/").some(isRegularizationFolder));
+  const first = [...taken].find((path) => !isForRegularization(parentOf(path)));
   const folder = first === undefined ? newFolder : parentOf(first);
   return pictures.map(({ picture: { request, infotext, createdAt }, png }) => {
     const stem = freeStem(`${folder === "" ? "" : `${folder}/`}generated-${request.seed}`, taken);

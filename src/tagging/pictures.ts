@@ -13,14 +13,15 @@ export interface PictureToTag {
 }
 
 /**
- * The pictures that a run would train on, with their captions.
+ * The pictures that a run would train on, with their captions. Regularization pictures stay as their folders describe them.
  * @param captionExtension `caption_extension`: the ending of new caption files
  * @throws InputError `dataset.noPictures`, `file.unreadable`
  */
 export async function picturesToTag(folder: DatasetFolder, captionExtension: string): Promise<PictureToTag[]> {
   const { subsets } = understandFolder(folder.entries, captionExtension);
   const pictures: PictureToTag[] = [];
-  for (const { path, captionPath: found } of subsets.flatMap(({ images }) => images)) {
+  const training = subsets.filter(({ isReg }) => !isReg);
+  for (const { path, captionPath: found } of training.flatMap(({ images }) => images)) {
     const stem = stemOf(path);
     const captionPath = found !== null && stemOf(found) === stem ? found : `${stem}${normalizeExtension(captionExtension)}`;
     // Crops of one picture may share its caption; they get their own, which begins with what they shared.

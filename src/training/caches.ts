@@ -26,7 +26,8 @@ export interface CacheHost extends Pick<RunObserver, "phase"> {
 
 /** Everything cached before training, by picture. */
 export interface Caches {
-  readonly latents: readonly Float32Array<ArrayBuffer>[];
+  /** Undefined for pictures that no batch shows. */
+  readonly latents: readonly (Float32Array<ArrayBuffer> | undefined)[];
   readonly ids: readonly Int32Array<ArrayBuffer>[];
   /** Text encoder outputs where it is not trained. */
   readonly states: readonly Float32Array<ArrayBuffer>[] | undefined;
@@ -57,30 +58,32 @@ export async function fillCaches(
     });
   }
   try {
-    const sizes = dataset.buckets.placements.map((placement) => placement.bucket);
     const encodable = pictures.map((picture, i) => {
+      if (dataset.shows[i] !== true) return undefined;
       const placement = dataset.buckets.placements[i];
       invariant(placement !== undefined, `${picture.path} has no bucket`);
       return { size: placement.bucket, prepare: async () => prepareImage(await picture.decode(), placement) };
     });
-    const total = pictures.length;
-    host.phase({ phase: "cacheLatents", done: 0, total });
-    const latents = await cacheLatents(gpu, checkpoint, planVae(checkpoint, sizes, gpu.tier), encodable, seed, {
+    let done = 0;
+    const total = encodable.filter((picture) => picture !== undefined).length;
+    host.phase({ phase: "cacheLatents", done, total });
+    const latents = await cacheLatents(gpu, checkpoint, planVae(checkpoint, dataset.sizes, gpu.tier), encodable, seed, {
       signal,
-      onPicture: (done) => host.phase({ phase: "cacheLatents", done, total }),
+      onPicture: () => host.phase({ phase: "cacheLatents", done: ++done, total }),
     });
-    if (latents.some((latent) => !latent.every(Number.isFinite))) {
+    if (latents.some((latent) => latent?.every(Number.isFinite) === false)) {
       throw new InputError("model.vaeNotFinite", "The checkpoint's VAE gives invalid values for these pictures: it is damaged");
     }
     if (adapters.settings.trains.textEncoder) return { latents, ids, states: undefined, sampleStates: undefined };
     const prompts = samples === undefined ? [] : sampleTokenRows(samples);
-    const texts = total + prompts.length;
+    const texts = ids.length + prompts.length;
     host.phase({ phase: "cacheText", done: 0, total: texts });
     const states = await cacheText(gpu, checkpoint, planText(checkpoint, config.clip_skip ?? 1, gpu.tier), [...ids, ...prompts], {
       signal,
       onCaption: (done) => host.phase({ phase: "cacheText", done, total: texts }),
     });
-    return { latents, ids, states: states.slice(0, total), sampleStates: knownStates(prompts, states.slice(total)) };
+    const captions = states.slice(0, ids.length);
+    return { latents, ids, states: captions, sampleStates: knownStates(prompts, states.slice(ids.length)) };
   } catch (error) {
     if (signal.aborted) throw new CancelledError();
     throw error;

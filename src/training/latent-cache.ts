@@ -23,8 +23,14 @@ export function planVae(checkpoint: Checkpoint, sizes: readonly PixelSize[], tie
   );
 }
 
+export interface PictureToEncode {
+  readonly size: PixelSize;
+  /** [height, width, 3] in [-1, 1] at its size. */
+  prepare(): Promise<Float32Array<ArrayBuffer>>;
+}
+
 /**
- * @param prepare picture i as [height, width, 3] in [-1, 1] at its size
+ * @param pictures undefined for those that are not wanted
  * @returns per picture the sampled latents [h, w, 4], times the scale factor. The sample of a picture depends on the
  * seed and its index alone.
  */
@@ -32,19 +38,20 @@ export async function cacheLatents(
   gpu: Gpu,
   checkpoint: Checkpoint,
   plan: ForwardPlan,
-  pictures: readonly { readonly size: PixelSize; prepare(): Promise<Float32Array<ArrayBuffer>> }[],
+  pictures: readonly (PictureToEncode | undefined)[],
   seed: number,
-  options: LoadOptions & { onPicture?(done: number, total: number): void } = {},
-): Promise<Float32Array<ArrayBuffer>[]> {
+  options: LoadOptions & { onPicture?(): void } = {},
+): Promise<(Float32Array<ArrayBuffer> | undefined)[]> {
   const { scaleFactor } = requireVae(checkpoint);
   const runner = await openForward(gpu, checkpoint, plan, options);
   try {
-    const latents: Float32Array<ArrayBuffer>[] = [];
+    const latents: (Float32Array<ArrayBuffer> | undefined)[] = pictures.map(() => undefined);
     for (const [index, picture] of pictures.entries()) {
+      if (picture === undefined) continue;
       options.signal?.throwIfAborted();
       const moments = await runner.run(variantOf(plan, key(picture.size)), { [names.image]: withFourthChannel(await picture.prepare()) });
-      latents.push(sampleLatents(moments, gaussian(seed, "vaeSample", index, moments.length / 2), scaleFactor));
-      options.onPicture?.(latents.length, pictures.length);
+      latents[index] = sampleLatents(moments, gaussian(seed, "vaeSample", index, moments.length / 2), scaleFactor);
+      options.onPicture?.();
     }
     return latents;
   } finally {

@@ -15,6 +15,8 @@ export interface MicroBatchParts {
   readonly text: MicroBatch["text"];
   readonly prediction: Prediction;
   readonly minSnrGamma: number | null;
+  /** [B]: further factors of each sample's loss; 1 where absent. */
+  readonly sampleWeights?: readonly number[];
 }
 
 export function makeMicroBatch(schedule: NoiseSchedule, parts: MicroBatchParts): MicroBatch {
@@ -24,7 +26,7 @@ export function makeMicroBatch(schedule: NoiseSchedule, parts: MicroBatchParts):
     x: addNoise(schedule, latents, noise, timesteps),
     target: predictionTarget(schedule, prediction, latents, noise, timesteps),
     timesteps,
-    lossWeights: lossWeights(schedule, timesteps, prediction, parts.minSnrGamma),
+    lossWeights: lossWeights(schedule, timesteps, prediction, parts.minSnrGamma).map((weight, i) => weight * (parts.sampleWeights?.[i] ?? 1)),
     text,
   };
 }

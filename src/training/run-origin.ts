@@ -2,10 +2,12 @@
 import { bucketInfo } from "../dataset/buckets.ts";
 import { tagFrequency } from "../dataset/captions.ts";
 import { baseName } from "../dataset/paths.ts";
+import { countWithRepeats } from "../dataset/regularization.ts";
 import { shortModelHash } from "../formats/model-hash.ts";
 import { implementation } from "../version.ts";
 import type { TrainingConfig } from "../config/parameters.ts";
 import type { InspectedDataset } from "../dataset/inspect.ts";
+import type { FolderFacts } from "../lora/metadata.ts";
 import type { JsonLike } from "../lora/python-text.ts";
 import type { Checkpoint } from "../models/checkpoint-types.ts";
 import type { DatasetPlan } from "./run-plan.ts";
@@ -27,22 +29,27 @@ export async function describeOrigin(input: RunOriginInput): Promise<RunOrigin> 
   const { checkpoint, config, dataset, plan, sessionId, startedAt } = input;
   const { source } = checkpoint.file;
   const hash = await shortModelHash(source);
-  const dirs = dataset.subsets.map(({ dir, repeats, images }) => [baseName(dir), { repeats, images: images.length }] as const);
+  const foldersOf = (isReg: boolean): Record<string, FolderFacts> =>
+    Object.fromEntries(
+      dataset.subsets
+        .filter((subset) => subset.isReg === isReg)
+        .map(({ dir, repeats, images }) => [baseName(dir), { repeats, images: images.length }]),
+    );
   return {
     sessionId,
     startedAt,
     family: checkpoint.family,
     predictionType: config.v_parameterization ? "v_prediction" : "epsilon",
-    numTrainImages: dataset.pictures.reduce((sum, { repeats }) => sum + repeats, 0),
-    numRegImages: 0,
+    numTrainImages: countWithRepeats(dataset.pictures, false),
+    numRegImages: countWithRepeats(dataset.pictures, true),
     numBatchesPerEpoch: plan.steps.batchesPerEpoch,
     numEpochs: plan.steps.epochs,
     maxTrainSteps: plan.steps.totalUpdates,
     implementationVersion: implementation,
     model: { name: source.name, ...(hash === undefined ? {} : { hash }) },
     dataset: {
-      dirs: Object.fromEntries(dirs),
-      regDirs: {},
+      dirs: foldersOf(false),
+      regDirs: foldersOf(true),
       tagFrequency: tagFrequency(dataset.subsets),
       bucketInfo: bucketInfo(plan.buckets) as JsonLike,
     },

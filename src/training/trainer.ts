@@ -206,6 +206,7 @@ class UpdateLoop {
       text,
       prediction: config.v_parameterization ? "v" : "epsilon",
       minSnrGamma: config.min_snr_gamma,
+      sampleWeights: batch.items.map((item) => (this.#job.pictures[item]?.isReg === true ? config.prior_loss_weight : 1)),
     });
   }
 
@@ -246,7 +247,7 @@ class UpdateLoop {
 }
 
 /** Cached values of some pictures. */
-function pick<T>(cache: readonly T[], items: readonly number[]): T[] {
+function pick<T>(cache: readonly (T | undefined)[], items: readonly number[]): T[] {
   return items.map((item) => {
     const value = cache[item];
     invariant(value !== undefined, `picture ${item} is not cached`);

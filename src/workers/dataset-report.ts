@@ -2,7 +2,7 @@
 import type { TrainingConfig } from "../config/parameters.ts";
 import type { InspectedDataset } from "../dataset/inspect.ts";
 import type { Ignored, IgnoredReason } from "../dataset/report.ts";
-import type { StepPlan } from "../training/steps.ts";
+import type { DatasetPlan } from "../training/run-plan.ts";
 import type { DatasetProblem, DatasetReport, StepsReport, TextData } from "./train-protocol.ts";
 
 const previewCount = 8;
@@ -13,20 +13,22 @@ const toldReasons: Partial<Record<IgnoredReason, string>> = {
   captionWithoutPicture: "There is no picture beside this caption.",
   nested: "In a folder inside a repeats folder; only pictures directly in it are used.",
   outsideRepeatsFolders: "Beside folders with repeats in their names, so it is passed over.",
-  regularization: "A regularization picture; these are not used.",
 };
 
 export function describeDataset(dataset: InspectedDataset): DatasetReport {
   const { subsets, pictures, problems, ignored, notices } = dataset;
   const unusable = new Set(problems.map(({ path }) => path));
+  const training = pictures.filter(({ isReg }) => isReg !== true);
   return {
-    pictureCount: pictures.length,
-    captionCount: subsets.reduce((sum, { images }) => sum + images.filter(hasCaption).length, 0),
-    subsets: subsets.map(({ dir, repeats, hasRepeatsPrefix, classTokens, images }) => ({
+    pictureCount: training.length,
+    captionCount: subsets.reduce((sum, { isReg, images }) => sum + (isReg ? 0 : images.filter(hasCaption).length), 0),
+    regCount: pictures.length - training.length,
+    subsets: subsets.map(({ dir, repeats, hasRepeatsPrefix, classTokens, isReg, images }) => ({
       path: dir,
       repeats,
       hasRepeatsPrefix,
       classTokens,
+      isReg,
       pictureCount: images.filter(({ path }) => !unusable.has(path)).length,
       captionCount: images.filter(hasCaption).length,
     })),
@@ -41,7 +43,7 @@ export function describeDataset(dataset: InspectedDataset): DatasetReport {
       ...ignored.flatMap(ignoredFile),
       ...notices.map(({ code, data, text }): DatasetProblem => ({ severity: "note", code, path: "", data, text })),
     ],
-    previewPaths: pictures.slice(0, previewCount).map(({ path }) => path),
+    previewPaths: training.slice(0, previewCount).map(({ path }) => path),
   };
 }
 
@@ -60,13 +62,16 @@ function asTextData(data: Readonly<Record<string, unknown>>): TextData {
   );
 }
 
-export function stepsReport(dataset: InspectedDataset, config: TrainingConfig, plan: StepPlan): StepsReport {
-  const repeats = new Set(dataset.pictures.map((picture) => picture.repeats));
+export function stepsReport({ pictures }: InspectedDataset, config: TrainingConfig, { buckets, steps: plan }: DatasetPlan): StepsReport {
+  const repeats = new Set(pictures.map((picture) => picture.repeats));
   const [only] = repeats;
+  const shown = buckets.buckets.flatMap(({ items }) => items);
+  const regPerEpoch = shown.filter((picture) => pictures[picture]?.isReg === true).length;
   return {
-    samplesPerEpoch: dataset.pictures.reduce((sum, picture) => sum + picture.repeats, 0),
-    pictureCount: dataset.pictures.length,
-    ...(repeats.size === 1 && only !== undefined ? { repeats: only } : {}),
+    samplesPerEpoch: shown.length,
+    regPerEpoch,
+    pictureCount: pictures.filter(({ isReg }) => isReg !== true).length,
+    ...(repeats.size === 1 && only !== undefined && regPerEpoch === 0 ? { repeats: only } : {}),
     batchSize: config.train_batch_size,
     gradientAccumulationSteps: plan.accumulation,
     batchesPerEpoch: plan.batchesPerEpoch,

@@ -46,7 +46,7 @@ export class EngineBackend implements TrainingBackend {
     const plan = planDataset(dataset.pictures, config);
     const known = {
       buckets: plan.buckets.buckets.map(({ resolution: [width, height], items }) => ({ width, height, count: items.length })),
-      steps: stepsReport(dataset, config, plan.steps),
+      steps: stepsReport(dataset, config, plan),
       advice: [],
     };
     if (this.#checkpoint === undefined) return known;

@@ -50,6 +50,8 @@ export interface SubsetReport {
   /** False where the folder has no `N_` prefix and repeats is therefore 1. */
   readonly hasRepeatsPrefix: boolean;
   readonly classTokens: string;
+  /** Regularization pictures. */
+  readonly isReg: boolean;
   readonly pictureCount: number;
   readonly captionCount: number;
 }
@@ -65,8 +67,10 @@ export interface DatasetProblem {
 }
 
 export interface DatasetReport {
+  /** Training pictures and their captions. */
   readonly pictureCount: number;
   readonly captionCount: number;
+  readonly regCount: number;
   readonly subsets: readonly SubsetReport[];
   readonly problems: readonly DatasetProblem[];
   /** Paths of the first usable pictures, for thumbnails. */
@@ -82,10 +86,13 @@ export interface BucketReport {
 
 /** How sd-scripts counts: every number that the formula on the screen needs. */
 export interface StepsReport {
-  /** Sum over subsets of pictures × repeats. */
+  /** Pictures with repeats, regularization pictures included. */
   readonly samplesPerEpoch: number;
+  /** How many of them are regularization pictures. */
+  readonly regPerEpoch: number;
+  /** Training pictures. */
   readonly pictureCount: number;
-  /** The common repeats of all subsets; absent where they differ. */
+  /** The common repeats of all subsets; absent where they differ, and where there are regularization pictures. */
   readonly repeats?: number;
   readonly batchSize: number;
   readonly gradientAccumulationSteps: number;

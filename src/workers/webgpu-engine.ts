@@ -29,7 +29,7 @@ export function webgpuEngine(): Engine {
       const { adapters } = run.options;
       const cachesText = !adapters.settings.trains.textEncoder;
       const predicted = forecast(run, {
-        vae: planVae(checkpoint, plan.buckets.placements.map(({ bucket }) => bucket), onTier),
+        vae: planVae(checkpoint, plan.sizes, onTier),
         ...(cachesText ? { text: planText(checkpoint, config.clip_skip ?? 1, onTier) } : {}),
       });
       const weights = adapters.targets.reduce((sum, target) => sum + config.network_dim * (target.in + target.out), 0);

@@ -21,7 +21,7 @@ describe("decodeCaption", () => {
 describe("readCaptions", () => {
   const subsets: Subset[] = [
     {
-      dir: "t/10_sls girl", repeats: 10, hasRepeatsPrefix: true, classTokens: "sls girl",
+      dir: "t/10_sls girl", repeats: 10, hasRepeatsPrefix: true, isReg: false, classTokens: "sls girl",
       images: [
         { path: "t/10_sls girl/a.png", captionPath: "t/10_sls girl/a.txt" },
         { path: "t/10_sls girl/b.png", captionPath: null },
@@ -46,7 +46,7 @@ describe("readCaptions", () => {
 describe("tagFrequency", () => {
   it("counts lower-cased tags per folder name, without repeats", () => {
     const subset = (dir: string, ...captions: string[]) => ({
-      dir, repeats: 5, hasRepeatsPrefix: true, classTokens: "",
+      dir, repeats: 5, hasRepeatsPrefix: true, isReg: false, classTokens: "",
       images: captions.map((caption, i) => ({ path: `${dir}/${i}.png`, captionPath: null, caption })),
     });
     const counted = tagFrequency([

@@ -1,4 +1,6 @@
 import { describe, expect, it } from "vitest";
+import { blobFolder } from "../../src/dataset/blob-folder.ts";
+import { joinFolders } from "../../src/dataset/join-folders.ts";
 import { parseFolderName } from "../../src/dataset/paths.ts";
 import { understandFolder } from "../../src/dataset/folders.ts";
 import { byCodePoint } from "../../src/dataset/sort.ts";
@@ -34,7 +36,7 @@ describe("understandFolder", () => {
   it("passes over what kohya passes over, with the reason", () => {
     const { ignored } = understand([
       "t/10_sls/a.png", "t/10_sls/old/b.png", "t/raw/c.png", "t/10_sls/anim.gif", "t/10_sls/lost.txt", "t/notes.pdf",
-      "t/.DS_Store", "__MACOSX/t/10_sls/._a.png", "t/reg_girls/1_1girl/d.png", "t/10_sls/a_sd.npz",
+      "t/.DS_Store", "__MACOSX/t/10_sls/._a.png", "t/10_sls/a_sd.npz",
     ]);
     expect(Object.fromEntries(ignored.map(({ path, reason }) => [path, reason]))).toEqual({
       "t/10_sls/old/b.png": "nested",
@@ -44,9 +46,37 @@ describe("understandFolder", () => {
       "t/notes.pdf": "notAPicture",
       "t/.DS_Store": "hidden",
       "__MACOSX/t/10_sls/._a.png": "hidden",
-      "t/reg_girls/1_1girl/d.png": "regularization",
       "t/10_sls/a_sd.npz": "notAPicture",
     });
+  });
+
+  it("tells the regularization pictures of kohya's layout from the training pictures", () => {
+    const paths = ["p/reg/1_1girl/r.png", "p/img/10_sls 1girl/a.png", "p/reg/loose.png", "p/img/2_cpc/b.png"];
+    const { subsets, ignored } = understand(paths);
+    expect(subsets.map(({ dir, repeats, classTokens, isReg }) => [dir, repeats, classTokens, isReg])).toEqual([
+      ["p/img/10_sls 1girl", 10, "sls 1girl", false], ["p/img/2_cpc", 2, "cpc", false], ["p/reg/1_1girl", 1, "1girl", true],
+    ]);
+    expect(ignored).toEqual([{ path: "p/reg/loose.png", reason: "outsideRepeatsFolders" }]);
+  });
+
+  it("trains on pictures of a regularization folder that is all there is", () => {
+    expect(understand(["reg/1_1girl/a.png"]).subsets).toMatchObject([{ dir: "reg/1_1girl", isReg: false }]);
+  });
+
+  it("takes regularization pictures from the folder that is said to hold them, and from no other", () => {
+    const folder = (...paths: string[]) => blobFolder(paths.map((path) => ({ path, file: new Blob([path]) })));
+    const understood = (training: string[], regularization: string[]) => {
+      const { entries, regDir } = joinFolders(folder(...training), folder(...regularization));
+      return understandFolder(entries, ".txt", regDir).subsets.map(({ dir, isReg }) => [dir, isReg]);
+    };
+    expect(understood(["reg_x/5_sls/a.png"], ["girls/1_1girl/b.png"])).toEqual([
+      ["reg_x/5_sls", false], ["reg_data_dir/girls/1_1girl", true],
+    ]);
+    expect(understood(["p/img/5_sls/a.png", "p/reg/2_1girl/c.png"], ["girls/1_1girl/b.png"])).toEqual([
+      ["p/img/5_sls", false], ["reg_data_dir/girls/1_1girl", true],
+    ]);
+    expect(() => understood(["p/notes.txt"], ["girls/1_1girl/b.png"])).toThrow(InputError);
+    expect(() => understood(["p/5_sls/a.png"], ["girls/notes.txt"])).toThrow(InputError);
   });
 
   it("sorts pictures by code point, as Python does", () => {

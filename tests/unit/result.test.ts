@@ -23,6 +23,7 @@ const subset = (dir: string, classTokens: string, repeats: number) => ({
   classTokens,
   repeats,
   hasRepeatsPrefix: true,
+  isReg: false,
   images: pictures.filter(({ path }) => path.startsWith(dir)).map(({ path, caption }) => ({ path, caption, captionPath: null })),
 });
 const dataset = { subsets: [subset("set/1_dog", "dog", 1), subset("set/3_cat", "cat", 3)], pictures };
@@ -42,7 +43,7 @@ function openBytes(bytes: Uint8Array<ArrayBuffer>, name = "lora"): Promise<Safet
 async function state(): Promise<RunState> {
   const weights = new Map([["lora_unet_a", { down: Float32Array.of(1, 2, 3, 4, 5, 6), up: Float32Array.of(7, 8, 9, 10) }]]);
   const modules = [{ name: "lora_unet_a", in: 3, out: 2, fileRank: 4 }] as const;
-  return { update: 8, seed: 77, config, facts: await origin(), modules, weights, optimizer: [] };
+  return { update: 8, seed: 77, config, facts: await origin(), modules, weights, optimizer: [], kept: new Map() };
 }
 
 describe("describeOrigin", () => {
@@ -52,6 +53,19 @@ describe("describeOrigin", () => {
     expect(facts.dataset.dirs).toEqual({ "1_dog": { repeats: 1, images: 1 }, "3_cat": { repeats: 3, images: 2 } });
     expect(facts.dataset.tagFrequency).toEqual({ "1_dog": { dog: 1 }, "3_cat": { cat: 2, sitting: 1 } });
     expect(facts).toMatchObject({ family: "sd1", predictionType: "epsilon", numBatchesPerEpoch: 7, numEpochs: 10, maxTrainSteps: 70 });
+  });
+
+  test("counts regularization pictures and their folders apart, before they are balanced", async () => {
+    const file = await openBytes(base);
+    const reg = { path: "reg/2_animal/r.png", size: [512, 512] as const, repeats: 2, caption: "animal", isReg: true };
+    const regSubset = { ...subset("reg/2_animal", "animal", 2), isReg: true, images: [{ ...reg, captionPath: null }] };
+    const withReg = { subsets: [...dataset.subsets, regSubset], pictures: [...pictures, reg] };
+    const plan = planDataset(withReg.pictures, config);
+    const facts = await describeOrigin({ checkpoint: { file, family: "sd1" }, config, dataset: withReg, plan, sessionId: 5, startedAt: 1 });
+    expect(facts).toMatchObject({ numTrainImages: 7, numRegImages: 2, numBatchesPerEpoch: 14 });
+    expect(facts.dataset.regDirs).toEqual({ "2_animal": { repeats: 2, images: 1 } });
+    expect(Object.keys(facts.dataset.dirs)).toEqual(["1_dog", "3_cat"]);
+    expect(facts.dataset.tagFrequency["2_animal"]).toEqual({ animal: 1 });
   });
 
   test("names the base model with the web UI's short hash", async () => {

@@ -1,7 +1,11 @@
 import { describe, expect, it } from "vitest";
+import { defaultConfig } from "../../src/config/parameters.ts";
+import { countWithRepeats } from "../../src/dataset/regularization.ts";
 import { epochBatches } from "../../src/training/order.ts";
+import { planDataset } from "../../src/training/run-plan.ts";
 import type { StepOptions } from "../../src/training/steps.ts";
 import { microBatchIndex, planSteps, updateSpan } from "../../src/training/steps.ts";
+import fixture from "./fixtures/steps.json" with { type: "json" };
 
 const plan = (options: Partial<StepOptions>) =>
   planSteps({ bucketSizes: [10], batchSize: 1, accumulation: 1, maxSteps: 1600, maxEpochs: null, ...options });
@@ -20,6 +24,33 @@ describe("planSteps", () => {
   it("lets epochs win over steps, and cuts the last epoch short otherwise", () => {
     expect(plan({ maxSteps: 25 })).toMatchObject({ totalUpdates: 25, epochs: 3 });
     expect(plan({ maxSteps: 25, maxEpochs: 2 })).toMatchObject({ totalUpdates: 20, epochs: 2 });
+  });
+});
+
+describe("a run's length against sd-scripts'", () => {
+  const cases = fixture.map(({ options, pictures, expected }, number) => ({ number, options, pictures, expected }));
+  const planned = ({ options, pictures }: Pick<(typeof cases)[number], "options" | "pictures">) => {
+    const sized = pictures.map(({ size, ...picture }, i) => ({ ...picture, path: `${i}.png`, size: [size[0]!, size[1]!] as const }));
+    return planDataset(sized, { ...defaultConfig(), ...options });
+  };
+
+  it.each(cases)("case $number has its buckets, epochs, updates and micro-batches", ({ options, pictures, expected }) => {
+    const { buckets, steps } = planned({ options, pictures });
+    expect(buckets.buckets.map(({ resolution, items }) => [...resolution, items.length])).toEqual(expected.buckets);
+    expect(steps).toMatchObject({ batchesPerEpoch: expected.batches, totalUpdates: expected.maxTrainSteps, epochs: expected.epochs });
+    const spans = Array.from({ length: steps.totalUpdates }, (_, update) => updateSpan(steps, update));
+    const updates = expected.updatesOfEpochs.map((_, epoch) => spans.filter((span) => span.epoch === epoch).length);
+    expect(updates).toEqual(expected.updatesOfEpochs);
+    expect(spans.reduce((sum, { firstBatch, endBatch }) => sum + endBatch - firstBatch, 0)).toBe(expected.microBatches);
+  });
+
+  it.each(cases)("case $number shows each picture as often", ({ options, pictures, expected }) => {
+    const { buckets, shows } = planned({ options, pictures });
+    const items = buckets.buckets.flatMap((bucket) => bucket.items);
+    expect(pictures.map((_, picture) => items.filter((item) => item === picture).length)).toEqual(expected.repeats);
+    expect(shows).toEqual(expected.repeats.map((count) => count > 0));
+    expect(countWithRepeats(pictures, false)).toBe(expected.numTrainImages);
+    expect(countWithRepeats(pictures, true)).toBe(expected.numRegImages);
   });
 });
 

@@ -1,4 +1,4 @@
-import { size, text } from "../parameter.ts";
+import { float, size, text } from "../parameter.ts";
 
 export const folderParameters = {
   train_data_dir: text({
@@ -8,6 +8,31 @@ export const folderParameters = {
     hint: {
       en: "A folder of pictures, or of folders such as “10_sls 1girl” (10 repeats).",
       "zh-CN": "图片文件夹，或者像“10_sls 1girl”（重复 10 次）这样的文件夹的上一级。",
+    },
+  }),
+  reg_data_dir: text({
+    default: "",
+    group: "folders",
+    label: { en: "Regularization pictures", "zh-CN": "正则化图片" },
+    hint: {
+      en: "A folder of folders such as “1_1girl”: pictures of the class in general, so that it is not forgotten.",
+      "zh-CN": "放有“1_1girl”这类文件夹的目录：该类别的普通图片，防止模型遗忘这个类别。",
+    },
+  }),
+  prior_loss_weight: float({
+    default: 1,
+    min: 0,
+    max: 100,
+    group: "folders",
+    label: { en: "Weight of regularization", "zh-CN": "正则化权重" },
+    hint: {
+      en: "How much the loss of regularization pictures counts. Without such pictures it does nothing.",
+      "zh-CN": "正则化图片的损失所占的权重。没有正则化图片时不起作用。",
+    },
+    more: {
+      en: "An epoch shows about as many regularization pictures as training pictures, so it becomes twice as long. "
+        + "1 counts both alike; less lets the new subject win.",
+      "zh-CN": "每轮会使用与训练图片大致相同数量的正则化图片，因此一轮的长度加倍。1 表示两者同等重要；更小则更偏向新的主题。",
     },
   }),
   resolution: size({

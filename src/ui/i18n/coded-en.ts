@@ -249,7 +249,6 @@ export const codedEn = {
     "ignored.captionWithoutPicture": "There is no picture beside this caption.",
     "ignored.nested": "In a folder inside a repeats folder. Only pictures directly in it are used.",
     "ignored.outsideRepeatsFolders": "Beside folders with repeats in their names, so it is passed over.",
-    "ignored.regularization": "A regularization picture. These are not used.",
     "dataset.repeatsOne": "“{dir}” has no repeats in its name, as 10_name has, so each picture counts once per epoch.",
     "dataset.otherCaptionExtension": "{count} captions end differently from caption_extension ({extension}), and are used.",
     "dataset.captionsMissing": "{count} of {total} pictures in “{dir}” have no caption, and get the words of the folder's name: “{classTokens}”.",

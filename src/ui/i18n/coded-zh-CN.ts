@@ -196,7 +196,6 @@ export const codedZhCN = {
     "ignored.captionWithoutPicture": "旁边没有对应的图片。",
     "ignored.nested": "位于重复次数文件夹的子文件夹中。只使用直接放在其中的图片。",
     "ignored.outsideRepeatsFolders": "旁边有带重复次数的文件夹，所以跳过。",
-    "ignored.regularization": "正则化图片，未使用。",
     "dataset.repeatsOne": "“{dir}”的名字里没有 10_name 那样的重复次数，所以每张图每轮只用一次。",
     "dataset.otherCaptionExtension": "有 {count} 个标注的扩展名与 caption_extension（{extension}）不同，已照常使用。",
     "dataset.captionsMissing": "“{dir}”的 {total} 张图中有 {count} 张没有标注，改用文件夹名中的词：“{classTokens}”。",

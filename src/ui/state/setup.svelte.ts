@@ -25,9 +25,11 @@ import type { ModelNeed } from "./model-access.ts";
 import { Tagging } from "./tagging.svelte.ts";
 
 /** Set by what was picked or by the place where the page runs, so no fields for them are shown. */
-export const impliedKeys: readonly ParameterKey[] = ["pretrained_model_name_or_path", "v2", "train_data_dir", "output_dir"];
+export const impliedKeys: readonly ParameterKey[] = ["pretrained_model_name_or_path", "v2", "train_data_dir", "reg_data_dir", "output_dir"];
 
 const settingName = "draft";
+/** Where regularization pictures are put that were picked apart from the others. */
+const regularizationDir = "reg";
 /** Wait for typing to end before the worker plans again. */
 const planDelayMs = 150;
 
@@ -237,6 +239,16 @@ export class Setup {
       this.#datasetError = serializeError(error);
       return false;
     }
+  }
+
+  /** Puts regularization pictures beside the training pictures, in place of those that are there. */
+  async setRegularization(listing: DatasetFile[] | Promise<DatasetFile[]>): Promise<void> {
+    const files = await listing;
+    const known = this.#dataset?.files ?? [];
+    const regDirs = (this.#dataset?.report.subsets ?? []).filter(({ isReg }) => isReg).map(({ path }) => `${path}/`);
+    const old = known.filter(({ path }) => regDirs.some((dir) => path.startsWith(dir)));
+    const put = files.map(({ path, file }) => [`${regularizationDir}/${path}`, file] as const);
+    await this.changeDataset(new Map([...old.map(({ path }) => [path, null] as const), ...put]));
   }
 
   /** Takes a change of a setting; the plan follows. */
