@@ -10,6 +10,7 @@ import { InputError, invariant } from "../errors.ts";
 import type { Graph } from "../gpu/graph/graph.ts";
 import type { AdapterProvider, LinearAdapter, WeightPart } from "../models/model-builder.ts";
 import type { LoraTarget } from "../models/names.ts";
+import type { TrainedTensor } from "../gpu/optimizers/trained-tensor.ts";
 
 export interface AdapterSettings {
   /** network_dim */
@@ -75,6 +76,20 @@ export class AdapterSet implements AdapterProvider {
   /** Modules that graphs have asked for so far. */
   get modules(): readonly AdapterModule[] {
     return this.targets.flatMap((target) => this.#modules.get(target.name) ?? []);
+  }
+
+  /** The factors as PyTorch has them, inside the padded and stacked tensors. */
+  get tensors(): readonly TrainedTensor[] {
+    const { rank } = this.settings;
+    return this.modules.flatMap(({ target, downTensor, upTensor, downRow, upRow }): TrainedTensor[] => {
+      // A 1×1 convolution's factors have four dimensions, and rules about matrices mean the last two.
+      const kernel = target.fileRank === 4 ? [1, 1] : [];
+      const padded = this.paddedRank;
+      return [
+        { param: downTensor, shape: [rank, target.in, ...kernel], offset: downRow * target.in, strides: [target.in, 1, ...kernel] },
+        { param: upTensor, shape: [target.out, rank, ...kernel], offset: upRow * padded, strides: [padded, 1, ...kernel] },
+      ];
+    });
   }
 
   /** Groups with at least one module, in sd-scripts' order of parameter groups. */

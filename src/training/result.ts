@@ -6,7 +6,7 @@ import type { ModuleWeights } from "../lora/adapter-set.ts";
 import type { ModuleInfo, RunState } from "./state-file.ts";
 
 /** What of a run's state its file is made of. */
-export type AdapterState = Omit<RunState, "optimizer">;
+export type AdapterState = Omit<RunState, "optimizer" | "kept">;
 
 /**
  * @param state of a finished, stopped or saved run

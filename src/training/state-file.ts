@@ -25,7 +25,11 @@ export interface RunState {
   readonly weights: ReadonlyMap<string, ModuleWeights>;
   /** Optimizer states, each with the adapter's layout. */
   readonly optimizer: readonly ReadonlyMap<string, ModuleWeights>[];
+  /** Optimizer state of other shapes, by name, as it lies on the GPU: 8-bit codes, running estimates. */
+  readonly kept: ReadonlyMap<string, KeptState>;
 }
+
+export type KeptState = Float32Array<ArrayBuffer> | Uint32Array<ArrayBuffer>;
 
 export interface ModuleInfo {
   readonly name: string;
@@ -43,6 +47,7 @@ export function encodeState(state: RunState): Uint8Array<ArrayBuffer> {
       tensor(`${prefix}${name}.lora_up.weight`, up),
     ]),
   );
+  for (const [name, data] of state.kept) tensors.push(tensor(`kept.${name}`, data));
   const { update, seed, config, facts, modules } = state;
   return encodeSafetensors(tensors, {
     lorasmith_state: formatVersion,
@@ -75,17 +80,27 @@ export async function decodeState(bytes: Uint8Array<ArrayBuffer>): Promise<RunSt
   };
   const optimizer: Map<string, ModuleWeights>[] = [];
   for (let i = 0; i < header.states; i++) optimizer.push(await read(`state${i}.`));
+  const kept = new Map<string, KeptState>();
+  for (const { name, dtype } of file.tensors.values()) {
+    if (!name.startsWith("kept.")) continue;
+    const bytes = (await file.read(name)).slice().buffer;
+    const data = dtype === "F32" ? new Float32Array(bytes) : new Uint32Array(bytes);
+    if (data instanceof Float32Array && !isFiniteArray(data)) {
+      throw new InputError("state.notFinite", `The saved state holds invalid numbers in ${name}; it can't be continued`, { module: name });
+    }
+    kept.set(name.slice("kept.".length), data);
+  }
   const { update, seed, config, facts, modules } = header;
-  return { update, seed, config, facts, modules, weights: await read(""), optimizer };
+  return { update, seed, config, facts, modules, weights: await read(""), optimizer, kept };
 }
 
 function banks(state: RunState): [string, ReadonlyMap<string, ModuleWeights>][] {
   return [["", state.weights], ...state.optimizer.map((bank, i): [string, ReadonlyMap<string, ModuleWeights>] => [`state${i}.`, bank])];
 }
 
-function tensor(name: string, data: Float32Array<ArrayBuffer>): Parameters<typeof encodeSafetensors>[0][number] {
+function tensor(name: string, data: KeptState): Parameters<typeof encodeSafetensors>[0][number] {
   const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
-  return { name, dtype: "F32", shape: [data.length], data: bytes };
+  return { name, dtype: data instanceof Float32Array ? "F32" : "U32", shape: [data.length], data: bytes };
 }
 
 function isFiniteArray(data: Float32Array): boolean {

@@ -3,6 +3,7 @@
  * and where it comes from is not decided here.
  */
 import { invariant } from "../errors.ts";
+import { byteLength } from "../gpu/graph/tensor.ts";
 import { timestepEmbedding } from "../models/unet.ts";
 import { updateTensors } from "../gpu/optimizers/update-graph.ts";
 import { scalarsPerGroup } from "../gpu/optimizers/optimizer.ts";
@@ -18,6 +19,7 @@ import { names } from "../models/forward-graphs.ts";
 import { keptPrograms, reportHeaderBytes, shapeKey, trainingBytes, type BatchShape, type TrainingPlan } from "./training-plan.ts";
 import type { ForwardRunner, ProgramRunner } from "../models/forward-runner.ts";
 import type { Gpu } from "../gpu/device.ts";
+import type { KeptState } from "./state-file.ts";
 
 /** Data of one micro-batch; maps are NHWC. */
 export interface MicroBatch {
@@ -88,6 +90,7 @@ export class StepEngine {
       const [report] = await gpu.allocate("report", [plan.reportBytes], GPUBufferUsage.COPY_DST | GPUBufferUsage.MAP_READ);
       invariant(report !== undefined, "no report buffer");
       engine = new StepEngine(gpu, plan, residents, arena, report);
+      for (const [name, data] of plan.updateMemory.constants) residents.write(name, data);
       await loadWeights(gpu, plan.options.checkpoint, plan.weights, residents, progress.load);
       await engine.#compile(progress.onCompile);
       if (plan.samples?.isKept === true) engine.#samples = await engine.#openSamples();
@@ -130,6 +133,25 @@ export class StepEngine {
       return await draw(samples);
     } finally {
       samples.destroy();
+    }
+  }
+
+  /** Optimizer state that does not have the adapter's layout, by name. */
+  async readKeptState(): Promise<Map<string, KeptState>> {
+    const state = new Map<string, KeptState>();
+    for (const { name, shape, dtype } of this.plan.updateMemory.kept) {
+      const bytes = await this.#residents.read(name, byteLength({ shape, dtype }));
+      state.set(name, dtype === "f32" ? new Float32Array(bytes) : new Uint32Array(bytes));
+    }
+    return state;
+  }
+
+  /** Puts back what `readKeptState` gave under the same plan. */
+  writeKeptState(state: ReadonlyMap<string, KeptState>): void {
+    for (const { name } of this.plan.updateMemory.kept) {
+      const data = state.get(name);
+      invariant(data !== undefined, `no optimizer state ${name}`);
+      this.#residents.write(name, data);
     }
   }
 

@@ -4,6 +4,7 @@
  * the uninterrupted one would have done.
  */
 import { CancelledError, InputError, invariant } from "../errors.ts";
+import { elementCount } from "../gpu/graph/tensor.ts";
 import { initialAdapter } from "./adapter-init.ts";
 import { fillCaches, type Caches } from "./caches.ts";
 import { NotFiniteError } from "./errors.ts";
@@ -20,10 +21,11 @@ import { StepEngine, type MicroBatch } from "./step-engine.ts";
 import { microBatchIndex, updateSpan } from "./steps.ts";
 import { SampleSession } from "./sample-session.ts";
 import type { RunOrigin, RunState } from "./state-file.ts";
+import type { TrainingPlan } from "./training-plan.ts";
 import type { RunObserver, SampleObserver, StepReport, Verdict } from "./events.ts";
 import type { TrainingConfig } from "../config/parameters.ts";
 import type { Gpu } from "../gpu/device.ts";
-import type { AdapterSet, ModuleWeights } from "../lora/adapter-set.ts";
+import type { ModuleWeights } from "../lora/adapter-set.ts";
 import type { Checkpoint } from "../models/checkpoint-types.ts";
 
 export interface TrainHost extends Omit<RunObserver, "step">, SampleObserver {
@@ -60,7 +62,7 @@ export async function train(gpu: Gpu, job: TrainJob, host: TrainHost): Promise<R
   const seed = resume?.seed ?? config.seed ?? randomSeed();
   const plan = planRun(checkpoint, config, dataset.shapes, gpu.tier);
   const { adapters } = plan.options;
-  if (resume !== undefined) checkResume(resume, adapters, plan.options.optimizer.stateCount);
+  if (resume !== undefined) checkResume(resume, plan);
 
   const { samples } = plan.options;
   const caches = await fillCaches(gpu, job, dataset, adapters, seed, samples, host);
@@ -73,6 +75,7 @@ export async function train(gpu: Gpu, job: TrainJob, host: TrainHost): Promise<R
     else {
       engine.adapters.write("params", resume.weights);
       resume.optimizer.forEach((bank, i) => engine.adapters.write(i, bank));
+      engine.writeKeptState(resume.kept);
     }
     const runner = new UpdateLoop(engine, job, dataset, caches, seed, host);
     return await runner.run(resume?.update ?? 0, host);
@@ -225,7 +228,7 @@ class UpdateLoop {
     const zeros = new Map([...initial].map(([name, { down, up }]) => [name, { down: down.map(() => 0), up: up.map(() => 0) }]));
     const banks: Map<string, ModuleWeights>[] = [];
     for (let i = 0; i < stateCount; i++) banks.push(new Map([...zeros, ...(await this.#engine.adapters.read(i))]));
-    return { ...(await this.#adapter(update, initial)), optimizer: banks };
+    return { ...(await this.#adapter(update, initial)), optimizer: banks, kept: await this.#engine.readKeptState() };
   }
 
   /** Text encoder layers behind clip_skip have modules that no gradient reaches: they stay and are saved as they began. */
@@ -255,11 +258,13 @@ function pick<T>(cache: readonly (T | undefined)[], items: readonly number[]): T
   });
 }
 
-function checkResume(state: RunState, adapters: AdapterSet, stateCount: number): void {
+function checkResume(state: RunState, { options: { adapters, optimizer }, updateMemory }: TrainingPlan): void {
   const names = new Set(state.modules.map(({ name }) => name));
   const { rank } = adapters.settings;
   const fits =
-    state.optimizer.length === stateCount &&
+    state.optimizer.length === optimizer.stateCount &&
+    state.kept.size === updateMemory.kept.length &&
+    updateMemory.kept.every(({ name, shape }) => state.kept.get(name)?.length === elementCount(shape)) &&
     names.size === adapters.targets.length &&
     adapters.targets.every((target) => state.weights.get(target.name)?.down.length === rank * target.in);
   if (!fits) {

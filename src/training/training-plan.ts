@@ -6,7 +6,7 @@ import { InputError, invariant } from "../errors.ts";
 import { planProgram, programUniformBytes, sumBytes, type ProgramPlan } from "../gpu/program/plan.ts";
 import { Arena } from "../gpu/program/program.ts";
 import { planResidents, type ResidentPlan } from "../gpu/program/residents.ts";
-import { buildUpdate } from "../gpu/optimizers/update-graph.ts";
+import { buildUpdate, type UpdateGraph } from "../gpu/optimizers/update-graph.ts";
 import { placeSamples, type SampleMemory } from "./sample-memory.ts";
 import { buildTrainGraph } from "./train-graph.ts";
 import type { Optimizer } from "../gpu/optimizers/optimizer.ts";
@@ -44,6 +44,8 @@ export interface TrainingPlan {
   readonly options: TrainingPlanOptions;
   readonly steps: ReadonlyMap<string, ProgramPlan>;
   readonly update: ProgramPlan;
+  /** What the update finds in memory at the start, and state of the optimizer's own shapes. */
+  readonly updateMemory: Pick<UpdateGraph, "constants" | "kept">;
   /** Weights, adapters, gradients, optimizer state, inputs and outputs. */
   readonly residents: ResidentPlan;
   readonly weights: ReadonlyMap<Tensor, WeightSource>;
@@ -89,13 +91,14 @@ export function planTraining(options: TrainingPlanOptions): TrainingPlan {
   // Gradients in the order of the parameters: the optimizer walks both pools in step.
   const adapterTensors = [...[...params.values()].map(({ value }) => value), ...[...params.values()].map(({ grad }) => grad)];
   const stepResidents = [...adapterTensors, ...[...steps.values()].flatMap((plan) => plan.residents)];
-  const update = planProgram("update", buildUpdate(optimizer, planResidents(stepResidents, tier.limits), adapters.groups), tier);
+  const updateMemory = buildUpdate(optimizer, planResidents(stepResidents, tier.limits), adapters.groups, adapters.tensors);
+  const update = planProgram("update", updateMemory.graph, tier);
   const residents = planResidents([...stepResidents, ...update.residents], tier.limits);
   const plans = [...steps.values(), update];
   const batch = Math.max(...shapes.map((shape) => shape.batch));
   const reportBytes = reportHeaderBytes + options.accumulation * batch * 4;
   for (const tensor of weights.keys()) invariant(residents.slots.has(tensor.name), `${tensor.name} has no memory`);
-  const alone = { options, steps, update, residents, weights, arenaBytes: Arena.chunkBytes(plans), reportBytes, samples: undefined };
+  const alone = { options, steps, update, updateMemory, residents, weights, arenaBytes: Arena.chunkBytes(plans), reportBytes, samples: undefined };
   if (options.samples === undefined || options.samples.samples.length === 0) return alone;
   const samples = placeSamples(options.samples, { residents, programs: plans, bytes: trainingBytes(alone) }, tier.limits);
   return { ...alone, samples, arenaBytes: Arena.chunkBytes([...plans, ...keptPrograms(samples)]) };

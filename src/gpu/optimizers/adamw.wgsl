@@ -1,4 +1,4 @@
-// Decoupled weight decay Adam on count vec4s of one parameter buffer (torch.optim.AdamW):
+// Adam on count vec4s of one parameter buffer (torch.optim.AdamW; COUPLED: torch.optim.Adam, g += wd p instead):
 //   p *= 1 - lr wd;  m = b1 m + (1-b1) g;  v = b2 v + (1-b2) g^2;  p -= lr/bc1 * m / (sqrt(v)/sqrt(bc2) + eps)
 // with g = gradient * clip coefficient. The gradient is cleared for the next accumulation.
 //! read scalars: array<f32>
@@ -13,10 +13,15 @@
 fn main(@builtin(workgroup_id) wg: vec3<u32>, @builtin(num_workgroups) grid: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
   let i = (wg.y * grid.x + wg.x) * 256u + lane;
   if (i >= p.count) { return; }
+//#if COUPLED
+  let g = grad[i] * report[1] + scalars[p.base] * param[i];
+  let decay = 1.0;
+//#else
   let g = grad[i] * report[1];
+  let decay = scalars[p.base];
+//#endif
   grad[i] = vec4<f32>(0.0);
   if (report[2] == 0.0) { return; }
-  let decay = scalars[p.base];
   let step_size = scalars[p.base + 1u];
   let inverse_root = scalars[p.base + 2u];
   let m = scalars[p.base + 3u] * state0[i] + scalars[p.base + 4u] * g;

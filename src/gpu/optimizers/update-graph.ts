@@ -1,7 +1,7 @@
-/** The optimizer update as a step graph: gradient norm over all pools, then one dispatch per parameter buffer. */
+/** The optimizer update as a step graph: gradient norm over all pools, then what the optimizer adds. */
 import { gradNorm } from "./grad-norm.ts";
-import { scalarsPerGroup, type Optimizer } from "./optimizer.ts";
-import { bindOp } from "../graph/op.ts";
+import { scalarsPerGroup, type Optimizer, type UpdateBuffer } from "./optimizer.ts";
+import { placeTensors, type TrainedTensor } from "./trained-tensor.ts";
 import { Graph } from "../graph/graph.ts";
 import type { Tensor } from "../graph/tensor.ts";
 import type { ResidentPlan } from "../program/residents.ts";
@@ -15,32 +15,58 @@ export const updateTensors = {
   guard: "update/guard",
 } as const;
 
+export interface UpdateGraph {
+  readonly graph: Graph;
+  /** Resident tensors that have these values from the start. */
+  readonly constants: ReadonlyMap<string, Uint32Array<ArrayBuffer> | Float32Array<ArrayBuffer>>;
+  /** Optimizer state beside what has the parameters' layout. */
+  readonly kept: readonly Tensor[];
+}
+
 /**
  * @param adapters plan of the pools `params/<group>` and `grads/<group>`
  * @param groups parameter groups in order; group i reads scalars from i·scalarsPerGroup
+ * @param tensors the trained tensors in these pools
  */
-export function buildUpdate(optimizer: Optimizer, adapters: ResidentPlan, groups: readonly string[]): Graph {
+export function buildUpdate(
+  optimizer: Optimizer, adapters: ResidentPlan, groups: readonly string[], tensors: readonly TrainedTensor[],
+): UpdateGraph {
   const graph = new Graph();
   const settings = graph.input(updateTensors.settings, [4]);
   const scalars = graph.input(updateTensors.scalars, [groups.length * scalarsPerGroup]);
   const report = graph.output(updateTensors.report, [4]);
   const guard = graph.output(updateTensors.guard, [4]);
+  const constants = new Map<string, Uint32Array<ArrayBuffer> | Float32Array<ArrayBuffer>>();
+  const kept: Tensor[] = [];
   const buffers = groups.flatMap((group, index) =>
-    (adapters.pools.get(`params/${group}`) ?? []).map((bytes, chunk) => {
+    (adapters.pools.get(`params/${group}`) ?? []).map((bytes, chunk): UpdateBuffer => {
       const whole = (pool: string): Tensor => graph.tensor("pool", [bytes / 4], "f32", `${pool}/${group}#${chunk}`, `${pool}/${group}`);
       const state = Array.from({ length: optimizer.stateCount }, (_, i) =>
         graph.tensor("state", [bytes / 4], "f32", stateName(group, chunk, i), `state/${group}`),
       );
-      return { index, param: whole("params"), grad: whole("grads"), state };
+      const placed = placeTensors(tensors, adapters, `params/${group}`, chunk);
+      return { key: `${group}/${chunk}`, group: index, param: whole("params"), grad: whole("grads"), state, tensors: placed };
     }),
   );
   gradNorm(graph, buffers.map(({ grad }) => grad), settings, report, guard);
-  for (const { index, param, grad, state } of buffers) {
-    const accumulates: Record<string, Tensor> = { param, grad };
-    state.forEach((tensor, i) => (accumulates[`state${i}`] = tensor));
-    graph.addBound(bindOp(optimizer.op, { group: index }), { scalars, report }, { accumulates });
-  }
-  return graph;
+  optimizer.build({
+    graph,
+    scalars,
+    report,
+    buffers,
+    keep(name, count, dtype = "f32") {
+      // A pool of its own: one dispatch reads some of it and writes to state of the parameters' layout.
+      const tensor = graph.tensor("state", [count], dtype, `state/${name}`, "state/shared");
+      kept.push(tensor);
+      return tensor;
+    },
+    constant(name, data) {
+      constants.set(`update/${name}`, data);
+      return graph.input(`update/${name}`, [data.length], { dtype: data instanceof Uint32Array ? "u32" : "f32" });
+    },
+    scratch: (name, count) => graph.output(`update/${name}`, [count]),
+  });
+  return { graph, constants, kept };
 }
 
 /** Resident name of optimizer state i for buffer `chunk` of a group. */
