@@ -1,6 +1,7 @@
 /** What lies below public/demo/, read as the page reads it. */
 import { existsSync, readFileSync, statSync } from "node:fs";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { understandFolder } from "../../src/dataset/folders.ts";
 
 const root = new URL("../../public/demo/", import.meta.url);
 const base = "http://localhost/demo/";
@@ -34,9 +35,20 @@ describe("the demo's manifest", () => {
     const demo = await loadDemo();
     const { model, datasets, tagger: own } = demo!.manifest;
     for (const { path, bytes } of [model, ...(own === undefined ? [] : [own.model])]) expect(statSync(new URL(path, root)).size).toBe(bytes);
-    const paths = [...datasets.flatMap(({ files }) => files), ...(own === undefined ? [] : [own.tags])];
+    const paths = [...datasets.flatMap(({ files, regularization }) => [...files, ...regularization]), ...(own === undefined ? [] : [own.tags])];
     expect(paths.filter((path) => !existsSync(new URL(path, root)))).toEqual([]);
     expect(existsSync(new URL("tagger/model.onnx", root))).toBe(own !== undefined);
+  });
+
+  it("offers regularization pictures beside a dataset, and trains without them unless they are asked for", async () => {
+    const demo = (await loadDemo())!;
+    const subsets = (paths: readonly string[]) =>
+      understandFolder(paths.map((path) => ({ path, size: 1 })), ".txt").subsets.map(({ dir, isReg, images }) => [dir, isReg, images.length]);
+    const { files } = await demo.open("smith");
+    expect(subsets(files.map(({ path }) => path))).toEqual([["smith/img/8_smith 1boy", false, 16]]);
+    expect([demo.hasRegularization("smith"), demo.hasRegularization("pixel-art"), demo.hasRegularization("mine")]).toEqual([true, false, false]);
+    const added = [...files, ...(await demo.regularization("smith"))];
+    expect(subsets(added.map(({ path }) => path))).toEqual([["smith/img/8_smith 1boy", false, 16], ["smith/reg/1_1boy", true, 24]]);
   });
 });
 

@@ -87,6 +87,7 @@ export const en = {
   "dataset.part.training": "Training pictures",
   "dataset.part.regularization": "Regularization pictures",
   "dataset.reg.pick": "Add regularization pictures",
+  "dataset.reg.demo": "Add the demo's",
   "dataset.reg.change": "Replace the regularization pictures",
   "dataset.reg.remove": "Leave them out",
   "dataset.reg.hint": "or drop their folder here: pictures of the class in general, in folders such as 1_1girl. They keep the model from forgetting what it knew.",

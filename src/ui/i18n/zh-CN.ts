@@ -79,6 +79,7 @@ export const zhCN = {
   "dataset.part.training": "训练图片",
   "dataset.part.regularization": "正则化图片",
   "dataset.reg.pick": "添加正则化图片",
+  "dataset.reg.demo": "添加演示用的",
   "dataset.reg.change": "更换正则化图片",
   "dataset.reg.remove": "不使用",
   "dataset.reg.hint": "也可以把文件夹拖到这里：该类别的普通图片，放在“1_1girl”这样的文件夹中，防止模型遗忘已学会的内容。",

@@ -11,7 +11,8 @@
  *           "id": "smith",
  *           "title": { "en": "Smith, a character", "zh-CN": "Smith（人物）" },
  *           "trigger": "smith",
- *           "files": ["smith/4_smith person/01.png", "smith/4_smith person/01.txt", "smith/reg/1_person/01.png"],
+ *           "files": ["smith/4_smith person/01.png", "smith/4_smith person/01.txt"],
+ *           "regularization": ["smith/reg/1_person/01.png"],
  *           "settings": { "output_name": "smith" },
  *           "prompts": [{ "prompt": "smith, smile, blue background" }]
  *         }
@@ -25,10 +26,10 @@
  *     }
  *
  * The first dataset is the one behind the big button. `files` are a kohya folder: the first part of each path becomes
- * the dataset's name. `settings` are kohya keys with values as in its JSON; a dataset's own come on top. `prompts` are
+ * the dataset's name. `regularization` are pictures that are offered beside them. `settings` are kohya keys with values as in its JSON; a dataset's own come on top. `prompts` are
  * what the Test screen begins with, those of a dataset after a run on it; what its first one leaves out is taken from
  * the general first one. Everything in them but `prompt` may be left out, and so may `tagger` and a dataset's
- * `trigger`, `settings` and `prompts`.
+ * `trigger`, `regularization`, `settings` and `prompts`.
  */
 import * as v from "valibot";
 import { LorasmithError } from "../../errors.ts";
@@ -62,6 +63,7 @@ const schema = v.object({
         title: v.object({ en: v.string(), "zh-CN": v.string() }),
         trigger: v.optional(v.string(), ""),
         files: v.pipe(v.array(filePath), v.minLength(1)),
+        regularization: v.optional(v.array(filePath), []),
         settings: v.optional(v.record(v.string(), v.unknown()), {}),
         prompts: v.optional(prompts, []),
       }),
@@ -95,16 +97,28 @@ export class Demo {
     this.manifest = manifest;
   }
 
-  /** Addresses of a dataset's first pictures that are not for regularization. */
+  /** Addresses of a dataset's first pictures. */
   pictureUrls(dataset: DemoDataset, count: number): string[] {
-    const own = dataset.files.filter((path) => picture.test(path) && !/(^|\/)reg/i.test(path));
-    return own.slice(0, count).map(addressOf);
+    return dataset.files.filter((path) => picture.test(path)).slice(0, count).map(addressOf);
+  }
+
+  /** Whether there are regularization pictures for the dataset of that name (the first part of its paths). */
+  hasRegularization(datasetName: string): boolean {
+    return (this.#named(datasetName)?.regularization ?? []).length > 0;
+  }
+
+  /** The regularization pictures for the dataset of that name. Throws `demo.unavailable`. */
+  regularization(datasetName: string): Promise<DatasetFile[]> {
+    return downloadAll(this.#named(datasetName)?.regularization ?? []);
   }
 
   /** What to ask for first after a run on the dataset of that name (the first part of its paths), or without a run. */
   firstRequest(datasetName?: string): RequestChange {
-    const dataset = this.manifest.datasets.find(({ files }) => files[0]?.split("/")[0] === datasetName);
-    return { ...this.manifest.prompts[0], ...dataset?.prompts[0] };
+    return { ...this.manifest.prompts[0], ...this.#named(datasetName)?.prompts[0] };
+  }
+
+  #named(datasetName: string | undefined): DemoDataset | undefined {
+    return this.manifest.datasets.find(({ files }) => files[0]?.split("/")[0] === datasetName);
   }
 
   /** The base model. Throws `demo.unavailable`. */

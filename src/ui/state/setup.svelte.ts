@@ -6,6 +6,8 @@ import { serializeError } from "../../errors.ts";
 import type { SerializedError } from "../../errors.ts";
 import type { ParameterKey } from "../../config/parameters.ts";
 import type { DatasetRecord, ModelRef, ProvenanceRecord } from "../../storage/database.ts";
+import { understandFolder } from "../../dataset/folders.ts";
+import { isForRegularization } from "../../dataset/paths.ts";
 import { changeDataset } from "../../storage/change-dataset.ts";
 import type { DatasetChanges } from "../../storage/change-dataset.ts";
 import { dataset as storedDataset, datasetFiles, deleteUnusedDatasets, saveDataset } from "../../storage/dataset-store.ts";
@@ -243,12 +245,17 @@ export class Setup {
 
   /** Puts regularization pictures beside the training pictures, in place of those that are there. */
   async setRegularization(listing: DatasetFile[] | Promise<DatasetFile[]>): Promise<void> {
-    const files = await listing;
-    const known = this.#dataset?.files ?? [];
-    const regDirs = (this.#dataset?.report.subsets ?? []).filter(({ isReg }) => isReg).map(({ path }) => `${path}/`);
-    const old = known.filter(({ path }) => regDirs.some((dir) => path.startsWith(dir)));
-    const put = files.map(({ path, file }) => [`${regularizationDir}/${path}`, file] as const);
-    await this.changeDataset(new Map([...old.map(({ path }) => [path, null] as const), ...put]));
+    this.#datasetError = undefined;
+    try {
+      const files = await listing;
+      // What holds no pictures is refused here: beside training pictures it would be passed over without a word.
+      if (files.length > 0) understandFolder(files.map(({ path, file }) => ({ path, size: file.size })), this.form.config.caption_extension);
+      const put = files.map(({ path, file }) => [isForRegularization(path) ? path : `${regularizationDir}/${path}`, file] as const);
+      const old = (this.#dataset?.files ?? []).filter(({ path }) => isForRegularization(path));
+      await this.changeDataset(new Map([...old.map(({ path }) => [path, null] as const), ...put]));
+    } catch (error) {
+      this.#datasetError = serializeError(error);
+    }
   }
 
   /** Takes a change of a setting; the plan follows. */

@@ -31,13 +31,14 @@ const { datasets, ...rest } = JSON.parse(readFileSync(new URL("demo.json", impor
 for (const { id } of datasets) zip(id);
 const sized = (path) => ({ path, bytes: statSync(join(root, path)).size });
 const hasTagger = [rest.tagger.model, rest.tagger.tags].every((path) => existsSync(join(root, path)));
+const filesOf = (dataset, folder) => (existsSync(join(root, dataset.id, folder)) ? filesBelow(join(root, dataset.id, folder)).map(fromRoot) : []);
 const manifest = {
   model: sized(rest.model),
-  datasets: datasets.map((dataset) => ({
-    ...dataset,
-    // Captions before merging are for comparing, and training leaves regularization pictures out so far: both are in the zip.
-    files: filesBelow(join(root, dataset.id)).map(fromRoot).filter((path) => !/\/(tags-before-merging|reg)\//.test(path)),
-  })),
+  datasets: datasets.map((dataset) => {
+    const regularization = filesOf(dataset, "reg");
+    // Captions before merging are for comparing: they are only in the zip.
+    return { ...dataset, files: filesOf(dataset, "img"), ...(regularization.length > 0 ? { regularization } : {}) };
+  }),
   settings: rest.settings,
   // Trained apart from the model: offered only where it lies beside it.
   ...(hasTagger ? { tagger: { model: sized(rest.tagger.model), tags: rest.tagger.tags } } : {}),
