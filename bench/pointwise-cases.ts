@@ -1,8 +1,8 @@
 /** Norms, GEGLU and the optimizer. `_dx` cases go from (x, dy) to dx, so everybody computes the statistics too. */
 import { adamW, adamWDefaults } from "../src/gpu/optimizers/adamw.ts";
 import { scalarsPerGroup } from "../src/gpu/optimizers/optimizer.ts";
+import { addUpdate } from "../src/gpu/optimizers/update-graph.ts";
 import { differentiate } from "../src/gpu/graph/autodiff.ts";
-import { bindOp } from "../src/gpu/graph/op.ts";
 import { geglu } from "../src/gpu/ops/geglu.ts";
 import { groupNorm } from "../src/gpu/ops/group-norm.ts";
 import { layerNorm } from "../src/gpu/ops/layer-norm.ts";
@@ -161,8 +161,8 @@ function adamWCase(count: number): BenchCase {
     results: ["rows", "rows", "rows"],
     work: { bytes: 7 * 4 * count },
     ours: (graph, { param, grad, m, v, scalars: perGroup, report }) => {
-      const accumulates = { param: param!, grad: grad!, state0: m!, state1: v! };
-      graph.addBound(bindOp(optimizer.op, { group: 0 }), { scalars: perGroup, report }, { accumulates });
+      const buffers = [{ key: "", group: 0, param: param!, grad: grad!, state: [m!, v!], tensors: [] }];
+      addUpdate(optimizer, { graph, scalars: perGroup!, report: report!, buffers });
       return [param!, m!, v!];
     },
     tfjs: (tf, { param, grad, m, v }) => {

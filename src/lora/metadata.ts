@@ -1,4 +1,5 @@
 import type { Family, PredictionType } from "../models/checkpoint-types.ts";
+import { optimizerText } from "../config/optimizer-arguments.ts";
 import type { JsonLike } from "./python-text.ts";
 import { pythonBool, pythonFloat, pythonJson } from "./python-text.ts";
 
@@ -106,12 +107,6 @@ const rows: readonly (readonly [string, string, Kind, string | number | boolean 
   ["keep_tokens", "keep_tokens", "int", 0],
 ];
 
-/** Python names of the optimizers, as sd-scripts records them. */
-const optimizerClasses: Readonly<Record<string, string>> = {
-  AdamW: "torch.optim.adamw.AdamW",
-  Lion: "lion_pytorch.lion_pytorch.Lion",
-};
-
 /**
  * The `ss_*` and `modelspec.*` metadata that sd-scripts writes for a run from folders, every value as Python's `str()`
  * gives it. `sshs_*` hashes are added by the file writer.
@@ -138,7 +133,8 @@ export function buildLoraMetadata(settings: TrainingSettings, facts: RunFacts): 
   add("base_model_version", `${facts.family === "sd2" ? "sd_v2" : "sd_v1"}${isV ? "_v" : ""}`);
   // What sd-scripts writes where it runs outside of its repository.
   add("sd_scripts_commit_hash", "(unknown)");
-  add("optimizer", optimizerText(settings));
+  const args = settings["optimizer_args"];
+  add("optimizer", optimizerText(String(settings["optimizer_type"] ?? "AdamW"), Array.isArray(args) ? args.map(String) : []));
   addDataset(add, setting, facts);
   if (facts.model) {
     const { name, hash, newHash } = facts.model;
@@ -187,19 +183,6 @@ function resolutionOf(setting: Setting): readonly [number, number] {
   const value = setting("resolution", [512, 512]);
   const numbers = (Array.isArray(value) ? value : String(value).split(",")).map(Number);
   return [numbers[0]!, numbers[1] ?? numbers[0]!];
-}
-
-/** `module.Class(key=value,…)`; a list of numbers reads as a Python tuple. */
-function optimizerText(settings: TrainingSettings): string {
-  const type = String(settings["optimizer_type"] ?? "AdamW");
-  const name = optimizerClasses[type] ?? type;
-  const entries = Array.isArray(settings["optimizer_args"]) ? settings["optimizer_args"].map(String) : [];
-  const texts = entries.map((entry) => {
-    const [key = "", value = ""] = entry.split(/=(.*)/s).map((part) => part.trim());
-    const parts = value.replace(/^\((.*)\)$/, "$1").split(",").map((part) => part.trim());
-    return `${key}=${parts.length > 1 ? `(${parts.join(", ")})` : value}`;
-  });
-  return texts.length > 0 ? `${name}(${texts.join(",")})` : name;
 }
 
 function addModelSpec(metadata: Map<string, string>, setting: Setting, facts: RunFacts, isV: boolean): void {

@@ -1,22 +1,13 @@
 /** From the configuration by kohya names to what the engine is built with. */
 import { AdapterSet } from "../lora/adapter-set.ts";
-import { adamW } from "../gpu/optimizers/adamw.ts";
-import { lion } from "../gpu/optimizers/lion.ts";
-import { optimizerSettings } from "../config/optimizer-settings.ts";
+import { createOptimizer } from "./optimizers.ts";
 import { loraTargets } from "../models/names.ts";
 import { planSamples } from "./sample-plan.ts";
 import { baseRates } from "../config/learning-rate.ts";
 import { planTraining, type BatchShape, type TrainingPlan } from "./training-plan.ts";
-import type { Optimizer } from "../gpu/optimizers/optimizer.ts";
 import type { Tier } from "../gpu/tier.ts";
 import type { TrainingConfig } from "../config/parameters.ts";
 import type { Checkpoint } from "../models/checkpoint-types.ts";
-
-export function createOptimizer(config: TrainingConfig): Optimizer {
-  const settings = optimizerSettings(config);
-  if (settings.type === "Lion") return lion({ betas: [settings.beta1, settings.beta2], weightDecay: settings.weightDecay });
-  return adamW({ betas: [settings.beta1, settings.beta2], eps: settings.eps, weightDecay: settings.weightDecay });
-}
 
 /** The adapter of a configuration; a side without a learning rate gets none. */
 export function createAdapters(checkpoint: Pick<Checkpoint, "unet" | "textEncoder">, config: TrainingConfig): AdapterSet {

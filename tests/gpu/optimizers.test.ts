@@ -82,6 +82,7 @@ afterAll(() => gpu.destroy());
 
 function largestDifference(actual: ArrayLike<number>, expected: ArrayLike<number>): number {
   let most = 0;
+  if (actual.length !== expected.length) return Infinity;
   for (let i = 0; i < expected.length; i++) most = Math.max(most, Math.abs(actual[i]! - expected[i]!));
   return most;
 }
@@ -98,7 +99,6 @@ describe.each(cases.map(({ entry, make }) => ({ name: entry.name, entry, make })
       const params = await run.step(t + 1, grads[t]!);
       for (const [name, nested] of Object.entries(expected)) {
         const wanted = flat(nested);
-        expect(params[name], name).toHaveLength(wanted.length);
         expect(largestDifference(params[name]!, wanted), `${name} after step ${t + 1}`).toBeLessThanOrEqual(1e-6);
       }
     }

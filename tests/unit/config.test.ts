@@ -1,6 +1,8 @@
 import { describe, expect, it } from "vitest";
 import { parseConfig } from "../../src/config/config.ts";
 import { ConfigError } from "../../src/config/errors.ts";
+import { optimizerText } from "../../src/config/optimizer-arguments.ts";
+import type { TrainingConfig } from "../../src/config/parameters.ts";
 import { optimizerSettings } from "../../src/config/optimizer-settings.ts";
 import { PARAMETER_KEYS, defaultConfig, parameter, suggestedConfig } from "../../src/config/parameters.ts";
 import { parsePythonLiteral } from "../../src/config/python-literal.ts";
@@ -135,19 +137,49 @@ describe("parseConfig", () => {
 });
 
 describe("optimizerSettings", () => {
-  const settings = (optimizer_type: "AdamW" | "Lion", ...optimizer_args: string[]) =>
+  const settings = (optimizer_type: TrainingConfig["optimizer_type"], ...optimizer_args: string[]) =>
     optimizerSettings({ optimizer_type, optimizer_args });
 
-  it("has the defaults of torch's AdamW and of lion-pytorch", () => {
-    expect(settings("AdamW")).toEqual({ type: "AdamW", beta1: 0.9, beta2: 0.999, eps: 1e-8, weightDecay: 0.01 });
-    expect(settings("Lion")).toEqual({ type: "Lion", beta1: 0.9, beta2: 0.99, weightDecay: 0 });
+  it("has the defaults of the classes that sd-scripts makes", () => {
+    expect(settings("AdamW")).toMatchObject({ type: "AdamW", betas: [0.9, 0.999], eps: 1e-8, weight_decay: 0.01 });
+    expect(settings("Adam")).toMatchObject({ type: "Adam", betas: [0.9, 0.999], eps: 1e-8, weight_decay: 0 });
+    expect(settings("Lion")).toMatchObject({ type: "Lion", betas: [0.9, 0.99], weight_decay: 0 });
+    expect(settings("SGDNesterov")).toMatchObject({ type: "SGDNesterov", momentum: 0.9, weight_decay: 0 });
   });
 
   it("applies Python-style arguments", () => {
-    expect(settings("AdamW", "weight_decay=0.1", "betas=0.8,0.95", "eps=1e-6")).toEqual({
-      type: "AdamW", beta1: 0.8, beta2: 0.95, eps: 1e-6, weightDecay: 0.1,
+    expect(settings("AdamW", "weight_decay=0.1", "betas=0.8,0.95", "eps=1e-6")).toMatchObject({
+      type: "AdamW", betas: [0.8, 0.95], eps: 1e-6, weight_decay: 0.1,
     });
-    expect(settings("Lion", "betas=(.95, .98)")).toMatchObject({ beta1: 0.95, beta2: 0.98 });
+    expect(settings("Lion", "betas=(.95, .98)")).toMatchObject({ betas: [0.95, 0.98] });
+    expect(settings("SGDNesterov", "momentum=0.5")).toMatchObject({ momentum: 0.5 });
+  });
+
+  it.each([
+    ["AdamW", "momentum=0.9", "momentum=0.9"],
+    ["AdamW", "amsgrad=True", "amsgrad can only be False here"],
+    ["AdamW", "betas=0.9,1", "betas must be two numbers"],
+    ["AdamW", "lr=1", "AdamW takes betas, eps"],
+    ["Lion", "eps=1e-8", "Lion takes betas, weight_decay"],
+    ["SGDNesterov", "nesterov=True", "SGDNesterov takes momentum"],
+    ["SGDNesterov", "momentum=0", "momentum must be a number above 0"],
+  ] as const)("refuses an argument of %s: %s", (type, entry, message) => {
+    expect(() => settings(type, entry)).toThrow(message);
+  });
+
+  it("accepts arguments that only say how torch carries a step out", () => {
+    expect(settings("AdamW", "fused=True", "foreach=None", "amsgrad=False")).toMatchObject({ type: "AdamW", weight_decay: 0.01 });
+  });
+});
+
+describe("optimizerText", () => {
+  it.each([
+    ["AdamW", [], "torch.optim.adamw.AdamW"],
+    ["AdamW", ["weight_decay=0.1", "betas=0.9,0.99"], "torch.optim.adamw.AdamW(weight_decay=0.1,betas=(0.9, 0.99))"],
+    ["SGDNesterov", ["weight_decay=0.1"], "torch.optim.sgd.SGD(weight_decay=0.1,momentum=0.9)"],
+    ["SGDNesterov", ["momentum=0.8"], "torch.optim.sgd.SGD(momentum=0.8)"],
+  ] as const)("writes %s %j as sd-scripts does", (type, entries, text) => {
+    expect(optimizerText(type, entries)).toBe(text);
   });
 });
 

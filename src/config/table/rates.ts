@@ -1,4 +1,5 @@
 import { choice, float, list, optionalFloat } from "../parameter.ts";
+import { OPTIMIZER_ADVICE } from "./optimizer-advice.ts";
 
 export const rateParameters = {
   learning_rate: float({
@@ -41,7 +42,7 @@ export const rateParameters = {
     },
   }),
   optimizer_type: choice({
-    choices: ["AdamW", "Lion"],
+    choices: ["AdamW", "Adam", "Lion", "SGDNesterov"],
     aliases: {
       "": "AdamW",
       adamw8bit: "AdamW",
@@ -55,9 +56,10 @@ export const rateParameters = {
     group: "rates",
     label: { en: "Optimizer", "zh-CN": "优化器" },
     hint: {
-      en: "AdamW is the safe choice. Lion keeps half the state and wants a smaller rate.",
-      "zh-CN": "AdamW 最稳妥。Lion 的状态只占一半，但要用更小的学习率。",
+      en: "How gradients become changes. AdamW with a rate of about 0.0001 is the safe choice.",
+      "zh-CN": "梯度如何变成改动。AdamW 配约 0.0001 的学习率最稳妥。",
     },
+    more: OPTIMIZER_ADVICE,
   }),
   optimizer_args: list({
     default: [],

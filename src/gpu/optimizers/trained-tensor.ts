@@ -35,13 +35,9 @@ export function placeTensors(tensors: readonly TrainedTensor[], plan: ResidentPl
     if (slot?.pool !== pool || slot.chunk !== chunk) return [];
     invariant(shape.length >= 1 && shape.length <= 4 && strides.length === shape.length, `${param}: shape [${shape.join()}]`);
     // The last two dimensions are the ones that a rule about matrices means; a vector has none.
-    const missing = 4 - shape.length;
-    const [before, after] = shape.length === 1 ? [0, missing] : [missing, 0];
     const padded = (values: readonly number[], filler: number): [number, number, number, number] => {
-      const [a = filler, b = filler, c = filler, d = filler] = [
-        ...new Array<number>(before).fill(filler), ...values, ...new Array<number>(after).fill(filler),
-      ];
-      return [a, b, c, d];
+      const rows = values.length === 1 ? values : [filler, filler, filler, ...values].slice(-4);
+      return [rows[0] ?? filler, rows[1] ?? filler, rows[2] ?? filler, rows[3] ?? filler];
     };
     return [{ count: elementCount(shape), offset: slot.offset / 4 + offset, shape: padded(shape, 1), strides: padded(strides, 0) }];
   });

@@ -1,6 +1,6 @@
 /** The optimizer update as a step graph: gradient norm over all pools, then what the optimizer adds. */
 import { gradNorm } from "./grad-norm.ts";
-import { scalarsPerGroup, type Optimizer, type UpdateBuffer } from "./optimizer.ts";
+import { scalarsPerGroup, type Optimizer, type UpdateBuffer, type UpdateContext } from "./optimizer.ts";
 import { placeTensors, type TrainedTensor } from "./trained-tensor.ts";
 import { Graph } from "../graph/graph.ts";
 import type { Tensor } from "../graph/tensor.ts";
@@ -36,8 +36,6 @@ export function buildUpdate(
   const scalars = graph.input(updateTensors.scalars, [groups.length * scalarsPerGroup]);
   const report = graph.output(updateTensors.report, [4]);
   const guard = graph.output(updateTensors.guard, [4]);
-  const constants = new Map<string, Uint32Array<ArrayBuffer> | Float32Array<ArrayBuffer>>();
-  const kept: Tensor[] = [];
   const buffers = groups.flatMap((group, index) =>
     (adapters.pools.get(`params/${group}`) ?? []).map((bytes, chunk): UpdateBuffer => {
       const whole = (pool: string): Tensor => graph.tensor("pool", [bytes / 4], "f32", `${pool}/${group}#${chunk}`, `${pool}/${group}`);
@@ -49,11 +47,18 @@ export function buildUpdate(
     }),
   );
   gradNorm(graph, buffers.map(({ grad }) => grad), settings, report, guard);
+  return { graph, ...addUpdate(optimizer, { graph, scalars, report, buffers }) };
+}
+
+/** Adds what the optimizer does with the buffers once their gradients' norm is known. */
+export function addUpdate(
+  optimizer: Optimizer, update: Pick<UpdateContext, "graph" | "scalars" | "report" | "buffers">,
+): Omit<UpdateGraph, "graph"> {
+  const { graph } = update;
+  const constants = new Map<string, Uint32Array<ArrayBuffer> | Float32Array<ArrayBuffer>>();
+  const kept: Tensor[] = [];
   optimizer.build({
-    graph,
-    scalars,
-    report,
-    buffers,
+    ...update,
     keep(name, count, dtype = "f32") {
       // A pool of its own: one dispatch reads some of it and writes to state of the parameters' layout.
       const tensor = graph.tensor("state", [count], dtype, `state/${name}`, "state/shared");
@@ -66,7 +71,7 @@ export function buildUpdate(
     },
     scratch: (name, count) => graph.output(`update/${name}`, [count]),
   });
-  return { graph, constants, kept };
+  return { constants, kept };
 }
 
 /** Resident name of optimizer state i for buffer `chunk` of a group. */

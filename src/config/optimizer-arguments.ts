@@ -1,0 +1,53 @@
+/** What each optimizer takes as `optimizer_args`, with the defaults of the classes that sd-scripts makes. */
+import { flag, ignored, number, only, pair, positive } from "./python-arguments.ts";
+import type { Argument } from "./python-arguments.ts";
+
+const betas = (first: number, second: number): Argument<readonly [number, number]> =>
+  pair([first, second], number(0, 0, 1), "must be two numbers from 0 up to but not including 1");
+
+/** How torch runs its loops, and a variant of every rule that is not made here. */
+const torch = { maximize: only(false), foreach: ignored, capturable: ignored, differentiable: ignored, fused: ignored };
+const adam = { betas: betas(0.9, 0.999), eps: number(1e-8), amsgrad: only(false), ...torch };
+
+/** Arguments by `optimizer_type`. */
+export const OPTIMIZER_ARGUMENTS = {
+  AdamW: { ...adam, weight_decay: number(0.01) },
+  Adam: { ...adam, weight_decay: number(0), decoupled_weight_decay: flag(false) },
+  Lion: { betas: betas(0.9, 0.99), weight_decay: number(0), use_triton: ignored, decoupled_weight_decay: flag(false) },
+  SGDNesterov: { momentum: positive(0.9), weight_decay: number(0), dampening: only(0), ...torch },
+};
+
+/** Python class by `optimizer_type`. */
+const CLASSES: Readonly<Record<keyof typeof OPTIMIZER_ARGUMENTS, string>> = {
+  AdamW: "torch.optim.adamw.AdamW",
+  Adam: "torch.optim.adam.Adam",
+  Lion: "lion_pytorch.lion_pytorch.Lion",
+  SGDNesterov: "torch.optim.sgd.SGD",
+};
+
+/** Arguments that sd-scripts adds where they are not given, as Python writes them. */
+const ADDED: Readonly<Partial<Record<keyof typeof OPTIMIZER_ARGUMENTS, readonly [string, string]>>> = {
+  SGDNesterov: ["momentum", "0.9"],
+};
+
+/**
+ * `ss_optimizer` as sd-scripts writes it: `module.Class(key=value,…)`; a list of numbers reads as a Python tuple.
+ * @param entries `optimizer_args`
+ */
+export function optimizerText(type: string, entries: readonly string[]): string {
+  const texts = new Map<string, string>();
+  for (const entry of entries) {
+    const [key = "", value = ""] = entry.split(/=(.*)/s).map((part) => part.trim());
+    const parts = value.replace(/^\((.*)\)$/, "$1").split(",").map((part) => part.trim());
+    texts.set(key, parts.length > 1 ? `(${parts.join(", ")})` : value);
+  }
+  if (!isOptimizer(type)) return type;
+  const [key, value] = ADDED[type] ?? [];
+  if (key !== undefined && value !== undefined && !texts.has(key)) texts.set(key, value);
+  const args = [...texts].map(([name, text]) => `${name}=${text}`).join(",");
+  return args === "" ? CLASSES[type] : `${CLASSES[type]}(${args})`;
+}
+
+function isOptimizer(type: string): type is keyof typeof OPTIMIZER_ARGUMENTS {
+  return Object.hasOwn(OPTIMIZER_ARGUMENTS, type);
+}

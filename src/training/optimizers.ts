@@ -1,0 +1,26 @@
+/** From `optimizer_type` and its arguments to the optimizer that the engine runs. */
+import { adam, adamW } from "../gpu/optimizers/adamw.ts";
+import { lion } from "../gpu/optimizers/lion.ts";
+import { sgd } from "../gpu/optimizers/sgd.ts";
+import { optimizerSettings } from "../config/optimizer-settings.ts";
+import type { Optimizer } from "../gpu/optimizers/optimizer.ts";
+import type { TrainingConfig } from "../config/parameters.ts";
+
+/** @throws ConfigError `config.optimizerArgs` */
+export function createOptimizer(config: Pick<TrainingConfig, "optimizer_type" | "optimizer_args" | "learning_rate">): Optimizer {
+  const settings = optimizerSettings(config);
+  const { weight_decay: weightDecay } = settings;
+  switch (settings.type) {
+    case "AdamW":
+      return adamW({ ...settings, weightDecay });
+    case "Adam":
+      return settings.decoupled_weight_decay ? adamW({ ...settings, weightDecay }) : adam({ ...settings, weightDecay });
+    case "Lion":
+      // What lion-pytorch calls decoupled is free of the first learning rate.
+      return lion({ ...settings, weightDecay: settings.decoupled_weight_decay ? weightDecay / config.learning_rate : weightDecay });
+    case "SGDNesterov":
+      return sgd({ ...settings, isNesterov: true, weightDecay });
+    default:
+      return settings satisfies never;
+  }
+}
