@@ -1,5 +1,6 @@
 /** Learning rate over a run, as the factor λ(k) of each side's base rate, k = finished optimizer updates. */
 import type { TrainingConfig } from "./parameters.ts";
+import { ownRate } from "./relative-step.ts";
 import { schedulerSettings } from "./scheduler-settings.ts";
 import type { Ramp, SchedulerSettings } from "./scheduler-settings.ts";
 
@@ -29,6 +30,8 @@ export function updatesOf(length: number, totalUpdates: number): number {
  * @throws ConfigError as `schedulerSettings`
  */
 export function rateFactor(config: TrainingConfig, totalUpdates: number): RateFactor {
+  const own = ownRate(config);
+  if (own !== undefined) return own;
   const settings = schedulerSettings(config);
   const warmup = updatesOf(config.lr_warmup_steps, totalUpdates);
   const lengths = { warmup, decay: updatesOf(config.lr_decay_steps, totalUpdates), total: totalUpdates };
@@ -126,10 +129,12 @@ export function learningRates(config: TrainingConfig, update: number, totalUpdat
 
 /**
  * Each trained side's rate before the schedule: its own or `learning_rate`. A side whose rate is 0 is not trained but
- * still saved, as in sd-scripts.
+ * still saved, as in sd-scripts. An optimizer with a rate of its own takes no other, and trains each side that it may.
  */
 export function baseRates(config: TrainingConfig): LearningRates {
-  const unet = config.network_train_text_encoder_only ? 0 : (config.unet_lr ?? config.learning_rate);
-  const textEncoder = config.network_train_unet_only ? 0 : (config.text_encoder_lr ?? config.learning_rate);
+  const isOwn = ownRate(config) !== undefined;
+  const rate = (side: number | null): number => (isOwn ? 1 : (side ?? config.learning_rate));
+  const unet = config.network_train_text_encoder_only ? 0 : rate(config.unet_lr);
+  const textEncoder = config.network_train_unet_only ? 0 : rate(config.text_encoder_lr);
   return { ...(unet === 0 ? {} : { unet }), ...(textEncoder === 0 ? {} : { textEncoder }) };
 }

@@ -1,5 +1,5 @@
 /** What each optimizer takes as `optimizer_args`, with the defaults of the classes that sd-scripts makes. */
-import { flag, ignored, number, only, pair, positive } from "./python-arguments.ts";
+import { finite, flag, ignored, number, only, orNone, pair, positive } from "./python-arguments.ts";
 import type { Argument } from "./python-arguments.ts";
 
 const betas = (first: number, second: number): Argument<readonly [number, number]> =>
@@ -15,12 +15,23 @@ export const OPTIMIZER_ARGUMENTS = {
   Adam: { ...adam, weight_decay: number(0), decoupled_weight_decay: flag(false) },
   Lion: { betas: betas(0.9, 0.99), weight_decay: number(0), use_triton: ignored, decoupled_weight_decay: flag(false) },
   SGDNesterov: { momentum: positive(0.9), weight_decay: number(0), dampening: only(0), ...torch },
+  Adafactor: {
+    eps: pair([1e-30, 1e-3], number(0), "must be two numbers not below 0"),
+    clip_threshold: positive(1),
+    decay_rate: finite(-0.8),
+    beta1: orNone(number(0, 0, 1)),
+    weight_decay: number(0),
+    scale_parameter: flag(true),
+    relative_step: flag(true),
+    warmup_init: flag(false),
+  },
 };
 
 /** Python class by `optimizer_type`. */
 const CLASSES: Readonly<Record<keyof typeof OPTIMIZER_ARGUMENTS, string>> = {
   AdamW: "torch.optim.adamw.AdamW",
   Adam: "torch.optim.adam.Adam",
+  Adafactor: "transformers.optimization.Adafactor",
   Lion: "lion_pytorch.lion_pytorch.Lion",
   SGDNesterov: "torch.optim.sgd.SGD",
 };
@@ -28,6 +39,7 @@ const CLASSES: Readonly<Record<keyof typeof OPTIMIZER_ARGUMENTS, string>> = {
 /** Arguments that sd-scripts adds where they are not given, as Python writes them. */
 const ADDED: Readonly<Partial<Record<keyof typeof OPTIMIZER_ARGUMENTS, readonly [string, string]>>> = {
   SGDNesterov: ["momentum", "0.9"],
+  Adafactor: ["relative_step", "True"],
 };
 
 /**

@@ -20,6 +20,12 @@ export const number = (fallback: number, min = 0, below = Infinity): Argument<nu
   rule: below === Infinity ? `must be a number not below ${min}` : `must be a number from ${min} up to but not including ${below}`,
 });
 
+export const finite = (fallback: number): Argument<number> => ({
+  fallback,
+  read: (value) => (isNumber(value) && Number.isFinite(value) ? value : undefined),
+  rule: "must be a number",
+});
+
 export const positive = (fallback: number): Argument<number> => ({
   fallback,
   read: (value) => (isNumber(value) && value > 0 && value < Infinity ? value : undefined),

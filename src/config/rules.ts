@@ -1,5 +1,5 @@
 import { ConfigError } from "./errors.ts";
-import { optimizerSettings } from "./optimizer-settings.ts";
+import { checkOptimizer } from "./optimizer-rules.ts";
 import type { TrainingConfig } from "./parameters.ts";
 import { schedulerSettings } from "./scheduler-settings.ts";
 import { parseSamplePrompts } from "./sample-prompts.ts";
@@ -28,7 +28,7 @@ export function checkRules(config: TrainingConfig): void {
     throw new ConfigError("prompts", "sample_prompts", config.sample_prompts, `not every line can be read: ${badLine.message.replace(/\.$/, "")}`);
   }
   checkResolution(config);
-  optimizerSettings(config);
+  checkOptimizer(config);
   schedulerSettings(config);
 }
 

@@ -54,6 +54,9 @@ export function schedulerSettings(config: TrainingConfig): SchedulerSettings {
   const args = parseArgs(config);
   const waves = config.lr_scheduler_num_cycles / 2;
   switch (type) {
+    case "adafactor":
+      // The optimizer has the schedule; where it has none, the rules of the optimizer refuse this one.
+      return { type: "constant" };
     case "constant":
     case "constant_with_warmup":
     case "linear":

@@ -1,5 +1,6 @@
 import type { Family, PredictionType } from "../models/checkpoint-types.ts";
 import { optimizerText } from "../config/optimizer-arguments.ts";
+import { ownRate } from "../config/relative-step.ts";
 import type { JsonLike } from "./python-text.ts";
 import { pythonBool, pythonFloat, pythonJson } from "./python-text.ts";
 
@@ -111,7 +112,8 @@ const rows: readonly (readonly [string, string, Kind, string | number | boolean 
  * The `ss_*` and `modelspec.*` metadata that sd-scripts writes for a run from folders, every value as Python's `str()`
  * gives it. `sshs_*` hashes are added by the file writer.
  */
-export function buildLoraMetadata(settings: TrainingSettings, facts: RunFacts): Map<string, string> {
+export function buildLoraMetadata(given: TrainingSettings, facts: RunFacts): Map<string, string> {
+  const settings = withOwnRate(given);
   const metadata = new Map<string, string>();
   const add = (key: string, value: string): void => void metadata.set(`ss_${key}`, value);
   const setting = (key: string, fallback: TrainingSettings[string]): TrainingSettings[string] => {
@@ -147,6 +149,14 @@ export function buildLoraMetadata(settings: TrainingSettings, facts: RunFacts): 
   add("epoch", String(facts.epoch));
   addModelSpec(metadata, setting, facts, isV);
   return metadata;
+}
+
+/** sd-scripts forgets the rates where Adafactor finds its own, and calls the schedule by the rate that was set. */
+function withOwnRate(settings: TrainingSettings): TrainingSettings {
+  const { optimizer_args: args, learning_rate: rate } = settings;
+  const isOwn = ownRate({ optimizer_type: settings["optimizer_type"], optimizer_args: Array.isArray(args) ? args.map(String) : [] });
+  if (isOwn === undefined) return settings;
+  return { ...settings, learning_rate: null, unet_lr: null, text_encoder_lr: null, lr_scheduler: `adafactor:${pythonFloat(Number(rate))}` };
 }
 
 type Add = (key: string, value: string) => void;

@@ -1,5 +1,6 @@
 /** From `optimizer_type` and its arguments to the optimizer that the engine runs. */
 import { adam, adamW } from "../gpu/optimizers/adamw.ts";
+import { adafactor } from "../gpu/optimizers/adafactor.ts";
 import { lion } from "../gpu/optimizers/lion.ts";
 import { sgd } from "../gpu/optimizers/sgd.ts";
 import { optimizerSettings } from "../config/optimizer-settings.ts";
@@ -20,6 +21,14 @@ export function createOptimizer(config: Pick<TrainingConfig, "optimizer_type" | 
       return lion({ ...settings, weightDecay: settings.decoupled_weight_decay ? weightDecay / config.learning_rate : weightDecay });
     case "SGDNesterov":
       return sgd({ ...settings, isNesterov: true, weightDecay });
+    case "Adafactor":
+      return adafactor({
+        ...settings,
+        clipThreshold: settings.clip_threshold,
+        decayRate: settings.decay_rate,
+        weightDecay,
+        scaleParameter: settings.scale_parameter,
+      });
     default:
       return settings satisfies never;
   }

@@ -3,12 +3,15 @@ import type { TrainingConfig } from "../config/parameters.ts";
 import type { RunForecast } from "../training/forecast.ts";
 import { baseRates } from "../config/learning-rate.ts";
 import { trainingBytes, type TrainingPlan } from "../training/training-plan.ts";
+import { ownRate } from "../config/relative-step.ts";
 import type { PlanAdvice } from "./train-protocol.ts";
 
 /** From here on memory is worth a word: cards of 4 GB begin to be tight. */
 const notableBytes = 2.5 * 2 ** 30;
 /** Lion's update has the size of the rate itself, so it wants three to ten times less than AdamW. */
 const highLionRate = 2e-4;
+/** Adam's update has the size of its rate; SGD's that of rate times gradient, which is far smaller. */
+const lowSgdRate = 1e-3;
 
 /** Says what gradient_checkpointing would save, where that is much. `replan` plans the run with it. */
 export function memoryAdvice(forecast: RunForecast, config: TrainingConfig, replan: () => TrainingPlan): PlanAdvice[] {
@@ -21,9 +24,36 @@ export function memoryAdvice(forecast: RunForecast, config: TrainingConfig, repl
   return [{ code: "memory.checkpointing", data: { peak }, text }];
 }
 
+/** What the chosen optimizer makes of the rates, where that is likely not what was meant. */
 export function rateAdvice(config: TrainingConfig): PlanAdvice[] {
   const rates = baseRates(config);
   const rate = Math.max(rates.unet ?? 0, rates.textEncoder ?? 0);
-  if (config.optimizer_type !== "Lion" || rate <= highLionRate) return [];
-  return [{ code: "rate.lion", data: { rate }, text: `Lion with a learning rate of ${rate} usually diverges; it wants three to ten times less than AdamW` }];
+  if (config.optimizer_type === "Lion") {
+    if (rate <= highLionRate) return [];
+    return [{ code: "rate.lion", data: { rate }, text: `Lion with a learning rate of ${rate} usually diverges; it wants three to ten times less than AdamW` }];
+  }
+  if (config.optimizer_type === "Adafactor") return adafactorAdvice(config);
+  if (config.optimizer_type === "SGDNesterov") {
+    if (rate >= lowSgdRate) return [];
+    const text = `SGD with a learning rate of ${rate} learns next to nothing, as it does not scale gradients up; 0.01 to 0.1 is usual`;
+    return [{ code: "rate.sgd", data: { rate }, text }];
+  }
+  return [];
+}
+
+/** sd-scripts' hints for Adafactor. */
+function adafactorAdvice(config: TrainingConfig): PlanAdvice[] {
+  if (ownRate(config) !== undefined) {
+    const text = "Adafactor with relative_step finds its own rate: learning rates and scheduler have no effect";
+    return [{ code: "rate.adafactor", data: {}, text }];
+  }
+  const advice: PlanAdvice[] = [];
+  if (config.max_grad_norm !== 0) {
+    const text = "Adafactor limits its updates itself: max_grad_norm 0 suits a fixed rate";
+    advice.push({ code: "rate.adafactorClip", data: {}, text });
+  }
+  if (config.lr_scheduler !== "constant_with_warmup") {
+    advice.push({ code: "rate.adafactorScheduler", data: {}, text: "Adafactor with a fixed rate goes well with constant_with_warmup" });
+  }
+  return advice;
 }

@@ -8,6 +8,8 @@ import { interpretOptimizer, openOptimizer, type Variable } from "./harness/opti
 import { openTestGpu } from "./harness/adapter.ts";
 import { referencePath } from "./harness/reference-data.ts";
 import { adam, adamW } from "../../src/gpu/optimizers/adamw.ts";
+import { adafactor } from "../../src/gpu/optimizers/adafactor.ts";
+import { relativeStep } from "../../src/config/relative-step.ts";
 import { lion } from "../../src/gpu/optimizers/lion.ts";
 import { sgd } from "../../src/gpu/optimizers/sgd.ts";
 import type { Gpu } from "../../src/gpu/device.ts";
@@ -51,6 +53,10 @@ class Settings {
     const value = this.#values[key];
     return typeof value === "number" ? value : fallback;
   }
+  optional(key: string): number | null {
+    const value = this.#values[key];
+    return typeof value === "number" ? value : null;
+  }
   flag(key: string): boolean {
     return this.#values[key] === true;
   }
@@ -60,11 +66,29 @@ class Settings {
   }
 }
 
+/** Adafactor's own rate of update t, from 1, where it has one. */
+function rateOf(entry: Case, t: number): number {
+  const settings = new Settings(entry);
+  return settings.flag("relative_step") ? relativeStep(t - 1, settings.flag("warmup_init")) : settings.number("lr", 1);
+}
+
 /** Cases by the beginning of their name. */
 const makers: readonly (readonly [string, (settings: Settings) => Optimizer])[] = [
   ["AdamW", (s) => adamW({ betas: s.pair("betas"), eps: s.number("eps"), weightDecay: s.number("weight_decay") })],
   ["Adam", (s) => adam({ betas: s.pair("betas"), eps: s.number("eps"), weightDecay: s.number("weight_decay") })],
   ["Lion", (s) => lion({ betas: s.pair("betas"), weightDecay: s.number("weight_decay") })],
+  [
+    "Adafactor",
+    (s) =>
+      adafactor({
+        eps: s.pair("eps"),
+        clipThreshold: s.number("clip_threshold"),
+        decayRate: s.number("decay_rate"),
+        beta1: s.optional("beta1"),
+        weightDecay: s.number("weight_decay"),
+        scaleParameter: s.flag("scale_parameter"),
+      }),
+  ],
   ["SGD", (s) => sgd({ momentum: s.number("momentum"), isNesterov: s.flag("nesterov"), weightDecay: s.number("weight_decay") })],
 ];
 
@@ -90,7 +114,7 @@ function largestDifference(actual: ArrayLike<number>, expected: ArrayLike<number
 describe.each(cases.map(({ entry, make }) => ({ name: entry.name, entry, make })))("$name", ({ entry, make }) => {
   const inputs = fixtures.inputs[entry.inputs];
   const variables = variablesOf(inputs);
-  const lr = new Settings(entry).number("lr", 1);
+  const lr = (t: number): number => rateOf(entry, t);
   const grads = inputs.grads.map(flatAll);
 
   it("follows the reference implementation on the GPU", async () => {

@@ -109,6 +109,9 @@ describe("parseConfig", () => {
     [{ lr_scheduler: "exponential" }, "config.choice", "lr_scheduler"],
     [{ optimizer_type: "Prodigy" }, "config.choice", "optimizer_type"],
     [{ optimizer_type: "constructor" }, "config.choice", "optimizer_type"],
+    [{ optimizer_type: "Adafactor", lr_scheduler: "cosine", lr_warmup_steps: 0.1 }, "config.conflict", "lr_warmup_steps"],
+    [{ optimizer_type: "Adafactor", optimizer_args: ["relative_step=False"], lr_scheduler: "adafactor" }, "config.conflict", "lr_scheduler"],
+    [{ lr_scheduler: "adafactor" }, "config.conflict", "lr_scheduler"],
     [{ optimizer_args: ["momentum=0.9"] }, "config.optimizerArgs", "optimizer_args"],
     [{ optimizer_args: ["betas=0.9"] }, "config.optimizerArgs", "optimizer_args"],
     [{ optimizer_type: "Lion", optimizer_args: ["eps=1e-8"] }, "config.optimizerArgs", "optimizer_args"],
@@ -144,6 +147,10 @@ describe("optimizerSettings", () => {
     expect(settings("AdamW")).toMatchObject({ type: "AdamW", betas: [0.9, 0.999], eps: 1e-8, weight_decay: 0.01 });
     expect(settings("Adam")).toMatchObject({ type: "Adam", betas: [0.9, 0.999], eps: 1e-8, weight_decay: 0 });
     expect(settings("Lion")).toMatchObject({ type: "Lion", betas: [0.9, 0.99], weight_decay: 0 });
+    expect(settings("Adafactor")).toMatchObject({
+      type: "Adafactor", eps: [1e-30, 1e-3], clip_threshold: 1, decay_rate: -0.8, beta1: null, weight_decay: 0,
+      scale_parameter: true, relative_step: true, warmup_init: false,
+    });
     expect(settings("SGDNesterov")).toMatchObject({ type: "SGDNesterov", momentum: 0.9, weight_decay: 0 });
   });
 
@@ -177,6 +184,9 @@ describe("optimizerText", () => {
     ["AdamW", [], "torch.optim.adamw.AdamW"],
     ["AdamW", ["weight_decay=0.1", "betas=0.9,0.99"], "torch.optim.adamw.AdamW(weight_decay=0.1,betas=(0.9, 0.99))"],
     ["SGDNesterov", ["weight_decay=0.1"], "torch.optim.sgd.SGD(weight_decay=0.1,momentum=0.9)"],
+    ["Adafactor", [], "transformers.optimization.Adafactor(relative_step=True)"],
+    ["Adafactor", ["scale_parameter=False", "relative_step=False"],
+      "transformers.optimization.Adafactor(scale_parameter=False,relative_step=False)"],
     ["SGDNesterov", ["momentum=0.8"], "torch.optim.sgd.SGD(momentum=0.8)"],
   ] as const)("writes %s %j as sd-scripts does", (type, entries, text) => {
     expect(optimizerText(type, entries)).toBe(text);

@@ -112,3 +112,16 @@ test("SD2 with v-prediction and its base model are told", () => {
   });
   expect(metadata.has("ss_new_sd_model_hash")).toBe(false);
 });
+
+test("where Adafactor finds its own rate, the rates that were set are told as sd-scripts tells them", () => {
+  const settings = { learning_rate: 1e-4, unet_lr: 5e-5, lr_scheduler: "cosine", optimizer_type: "Adafactor" };
+  expect(Object.fromEntries(buildLoraMetadata(settings, facts))).toMatchObject({
+    ss_optimizer: "transformers.optimization.Adafactor(relative_step=True)",
+    ss_lr_scheduler: "adafactor:0.0001",
+    ss_learning_rate: "None",
+    ss_unet_lr: "None",
+    ss_text_encoder_lr: "None",
+  });
+  const fixed = { ...settings, optimizer_args: ["relative_step=False"] };
+  expect(Object.fromEntries(buildLoraMetadata(fixed, facts))).toMatchObject({ ss_lr_scheduler: "cosine", ss_unet_lr: "5e-05" });
+});

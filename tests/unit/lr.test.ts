@@ -16,7 +16,9 @@ describe("rateFactor", () => {
   });
 
   it("is tested for every scheduler that is offered", () => {
-    expect(new Set(fixture.map(({ settings }) => settings.lr_scheduler))).toEqual(new Set(PARAMETERS.lr_scheduler.choices));
+    // Adafactor's schedule is the optimizer's own (below).
+    const tested = [...fixture.map(({ settings }) => settings.lr_scheduler), "adafactor"];
+    expect(new Set(tested)).toEqual(new Set(PARAMETERS.lr_scheduler.choices));
   });
 
   it.each([
@@ -60,6 +62,14 @@ describe("learningRates", () => {
   it("scales both by the schedule", () => {
     const values = { learning_rate: 2, unet_lr: 1, lr_scheduler: "cosine", lr_warmup_steps: 0.2 };
     expect(rates(values, 1, 10)).toEqual({ unet: 0.5, textEncoder: 1 });
+  });
+
+  it("is Adafactor's relative step for every side where it has one, whatever rates and scheduler say", () => {
+    const values = { optimizer_type: "Adafactor", learning_rate: 0, unet_lr: 1, lr_scheduler: "cosine" };
+    expect(rates(values, 0, 10)).toEqual({ unet: 0.01, textEncoder: 0.01 });
+    expect(rates({ ...values, network_train_unet_only: true }, 40_000, 50_000).unet).toBeCloseTo(1 / Math.sqrt(40_001), 12);
+    expect(rates({ ...values, optimizer_args: ["warmup_init=True"] }, 2, 10).unet).toBeCloseTo(3e-6, 12);
+    expect(rates({ ...values, optimizer_args: ["relative_step=False"] }, 0, 10)).toEqual({ unet: 1 });
   });
 
   it("leaves out a side that is not trained", () => {

@@ -6,12 +6,16 @@ export const OPTIMIZER_ADVICE: LocalText = {
     "Learning rates for a LoRA, by optimizer.",
     "AdamW and Adam: about 0.0001; AdamW's weight decay acts on the numbers themselves, Adam's is part of the gradient.",
     "Lion: three to ten times less than AdamW, with as much more weight decay; it keeps half of AdamW's state.",
+    "Adafactor: none, it finds its own and ignores rates and scheduler; with relative_step=False about 0.0001 to 0.005, "
+    + "the scheduler constant_with_warmup and max_grad_norm 0. It keeps almost no state.",
     "SGDNesterov: a hundred to a thousand times more than AdamW (0.01 to 0.1), as gradients are small; momentum is 0.9 unless set.",
   ].join(" "),
   "zh-CN": [
     "练 LoRA 时各优化器适合的学习率。",
     "AdamW 与 Adam：约 0.0001；AdamW 的权重衰减直接作用于参数，Adam 的则并入梯度。",
     "Lion：比 AdamW 小三到十倍，权重衰减则相应加大；状态只占 AdamW 的一半。",
+    "Adafactor：不需要，它自己决定，学习率和调度器的设置不起作用；relative_step=False 时约 0.0001 到 0.005，"
+    + "配 constant_with_warmup 和 max_grad_norm 0。几乎不占状态显存。",
     "SGDNesterov：比 AdamW 大一百到一千倍（0.01 到 0.1），因为梯度很小；动量不设时为 0.9。",
   ].join(""),
 };

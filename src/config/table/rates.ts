@@ -42,7 +42,7 @@ export const rateParameters = {
     },
   }),
   optimizer_type: choice({
-    choices: ["AdamW", "Adam", "Lion", "SGDNesterov"],
+    choices: ["AdamW", "Adam", "Lion", "Adafactor", "SGDNesterov"],
     aliases: {
       "": "AdamW",
       adamw8bit: "AdamW",

@@ -8,7 +8,7 @@ export const scheduleParameters = {
   lr_scheduler: choice({
     choices: [
       "constant", "constant_with_warmup", "cosine", "cosine_with_restarts", "linear", "polynomial", "inverse_sqrt",
-      "cosine_with_min_lr", "warmup_stable_decay", "piecewise_constant",
+      "cosine_with_min_lr", "warmup_stable_decay", "piecewise_constant", "adafactor",
     ],
     default: "constant",
     suggested: "cosine",
@@ -21,15 +21,17 @@ export const scheduleParameters = {
     more: {
       en: "A rate that sinks towards the end lets details settle. Cosine and linear are safe choices; restarts go back up "
         + "several times, which can leave a poor spot but also undo what was learned; constant suits optimizers that find "
-        + "their own rate. The plot shows what the settings give.",
+        + "their own rate. The plot shows what the settings give. "
+        + "Adafactor with relative_step brings the schedule adafactor, whatever is chosen here.",
       "zh-CN": "学习率在后期下降，有助于细节稳定。cosine 和 linear 最稳妥；cosine_with_restarts 会多次回升，"
-        + "能跳出不好的位置，也可能丢掉已学到的内容；constant 适合会自己找学习率的优化器。设置的效果见曲线图。",
+        + "能跳出不好的位置，也可能丢掉已学到的内容；constant 适合会自己找学习率的优化器。设置的效果见曲线图。"
+        + "Adafactor 开启 relative_step 时自带 adafactor 调度，这里的选择不起作用。",
     },
   }),
   lr_warmup_steps: warmup({
     default: 0,
     group: "rates",
-    when: (values) => !runs("constant", "piecewise_constant")(values),
+    when: (values) => !runs("constant", "piecewise_constant", "adafactor")(values),
     label: { en: "Warmup", "zh-CN": "预热" },
     hint: {
       en: "Updates until the full rate is reached; a number below 1 is a share of the run.",

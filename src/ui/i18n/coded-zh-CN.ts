@@ -202,11 +202,16 @@ export const codedZhCN = {
   },
   advice: {
     "memory.checkpointing": "打开 gradient_checkpointing 可把峰值显存降到 {peak:bytes}，每步约多花三分之一的时间。",
+    "rate.adafactor": "开启 relative_step 的 Adafactor 自己决定学习率，学习率和调度器的设置不起作用。",
+    "rate.adafactorClip": "Adafactor 自己会限制更新幅度，固定学习率时 max_grad_norm 更适合设为 0。",
+    "rate.adafactorScheduler": "固定学习率的 Adafactor 适合配 constant_with_warmup 调度器。",
+    "rate.sgd": "SGD 配 {rate} 的学习率几乎学不到东西，通常用 0.01 到 0.1。",
     "rate.lion": "Lion 配 {rate} 的学习率通常会发散，应为 AdamW 的三分之一到十分之一。",
   },
   rule: {
     "config.conflict.network_train_unet_only": "network_train_text_encoder_only 也打开了，没有可训练的部分。请关闭其中一个。",
-    "config.conflict.lr_warmup_steps": "constant 没有预热。请设为 0，或选择 constant_with_warmup。",
+    "config.conflict.lr_warmup_steps": "constant 没有预热，开启 relative_step 的 Adafactor 也没有。请设为 0，或选择 constant_with_warmup。",
+    "config.conflict.lr_scheduler": "adafactor 只用于开启 relative_step 的 Adafactor 优化器。请选择其他调度器。",
     "config.conflict.learning_rate": "polynomial 会降到 lr_end（lr_scheduler_args 未指定时为 1e-7）。请选择更高的学习率。",
     "config.conflict.lr_scheduler_min_lr_ratio": "cosine_with_min_lr 需要它：最后剩下的学习率所占比例，例如 0.1。",
     "config.schedulerArgs.lr_scheduler_args":

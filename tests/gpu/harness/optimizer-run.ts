@@ -28,7 +28,7 @@ export interface OptimizerRun {
 
 const group = "unet";
 
-export async function openOptimizer(gpu: Gpu, optimizer: Optimizer, variables: Readonly<Record<string, Variable>>, lr: number): Promise<OptimizerRun> {
+export async function openOptimizer(gpu: Gpu, optimizer: Optimizer, variables: Readonly<Record<string, Variable>>, lr: (step: number) => number): Promise<OptimizerRun> {
   const graph = new Graph();
   const params = Object.entries(variables).map(([name, { shape }]) => graph.param(name, shape, group));
   const adapters = planResidents([...params.map(({ value }) => value), ...params.map(({ grad }) => grad)], gpu.tier.limits);
@@ -47,7 +47,7 @@ export async function openOptimizer(gpu: Gpu, optimizer: Optimizer, variables: R
     async step(step, grads) {
       for (const [name, grad] of Object.entries(grads)) residents.write(`grad/${name}`, Float32Array.from(grad));
       const scalars = new Float32Array(scalarsPerGroup);
-      scalars.set(optimizer.scalars({ lr, step }));
+      scalars.set(optimizer.scalars({ lr: lr(step), step }));
       residents.write(updateTensors.scalars, scalars);
       program.run();
       const result: Record<string, Float32Array> = {};
@@ -71,7 +71,7 @@ export async function openOptimizer(gpu: Gpu, optimizer: Optimizer, variables: R
  * @returns the parameters after each step
  */
 export function interpretOptimizer(
-  optimizer: Optimizer, variables: Readonly<Record<string, Variable>>, lr: number, grads: readonly Readonly<Record<string, ArrayLike<number>>>[],
+  optimizer: Optimizer, variables: Readonly<Record<string, Variable>>, lr: (step: number) => number, grads: readonly Readonly<Record<string, ArrayLike<number>>>[],
 ): Record<string, Float64Array>[] {
   const graph = new Graph();
   const limits = { maxBufferSize: 2 ** 28 } as Parameters<typeof planResidents>[1];
@@ -89,7 +89,7 @@ export function interpretOptimizer(
   for (const [name, { init }] of Object.entries(variables)) named(`params/${group}#0`).set(init, start(name));
   return grads.map((given, i) => {
     for (const [name, grad] of Object.entries(given)) named(`grads/${group}#0`).set(Array.from(grad), start(`grad/${name}`));
-    named(updateTensors.scalars).set(optimizer.scalars({ lr, step: i + 1 }));
+    named(updateTensors.scalars).set(optimizer.scalars({ lr: lr(i + 1), step: i + 1 }));
     values = interpret(update.graph, values);
     return Object.fromEntries(
       Object.entries(variables).map(([name, { shape }]) => [name, named(`params/${group}#0`).slice(start(name), start(name) + elementCount(shape))]),
