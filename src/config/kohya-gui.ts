@@ -21,11 +21,17 @@ const GUI_DEFAULTS: Values = {
   max_bucket_reso: 2048,
   bucket_no_upscale: true,
   save_precision: "fp16",
+  noise_offset_type: "Original",
   sample_sampler: "euler_a",
 };
 
 /** The GUI does not pass these on as 0, and nothing could be trained with it. */
-const ZERO_MEANS_UNSET = ["lr_scheduler_num_cycles"];
+const ZERO_MEANS_UNSET = ["lr_scheduler_num_cycles", "huber_c", "huber_scale", "min_timestep", "max_timestep"];
+/** Settings of the kinds of noise among which the GUI's `noise_offset_type` chooses. */
+const NOISE_TYPES: Readonly<Record<string, readonly string[]>> = {
+  Original: ["noise_offset", "noise_offset_random_strength", "adaptive_noise_scale"],
+  Multires: ["multires_noise_iterations", "multires_noise_discount"],
+};
 
 /** Keys that only the GUI has, so that a flat JSON of sd-scripts' own keys is not taken for one. */
 const GUI_ONLY = ["LoRA_type", "max_resolution", "optimizer", "lr_warmup", "epoch", "model_list"];
@@ -48,6 +54,9 @@ export function fromGuiConfig(saved: Values): { readonly values: Values; readonl
   values.set("optimizer_type", gui["use_8bit_adam"] === true ? "AdamW8bit" : gui["optimizer"]);
   if (number(gui["seed"]) === 0) values.set("seed", null);
   for (const key of ZERO_MEANS_UNSET) if (Object.hasOwn(gui, key) && number(gui[key]) === 0) values.delete(key);
+  for (const [type, keys] of Object.entries(NOISE_TYPES)) {
+    if (type !== gui["noise_offset_type"]) for (const key of keys) values.delete(key);
+  }
   if (gui["caption_extension"] === "") values.set("caption_extension", ".caption");
   if (gui["output_name"] === "") values.delete("output_name");
   setSides(gui, values);

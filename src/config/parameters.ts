@@ -5,6 +5,7 @@
 import type { Parameter, ParameterValue } from "./parameter.ts";
 import { bucketParameters } from "./table/buckets.ts";
 import { folderParameters } from "./table/folders.ts";
+import { lossParameters } from "./table/loss.ts";
 import { modelParameters } from "./table/model.ts";
 import { networkParameters } from "./table/network.ts";
 import { noiseParameters } from "./table/noise.ts";
@@ -24,6 +25,7 @@ export const PARAMETERS = {
   ...networkParameters,
   ...textParameters,
   ...noiseParameters,
+  ...lossParameters,
   ...bucketParameters,
   ...sampleParameters,
   ...outputParameters,

@@ -17,6 +17,18 @@ export function checkRules(config: TrainingConfig): void {
     const rule = "the constant scheduler has no warmup; set it to 0 or choose constant_with_warmup";
     throw new ConfigError("conflict", "lr_warmup_steps", config.lr_warmup_steps, rule);
   }
+  if (config.adaptive_noise_scale !== null && config.noise_offset === null) {
+    const rule = "it adds to the noise offset; set noise_offset too";
+    throw new ConfigError("conflict", "adaptive_noise_scale", config.adaptive_noise_scale, rule);
+  }
+  if (config.scale_v_pred_loss_like_noise_pred && !config.v_parameterization) {
+    const rule = "the model predicts noise; it is only for models with v_parameterization";
+    throw new ConfigError("conflict", "scale_v_pred_loss_like_noise_pred", true, rule);
+  }
+  if (config.v_pred_like_loss !== null && config.v_parameterization) {
+    const rule = "the model predicts v already; it is only for models without v_parameterization";
+    throw new ConfigError("conflict", "v_pred_like_loss", config.v_pred_like_loss, rule);
+  }
   if (config.caption_extension.includes("/") || config.caption_extension.includes("\\")) {
     throw new ConfigError("range", "caption_extension", config.caption_extension, "must be a file ending like .txt");
   }

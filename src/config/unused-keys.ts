@@ -15,8 +15,7 @@ const HARMLESS = new Set(
   huggingface_repo_id huggingface_token huggingface_repo_type huggingface_repo_visibility
   huggingface_path_in_repo save_state_to_huggingface resume_from_huggingface async_upload
   validation_seed validate_every_n_steps validate_every_n_epochs max_validation_steps
-  multires_noise_discount noise_offset_random_strength adaptive_noise_scale ip_noise_gamma_random_strength
-  huber_schedule huber_c huber_scale token_warmup_min caption_separator keep_tokens_separator secondary_separator
+  token_warmup_min caption_separator keep_tokens_separator secondary_separator
   base_weights_multiplier dim_from_weights conv_dim conv_alpha stop_text_encoder_training
   stop_text_encoder_training_pct save_last_n_epochs_state save_last_n_steps_state model_list num_cpu_threads_per_process num_processes num_machines multi_gpu
   gpu_ids main_process_port extra_accelerate_launch_args blocks_to_swap noise_offset_type LyCORIS_preset factor unit
@@ -70,15 +69,6 @@ const NEUTRAL: Readonly<Record<string, readonly unknown[]>> = {
   loraplus_unet_lr_ratio: [0],
   loraplus_text_encoder_lr_ratio: [0],
   lr_scheduler_type: [""],
-  multires_noise_iterations: [0],
-  ip_noise_gamma: [0],
-  zero_terminal_snr: [false],
-  min_timestep: [0],
-  max_timestep: [1000],
-  scale_v_pred_loss_like_noise_pred: [false],
-  v_pred_like_loss: [0],
-  debiased_estimation_loss: [false],
-  loss_type: ["l2"],
   validation_split: [0],
   save_model_as: ["safetensors"],
   save_n_epoch_ratio: [0],

@@ -207,6 +207,8 @@ function addModelSpec(metadata: Map<string, string>, setting: Setting, facts: Ru
   add("date", localDate(facts.finishedAt));
   add("implementation_version", facts.implementationVersion);
   add("prediction_type", isV ? "v" : "epsilon");
+  const [first, last] = [setting("min_timestep", null), setting("max_timestep", null)];
+  if (first !== null || last !== null) add("timestep_range", `${first ?? 0},${last ?? 1000}`);
   const clipSkip = setting("clip_skip", null);
   if (clipSkip !== null) add("encoder_layer", String(clipSkip));
 }

@@ -13,6 +13,11 @@ const STREAMS = {
   loraInit: 5,
   shuffleImages: 6,
   shuffleBatches: 7,
+  noiseOffsetStrength: 8,
+  multiresSizes: 9,
+  multiresNoise: 10,
+  inputNoise: 11,
+  inputNoiseStrength: 12,
 } as const;
 export type Stream = keyof typeof STREAMS;
 

@@ -1,5 +1,5 @@
 /** Puts one micro-batch together: noise on the latents, the target, the loss weights. All maps are NHWC. */
-import { lossWeights } from "./loss-weights.ts";
+import { huberThresholds, lossWeights, type HuberConfig, type LossWeightConfig } from "./loss-weights.ts";
 import { addNoise, predictionTarget, type NoiseSchedule, type Prediction } from "./noise-schedule.ts";
 import type { MicroBatch } from "./step-engine.ts";
 import type { BatchShape } from "./training-plan.ts";
@@ -10,23 +10,27 @@ export interface MicroBatchParts {
   readonly latents: Float32Array<ArrayBuffer>;
   /** [B, h, w, 4]; noise offset and the like are already in it */
   readonly noise: Float32Array<ArrayBuffer>;
+  /** What is added to the latents in place of `noise`: input perturbation. */
+  readonly inputNoise?: Float32Array<ArrayBuffer> | undefined;
   /** [B] */
   readonly timesteps: Int32Array;
   readonly text: MicroBatch["text"];
   readonly prediction: Prediction;
-  readonly minSnrGamma: number | null;
+  readonly config: LossWeightConfig & HuberConfig;
   /** [B]: further factors of each sample's loss; 1 where absent. */
   readonly sampleWeights?: readonly number[];
 }
 
 export function makeMicroBatch(schedule: NoiseSchedule, parts: MicroBatchParts): MicroBatch {
-  const { shape, latents, noise, timesteps, text, prediction } = parts;
+  const { shape, latents, noise, timesteps, text, prediction, config } = parts;
+  const thresholds = huberThresholds(schedule, timesteps, config);
   return {
     shape,
-    x: addNoise(schedule, latents, noise, timesteps),
+    x: addNoise(schedule, latents, parts.inputNoise ?? noise, timesteps),
     target: predictionTarget(schedule, prediction, latents, noise, timesteps),
     timesteps,
-    lossWeights: lossWeights(schedule, timesteps, prediction, parts.minSnrGamma).map((weight, i) => weight * (parts.sampleWeights?.[i] ?? 1)),
+    lossWeights: lossWeights(schedule, timesteps, prediction, config).map((weight, i) => weight * (parts.sampleWeights?.[i] ?? 1)),
+    ...(thresholds === undefined ? {} : { huberThresholds: thresholds }),
     text,
   };
 }

@@ -2,6 +2,8 @@
  * The diffusion process that Stable Diffusion 1 and 2 were trained with: 1000 steps, β from 0.00085 to 0.012, linear in
  * √β. ᾱ is float32 as diffusers' DDPMScheduler makes it with torch, bit for bit.
  */
+import type { TrainingConfig } from "../config/parameters.ts";
+
 export const TIMESTEPS = 1000;
 const BETA_START = 0.00085;
 const BETA_END = 0.012;
@@ -19,26 +21,51 @@ export interface NoiseSchedule {
 
 export type Prediction = "epsilon" | "v";
 
-export function createNoiseSchedule(): NoiseSchedule {
-  const alphasCumprod = cumulativeAlphas();
-  const signal = alphasCumprod.map(Math.sqrt);
-  const noise = alphasCumprod.map((alpha) => Math.sqrt(Math.fround(1 - alpha)));
+/** With `zero_terminal_snr` the last step is pure noise; the ratios stay those of the unchanged schedule, as in sd-scripts. */
+export function createNoiseSchedule(
+  { zero_terminal_snr: endsInNoise }: Pick<TrainingConfig, "zero_terminal_snr"> = { zero_terminal_snr: false },
+): NoiseSchedule {
+  const usual = cumulativeProduct(alphas());
   // Through the square roots in float32, as sd-scripts does.
-  const snr = signal.map((value, t) => Math.fround(value / noise[t]!) ** 2);
-  return { alphasCumprod, signal, noise, snr };
+  const snr = usual.map((alpha) => Math.fround(Math.fround(Math.sqrt(alpha)) / Math.fround(noiseShare(alpha))) ** 2);
+  const alphasCumprod = endsInNoise ? zeroTerminal(usual) : usual;
+  return { alphasCumprod, signal: alphasCumprod.map(Math.sqrt), noise: alphasCumprod.map(noiseShare), snr };
 }
 
-function cumulativeAlphas(): Float32Array {
+function noiseShare(alphaCumprod: number): number {
+  return Math.sqrt(Math.fround(1 - alphaCumprod));
+}
+
+/** α_t = 1 − β_t. */
+function alphas(): Float32Array {
   const start = Math.fround(Math.sqrt(BETA_START));
   const end = Math.fround(Math.sqrt(BETA_END));
   const step = Math.fround(Math.fround(end - start) / (TIMESTEPS - 1));
-  let product = 1;
   return Float32Array.from({ length: TIMESTEPS }, (_, i) => {
-    // torch's linspace counts from the nearer end, with fused multiply-adds; its cumprod keeps the product in float64.
+    // torch's linspace counts from the nearer end, with fused multiply-adds.
     const root = Math.fround(i < TIMESTEPS / 2 ? start + step * i : end - step * (TIMESTEPS - 1 - i));
-    product *= Math.fround(1 - Math.fround(root * root));
-    return product;
+    return 1 - Math.fround(root * root);
   });
+}
+
+/** torch's cumprod keeps the product in float64. */
+function cumulativeProduct(factors: Float32Array): Float32Array {
+  let product = 1;
+  return factors.map((factor) => (product *= factor));
+}
+
+/**
+ * √ᾱ moved and stretched so that it ends in 0 and begins where it did (Lin et al. 2023), by way of the betas in
+ * float32, as sd-scripts does.
+ */
+function zeroTerminal(usual: Float32Array): Float32Array {
+  const roots = usual.map(Math.sqrt);
+  const first = roots[0]!;
+  const last = roots[TIMESTEPS - 1]!;
+  const stretch = Math.fround(first / Math.fround(first - last));
+  const products = roots.map((root) => Math.fround(Math.fround(root - last) * stretch) ** 2);
+  const betas = products.map((product, t) => 1 - (t === 0 ? product : Math.fround(product / products[t - 1]!)));
+  return cumulativeProduct(betas.map((beta) => 1 - beta));
 }
 
 /**
@@ -76,18 +103,4 @@ function combine(
     for (let i = sample * perSample; i < (sample + 1) * perSample; i++) out[i] = aFactor * a[i]! + bFactor * b[i]!;
   }
   return out;
-}
-
-/**
- * Noise offset, in place: each channel of each sample is shifted as a whole by strength·N(0, 1), which teaches the model
- * to change overall brightness.
- * @param noise [B, H, W, C]
- * @param shifts N(0, 1) samples [B, C]
- */
-export function offsetNoise(noise: Float32Array, shifts: Float32Array, strength: number, channels: number): void {
-  const perSample = noise.length / (shifts.length / channels);
-  for (let i = 0; i < noise.length; i++) {
-    const shift = shifts[Math.floor(i / perSample) * channels + (i % channels)]!;
-    noise[i] = noise[i]! + strength * shift;
-  }
 }

@@ -45,7 +45,7 @@ export async function replay(gpu: Gpu, checkpoint: Checkpoint, trace: Safetensor
   const adapters = plan.options.adapters;
   const ids = await Promise.all(shapes.map((shape, i) => readIds(trace, checkpoint, shape, i)));
   const contexts = adapters.settings.trains.textEncoder ? undefined : await contextsOf(gpu, checkpoint, config, ids);
-  const schedule = createNoiseSchedule();
+  const schedule = createNoiseSchedule(config);
   const engine = await StepEngine.create(gpu, plan);
   try {
     engine.adapters.write("params", await startingAdapter(trace, checkpoint, config, adapters, options.seed ?? 0));
@@ -92,6 +92,8 @@ function readShapes(trace: SafetensorsFile): BatchShape[] {
     if (channels !== 4 || batch * height * width === 0) throw bad(trace, `latents.${i} is not [B,4,h,w]`);
     const noise = trace.entry(`noise.${i}`).shape;
     if (noise.join() !== [batch, 4, height, width].join()) throw bad(trace, `noise.${i} has another shape than latents.${i}`);
+    const input = trace.tensors.get(`input_noise.${i}`);
+    if (input !== undefined && input.shape.join() !== noise.join()) throw bad(trace, `input_noise.${i} has another shape than noise.${i}`);
     if (trace.entry(`timesteps.${i}`).shape.join() !== `${batch}`) throw bad(trace, `timesteps.${i} is not [${batch}]`);
     shapes.push({ batch, height, width });
   }
@@ -143,10 +145,11 @@ async function readBatch(
     shape,
     latents: nchwToNhwc(await trace.readF32(`latents.${i}`), size),
     noise: nchwToNhwc(await trace.readF32(`noise.${i}`), size),
+    inputNoise: config.ip_noise_gamma === null ? undefined : nchwToNhwc(await trace.readF32(`input_noise.${i}`), size),
     timesteps,
     text: context === undefined ? { ids: batchIds } : { context },
     prediction: config.v_parameterization ? "v" : "epsilon",
-    minSnrGamma: config.min_snr_gamma,
+    config,
   });
 }
 

@@ -35,6 +35,7 @@ export function planRun(
     shapes,
     checkpointing: config.gradient_checkpointing,
     clipSkip: config.clip_skip ?? 1,
+    lossType: config.loss_type,
     accumulation: config.gradient_accumulation_steps,
     ...(samples === undefined ? {} : { samples }),
   });

@@ -5,6 +5,7 @@
 import { invariant } from "../errors.ts";
 import { byteLength } from "../gpu/graph/tensor.ts";
 import { timestepEmbedding } from "../models/unet.ts";
+import { lossWeightWidth } from "../gpu/ops/diffusion-loss.ts";
 import { updateTensors } from "../gpu/optimizers/update-graph.ts";
 import { scalarsPerGroup } from "../gpu/optimizers/optimizer.ts";
 import { compilePrograms, type CompileProgress } from "../gpu/program/compile.ts";
@@ -32,6 +33,8 @@ export interface MicroBatch {
   readonly timesteps: ArrayLike<number>;
   /** [B]: factor of each sample's mean loss. */
   readonly lossWeights: ArrayLike<number>;
+  /** [B]: c of each sample, where the loss has one. */
+  readonly huberThresholds?: ArrayLike<number>;
   /** Token ids [B, 77] where the text encoder is trained, its output [B, 77, width] otherwise. */
   readonly text: { readonly ids: Int32Array<ArrayBuffer> } | { readonly context: Float32Array<ArrayBuffer> };
 }
@@ -227,18 +230,18 @@ export class StepEngine {
     });
   }
 
-  #writeInputs({ shape, x, target, timesteps, lossWeights, text }: MicroBatch): void {
+  #writeInputs({ shape, x, target, timesteps, lossWeights, huberThresholds, text }: MicroBatch): void {
     const { unet } = this.plan.options.checkpoint;
     this.#residents.write(names.x, x);
     this.#residents.write(names.target, target);
     this.#residents.write(names.timestepEmbedding, timestepEmbedding(timesteps, unet.modelChannels));
     let weights = this.#scratchWeights.get(shape.batch);
-    if (weights === undefined) this.#scratchWeights.set(shape.batch, (weights = new Float32Array(shape.batch * 2)));
+    if (weights === undefined) this.#scratchWeights.set(shape.batch, (weights = new Float32Array(shape.batch * lossWeightWidth)));
     for (let b = 0; b < shape.batch; b++) {
       const weight = lossWeights[b] ?? 1;
-      weights[2 * b] = weight;
       // The batch loss is the mean over samples, divided by the full accumulation even in a short last group.
-      weights[2 * b + 1] = weight / (shape.batch * this.plan.options.accumulation);
+      const gradientWeight = weight / (shape.batch * this.plan.options.accumulation);
+      weights.set([weight, gradientWeight, huberThresholds?.[b] ?? 0], lossWeightWidth * b);
     }
     this.#residents.write(names.lossWeights, weights);
     if ("ids" in text) this.#residents.write(names.ids, text.ids);

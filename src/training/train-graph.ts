@@ -1,7 +1,7 @@
 /** The graph of a training step for one batch shape. */
 import { differentiate } from "../gpu/graph/autodiff.ts";
 import { Graph } from "../gpu/graph/graph.ts";
-import { diffusionLoss } from "../gpu/ops/diffusion-loss.ts";
+import { diffusionLoss, lossWeightWidth, type LossType } from "../gpu/ops/diffusion-loss.ts";
 import { updateTensors } from "../gpu/optimizers/update-graph.ts";
 import { names, tokenCount, weightShapes } from "../models/forward-graphs.ts";
 import { ModelBuilder, type AdapterProvider } from "../models/model-builder.ts";
@@ -19,6 +19,7 @@ export interface TrainGraphOptions {
   readonly trainsTextEncoder: boolean;
   readonly checkpointing: Checkpointing;
   readonly clipSkip: number;
+  readonly lossType: LossType;
 }
 
 /** One micro-batch: prediction, loss, and the gradients of all adapters added to their pools. */
@@ -37,10 +38,11 @@ export function buildTrainGraph(checkpoint: Checkpoint, options: TrainGraphOptio
     : graph.input(names.context, [batch, tokenCount, unet.contextDim]);
   const pred = buildUNet(b, unet, { x, timestepEmbedding, context }, options.checkpointing);
   const target = graph.input(names.target, pred.shape);
-  const weights = graph.input(names.lossWeights, [batch, 2]);
-  const dpred = graph.scope("loss", () => 
-    diffusionLoss(graph, pred, target, weights, graph.output(names.loss, [batch]), graph.output(updateTensors.guard, [4])),
-  );
+  const weights = graph.input(names.lossWeights, [batch, lossWeightWidth]);
+  const dpred = graph.scope("loss", () => {
+    const outputs = { loss: graph.output(names.loss, [batch]), guard: graph.output(updateTensors.guard, [4]) };
+    return diffusionLoss(graph, options.lossType, { pred, target, weights }, outputs);
+  });
   differentiate(graph, [{ of: pred, gradient: dpred }]);
   return graph;
 }

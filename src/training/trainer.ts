@@ -9,9 +9,10 @@ import { initialAdapter } from "./adapter-init.ts";
 import { fillCaches, type Caches } from "./caches.ts";
 import { NotFiniteError } from "./errors.ts";
 import { joinSamples, makeMicroBatch } from "./micro-batch.ts";
-import { createNoiseSchedule, offsetNoise } from "./noise-schedule.ts";
+import { drawNoise, drawTimesteps } from "./noise-draws.ts";
+import { createNoiseSchedule, type NoiseSchedule } from "./noise-schedule.ts";
 import { epochBatches, type Batch } from "./order.ts";
-import { gaussian, integers, randomSeed } from "../random/rng.ts";
+import { randomSeed } from "../random/rng.ts";
 import { writeResult, type AdapterState } from "./result.ts";
 import { planRun } from "./run-settings.ts";
 import { planDataset, type DatasetPlan, type TrainingPicture } from "./run-plan.ts";
@@ -90,7 +91,7 @@ class UpdateLoop {
   readonly #dataset: DatasetPlan;
   readonly #caches: Caches;
   readonly #seed: number;
-  readonly #schedule = createNoiseSchedule();
+  readonly #schedule: NoiseSchedule;
   readonly #samples: SampleSession | undefined;
   #order: { epoch: number; batches: readonly Batch[] } | undefined;
 
@@ -100,6 +101,7 @@ class UpdateLoop {
     this.#dataset = dataset;
     this.#caches = caches;
     this.#seed = seed;
+    this.#schedule = createNoiseSchedule(job.config);
     const { samples: plan } = engine.plan.options;
     if (plan === undefined || host.sample === undefined) return;
     const { config, facts } = job;
@@ -192,10 +194,6 @@ class UpdateLoop {
     const [width, height] = bucket.resolution;
     const shape = { batch: batch.items.length, height: height / 8, width: width / 8 };
     const latents = joinSamples(pick(this.#caches.latents, batch.items));
-    const noise = gaussian(this.#seed, "noise", index, latents.length);
-    if (config.noise_offset !== null && config.noise_offset !== 0) {
-      offsetNoise(noise, gaussian(this.#seed, "noiseOffset", index, shape.batch * 4), config.noise_offset, 4);
-    }
     const { states, ids } = this.#caches;
     const text =
       states === undefined
@@ -204,11 +202,11 @@ class UpdateLoop {
     return makeMicroBatch(this.#schedule, {
       shape,
       latents,
-      noise,
-      timesteps: integers(this.#seed, "timesteps", index, shape.batch, 0, 1000),
+      ...drawNoise(config, this.#seed, index, shape, latents),
+      timesteps: drawTimesteps(config, this.#seed, index, shape.batch),
       text,
       prediction: config.v_parameterization ? "v" : "epsilon",
-      minSnrGamma: config.min_snr_gamma,
+      config,
       sampleWeights: batch.items.map((item) => (this.#job.pictures[item]?.isReg === true ? config.prior_loss_weight : 1)),
     });
   }

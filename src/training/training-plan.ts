@@ -6,6 +6,7 @@ import { InputError, invariant } from "../errors.ts";
 import { planProgram, programUniformBytes, sumBytes, type ProgramPlan } from "../gpu/program/plan.ts";
 import { Arena } from "../gpu/program/program.ts";
 import { planResidents, type ResidentPlan } from "../gpu/program/residents.ts";
+import type { LossType } from "../gpu/ops/diffusion-loss.ts";
 import { buildUpdate, type UpdateGraph } from "../gpu/optimizers/update-graph.ts";
 import { placeSamples, type SampleMemory } from "./sample-memory.ts";
 import { buildTrainGraph } from "./train-graph.ts";
@@ -34,6 +35,7 @@ export interface TrainingPlanOptions {
   readonly shapes: readonly BatchShape[];
   readonly checkpointing: boolean;
   readonly clipSkip: number;
+  readonly lossType: LossType;
   /** Micro-batches per update, at most. */
   readonly accumulation: number;
   /** Pictures that are made while training. */
@@ -80,6 +82,7 @@ export function planTraining(options: TrainingPlanOptions): TrainingPlan {
       trainsTextEncoder,
       checkpointing: options.checkpointing,
       clipSkip: options.clipSkip,
+      lossType: options.lossType,
     });
     steps.set(key, planProgram(`step ${key}`, graph, tier));
     for (const [tensor, source] of graph.weights) {

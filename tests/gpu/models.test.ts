@@ -113,6 +113,7 @@ describe.each(["sd1", "sd2"] as const)("%s", (family) => {
       shapes: [shape],
       checkpointing,
       clipSkip: 1,
+      lossType: "l2",
       accumulation: 1,
     });
     const engine = await StepEngine.create(gpu, plan);

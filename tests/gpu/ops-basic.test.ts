@@ -2,7 +2,6 @@ import { afterAll, beforeAll, describe, it } from "vitest";
 import { activation } from "../../src/gpu/ops/activation.ts";
 import { addOp } from "../../src/gpu/ops/add.ts";
 import { concat } from "../../src/gpu/ops/concat.ts";
-import { diffusionLoss } from "../../src/gpu/ops/diffusion-loss.ts";
 import { embedding } from "../../src/gpu/ops/embedding.ts";
 import { geglu } from "../../src/gpu/ops/geglu.ts";
 import { upsampleNearest } from "../../src/gpu/ops/upsample.ts";
@@ -98,23 +97,6 @@ describe("embedding", () => {
         return [embedding(g, ids, g.weight("table", [11, 12], "f16", source), g.weight("positions", [7, 12], "f16", source))];
       },
       values: { ids: [0, 10, 3, 3, 7, 1, 2, 9, 0, 5] },
-      forwardOnly: true,
-    });
-  });
-});
-
-describe("diffusionLoss", () => {
-  it.each([
-    [1, 2],
-    [3, 40],
-  ])("weights each of %i samples", async (batch, side) => {
-    await checkOp(gpu, {
-      build: (g) => {
-        const shape = [batch, side, side, 4];
-        const loss = g.output("loss", [batch]);
-        const dpred = diffusionLoss(g, g.input("pred", shape), g.input("target", shape), g.input("weights", [batch, 2]), loss, g.tensor("grad", [4], "f32", "guard"));
-        return [loss, dpred];
-      },
       forwardOnly: true,
     });
   });

@@ -35,6 +35,7 @@ function planFor(device: Gpu): TrainingPlan {
     shapes,
     checkpointing: false,
     clipSkip: 1,
+    lossType: "l2",
     accumulation: 2,
   });
 }

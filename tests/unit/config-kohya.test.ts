@@ -101,6 +101,23 @@ describe("the GUI's JSON", () => {
     expect(gui(values).config).toMatchObject(expected);
   });
 
+  it("takes the kind of noise that noise_offset_type chooses, and not the other", () => {
+    const values = { LoRA_type: "Standard", noise_offset: 0.05, multires_noise_iterations: 6, multires_noise_discount: 0.2 };
+    const load = (more: object) => loadKohyaConfig(JSON.stringify({ ...values, ...more })).config;
+    const offset = { noise_offset: 0.05, multires_noise_iterations: null };
+    const multires = { noise_offset: null, multires_noise_iterations: 6, multires_noise_discount: 0.2 };
+    expect(load({})).toMatchObject(offset);
+    expect(load({ noise_offset_type: "Original" })).toMatchObject(offset);
+    expect(load({ noise_offset_type: "Multires" })).toMatchObject(multires);
+  });
+
+  it("takes a 0 for not set where the GUI does and 0 could not be trained with", () => {
+    const zeros = { huber_c: 0, huber_scale: 0, min_timestep: 0, max_timestep: 0, lr_scheduler_num_cycles: 0 };
+    const { config } = loadKohyaConfig(JSON.stringify({ LoRA_type: "Standard", ...zeros }));
+    const unset = { huber_c: 0.1, huber_scale: 1, min_timestep: null, max_timestep: null, lr_scheduler_num_cycles: 1 };
+    expect(config).toMatchObject(unset);
+  });
+
   it("counts epochs when max_train_steps is 0", () => {
     const { config, warnings } = gui({ max_train_steps: 0, epoch: 4, optimizer: "AdamW" });
     expect(config.max_train_epochs).toBe(4);

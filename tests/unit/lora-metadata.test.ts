@@ -99,6 +99,13 @@ test("settings are written as Python's str() gives them", () => {
   });
 });
 
+test("a range of timesteps is told where one is set", () => {
+  const range = (settings: object) => buildLoraMetadata({ ...settings }, facts).get("modelspec.timestep_range");
+  expect(range({})).toBeUndefined();
+  expect(range({ min_timestep: null, max_timestep: 600 })).toBe("0,600");
+  expect(range({ min_timestep: 200, max_timestep: null })).toBe("200,1000");
+});
+
 test("SD2 with v-prediction and its base model are told", () => {
   const model = { name: "sd21.safetensors", hash: "12345678" };
   const metadata = buildLoraMetadata({}, { ...facts, family: "sd2", predictionType: "v_prediction", model });

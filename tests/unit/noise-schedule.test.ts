@@ -1,6 +1,8 @@
 import { describe, expect, it } from "vitest";
+import { defaultConfig } from "../../src/config/parameters.ts";
 import { lossWeights } from "../../src/training/loss-weights.ts";
-import { addNoise, createNoiseSchedule, offsetNoise, predictionTarget } from "../../src/training/noise-schedule.ts";
+import { offsetNoise, offsetStrengths } from "../../src/training/noise-offset.ts";
+import { addNoise, createNoiseSchedule, predictionTarget } from "../../src/training/noise-schedule.ts";
 // From diffusers' DDPMScheduler and torch: tests/reference/make_schedules.py.
 import fixture from "./fixtures/schedules.json" with { type: "json" };
 
@@ -30,15 +32,15 @@ describe("the noise schedule", () => {
   });
 
   it("weighs losses by min-SNR, with and without v-prediction", () => {
-    const weights = (prediction: "epsilon" | "v") => lossWeights(schedule, expected.timesteps, prediction, 5);
+    const weights = (prediction: "epsilon" | "v") => lossWeights(schedule, expected.timesteps, prediction, { ...defaultConfig(), min_snr_gamma: 5 });
     expectClose(weights("epsilon"), expected.minSnr5Epsilon, 1e-7);
     expectClose(weights("v"), expected.minSnr5V, 1e-7);
-    expect(Array.from(lossWeights(schedule, [0, 999], "v", null))).toEqual([1, 1]);
+    expect(Array.from(lossWeights(schedule, [0, 999], "v", defaultConfig()))).toEqual([1, 1]);
   });
 
   it("shifts whole channels of a sample by the noise offset", () => {
     const grid = new Float32Array(2 * 2 * 3);
-    offsetNoise(grid, Float32Array.of(1, 2, 3, -1, -2, -3), 0.5, 3);
+    offsetNoise(grid, Float32Array.of(1, 2, 3, -1, -2, -3), offsetStrengths(grid, 2, 3, 0.5, null), 3);
     expect(Array.from(grid)).toEqual([0.5, 1, 1.5, 0.5, 1, 1.5, -0.5, -1, -1.5, -0.5, -1, -1.5]);
   });
 });

@@ -1,4 +1,7 @@
-import { optionalFloat } from "../parameter.ts";
+import type { ConfigValues } from "../parameter.ts";
+import { bool, float, optionalFloat, optionalInt } from "../parameter.ts";
+
+const isSet = (key: string) => (values: ConfigValues): boolean => values[key] !== null && values[key] !== 0;
 
 export const noiseParameters = {
   noise_offset: optionalFloat({
@@ -13,16 +16,126 @@ export const noiseParameters = {
       "zh-CN": "让画面整体能更暗或更亮。常用 0.05 到 0.1；留空为关闭。",
     },
   }),
-  min_snr_gamma: optionalFloat({
+  noise_offset_random_strength: bool({
+    default: false,
+    group: "noise",
+    when: isSet("noise_offset"),
+    label: { en: "Random offset strength", "zh-CN": "随机偏移强度" },
+    hint: {
+      en: "Each batch takes a random share of the noise offset, from none to all of it.",
+      "zh-CN": "每个批次随机取噪声偏移的一部分，从零到全部。",
+    },
+  }),
+  adaptive_noise_scale: optionalFloat({
+    default: null,
+    zeroIsNull: true,
+    min: -10,
+    max: 10,
+    group: "noise",
+    when: isSet("noise_offset"),
+    label: { en: "Adaptive noise scale", "zh-CN": "自适应噪声缩放" },
+    hint: {
+      en: "Adds this much of each picture's own brightness and tint to the offset. Empty is off.",
+      "zh-CN": "按此比例把图片自身的明暗和色调加到偏移上。留空为关闭。",
+    },
+    more: {
+      en: "Pictures that are far from grey as a whole get a larger offset; a negative number gives them a smaller one, never "
+        + "below none.",
+      "zh-CN": "整体偏离灰色越多的图片，偏移越大；负数则相反，但不会低于零。",
+    },
+  }),
+  multires_noise_iterations: optionalInt({
+    default: null,
+    zeroIsNull: true,
+    min: 1,
+    max: 64,
+    group: "noise",
+    label: { en: "Multires noise levels", "zh-CN": "多分辨率噪声层数" },
+    hint: {
+      en: "Mixes in noise of coarser and coarser grain. 6 to 10; empty is off.",
+      "zh-CN": "混入越来越粗的噪声。常用 6 到 10；留空为关闭。",
+    },
+    more: {
+      en: "Like the noise offset it teaches large dark and bright areas, but also what lies between. Use one of the two: "
+        + "kohya's GUI allows only one.",
+      "zh-CN": "与噪声偏移一样能学到大面积的明暗，还包括中等尺度的变化。两者选一：kohya 的界面只允许其中之一。",
+    },
+  }),
+  multires_noise_discount: float({
+    default: 0.3,
+    min: 0,
+    max: 1,
+    group: "noise",
+    when: isSet("multires_noise_iterations"),
+    label: { en: "Multires noise discount", "zh-CN": "多分辨率噪声衰减" },
+    hint: {
+      en: "Strength of each coarser level relative to the one before. 0.1 to 0.3 for a LoRA.",
+      "zh-CN": "每一层相对上一层的强度。训练 LoRA 常用 0.1 到 0.3。",
+    },
+  }),
+  ip_noise_gamma: optionalFloat({
     default: null,
     zeroIsNull: true,
     min: 0,
-    max: 100,
+    max: 1,
     group: "noise",
-    label: { en: "Min-SNR gamma", "zh-CN": "Min-SNR gamma" },
+    label: { en: "Input perturbation", "zh-CN": "输入扰动噪声" },
     hint: {
-      en: "Weighs nearly noise-free steps down, so learning is steadier. 5 is usual; empty is off.",
-      "zh-CN": "降低几乎无噪声的步的权重，学习更稳定。常用 5；留空为关闭。",
+      en: "Puts extra noise into what the model sees, so that it learns to mend its own errors. 0.1; empty is off.",
+      "zh-CN": "在模型的输入里多加噪声，使其学会纠正自己的误差。常用 0.1；留空为关闭。",
+    },
+  }),
+  ip_noise_gamma_random_strength: bool({
+    default: false,
+    group: "noise",
+    when: isSet("ip_noise_gamma"),
+    label: { en: "Random input perturbation", "zh-CN": "随机输入扰动" },
+    hint: {
+      en: "Each batch takes a random share of it, from none to all.",
+      "zh-CN": "每个批次随机取其中一部分，从零到全部。",
+    },
+  }),
+  zero_terminal_snr: bool({
+    default: false,
+    group: "noise",
+    label: { en: "Zero terminal SNR", "zh-CN": "零终端信噪比" },
+    hint: {
+      en: "The last step is pure noise. Only for v-prediction models.",
+      "zh-CN": "最后一步为纯噪声。仅用于 v 预测模型。",
+    },
+    more: {
+      en: "Stable Diffusion's last step still shows a little of the picture, and models learn to rely on it: nothing gets really "
+        + "dark or bright. Without v-prediction the last step teaches nothing. Pictures made with such a LoRA want a "
+        + "sampler that rescales its schedule too.",
+      "zh-CN": "Stable Diffusion 的最后一步仍残留一点图像，模型会依赖它，画面就无法真正变暗或变亮。没有 v 预测时，最后一步学不到东西。"
+        + "使用这样的 LoRA 生成图片时，采样器也要使用零终端信噪比。",
+    },
+  }),
+  min_timestep: optionalInt({
+    default: null,
+    min: 0,
+    max: 999,
+    group: "noise",
+    label: { en: "First timestep", "zh-CN": "最小时间步" },
+    hint: {
+      en: "Train only with at least this much noise, 0 to 999. Empty: 0.",
+      "zh-CN": "只用不少于此的噪声训练，0 到 999。留空为 0。",
+    },
+    more: {
+      en: "Small numbers are nearly clean pictures, where details are learned; large ones are nearly noise, where composition "
+        + "is. Where the first is not below the last, all samples have the last.",
+      "zh-CN": "小的时间步几乎没有噪声，学的是细节；大的几乎全是噪声，学的是构图。若最小值不小于最大值，则全部使用最大值。",
+    },
+  }),
+  max_timestep: optionalInt({
+    default: null,
+    min: 1,
+    max: 1000,
+    group: "noise",
+    label: { en: "Last timestep", "zh-CN": "最大时间步" },
+    hint: {
+      en: "Train only with less noise than this, 1 to 1000. Empty: 1000.",
+      "zh-CN": "只用少于此的噪声训练，1 到 1000。留空为 1000。",
     },
   }),
 };

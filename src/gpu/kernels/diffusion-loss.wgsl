@@ -1,9 +1,11 @@
-// One workgroup per sample b: loss[b] = weight[b] * mean((pred - target)^2),
-// dpred = 2 * grad_weight[b] * (pred - target) / n, where n = elements of a sample (width vec4s).
+// One workgroup per sample b, with weights[b] = (weight of the loss, weight of the gradient, c of huber and smooth_l1, 0):
+// loss[b] = weight * mean(element(d)), dpred = gradient weight * element'(d) / n, where d = pred - target and
+// n = elements of a sample (width vec4s). element is d^2 (L2), |d| (L1), or BEND: 2*s*(sqrt(d^2 + c^2) - c) with s = c
+// for huber and 1 for smooth_l1; written as 2*s*d^2 / (sqrt(d^2 + c^2) + c), which does not cancel where d is small.
 // guard[0] becomes 1 if a loss is infinite or NaN (a set exponent of all ones); the optimizer then skips its update.
 //! read pred: array<vec4<f32>>
 //! read target_: array<vec4<f32>>
-//! read weights: array<vec2<f32>>
+//! read weights: array<vec4<f32>>
 //! write loss: array<f32>
 //! write dpred: array<vec4<f32>>
 //! write guard: array<f32>
@@ -16,12 +18,31 @@ fn main(@builtin(workgroup_id) wg: vec3<u32>, @builtin(local_invocation_index) l
   let b = wg.x;
   let n = f32(p.width * 4u);
   let weight = weights[b];
+  //#if BEND
+  let c = weight.z;
+  //#if HUBER
+  let scale = 2.0 * c;
+  //#else
+  let scale = 2.0;
+  //#endif
+  //#endif
   var sum = 0.0;
   for (var i = lane; i < p.width; i += 256u) {
     let at = b * p.width + i;
     let delta = pred[at] - target_[at];
+    //#if L2
     sum += dot(delta, delta);
     dpred[at] = delta * (2.0 * weight.y / n);
+    //#endif
+    //#if L1
+    sum += dot(abs(delta), vec4<f32>(1.0));
+    dpred[at] = sign(delta) * (weight.y / n);
+    //#endif
+    //#if BEND
+    let root = sqrt(delta * delta + c * c);
+    sum += dot(delta / (root + c), delta * scale);
+    dpred[at] = delta / root * (scale * weight.y / n);
+    //#endif
   }
   partial[lane] = sum;
   workgroupBarrier();

@@ -1,5 +1,5 @@
 /**
- * The training loss (l2) and its gradient in one pass: loss_b = w_b · mean((pred − target)²) per sample.
+ * The training loss and its gradient in one pass: loss_b = w_b · mean(element(pred − target)) per sample.
  * The gradient is emitted here rather than by differentiation because its weights differ from the logged ones
  * (mean over the batch, gradient accumulation, loss scale).
  */
@@ -9,12 +9,21 @@ import { dim, elementCount, type Tensor } from "../graph/tensor.ts";
 import type { Graph } from "../graph/graph.ts";
 import source from "../kernels/diffusion-loss.wgsl?raw";
 
+/** What an element's difference δ costs: δ², |δ|, 2c·(√(δ²+c²)−c) or 2·(√(δ²+c²)−c); c by sample. */
+export type LossType = "l2" | "l1" | "huber" | "smooth_l1";
+/** Numbers of a sample in `weights`. */
+export const lossWeightWidth = 4;
+
+interface Attrs {
+  readonly type: LossType;
+}
+
 const kernel = { name: "diffusion-loss", source };
 
-const diffusionLossOp: OpDef<object> = {
+const diffusionLossOp: OpDef<Attrs> = {
   kind: "diffusionLoss",
   outputs: ({ pred }) => [{ shape: [dim(pred!, 0)] }, { shape: pred!.shape }],
-  lower(ctx) {
+  lower(ctx, { type }) {
     const pred = ctx.input("pred");
     const batch = dim(pred, 0);
     const width = elementCount(pred.shape) / batch / 4;
@@ -27,17 +36,20 @@ const diffusionLossOp: OpDef<object> = {
       dpred: ctx.output(1),
       guard: ctx.accumulated("guard"),
     };
-    return [{ kernel, defines: {}, bindings, params: { width }, grid: [batch, 1, 1] }];
+    const bends = type === "huber" || type === "smooth_l1";
+    const defines = { L2: type === "l2", L1: type === "l1", BEND: bends, HUBER: type === "huber" };
+    return [{ kernel, defines, bindings, params: { width }, grid: [batch, 1, 1] }];
   },
-  reference({ pred, target, weights, guard }) {
+  reference({ pred, target, weights, guard }, { type }) {
     const batch = pred!.shape[0]!;
     const n = pred!.data.length / batch;
     const loss = new Float64Array(batch);
     const dpred = pred!.data.map((value, i) => {
       const b = Math.floor(i / n);
-      const delta = value - target!.data[i]!;
-      loss[b] = loss[b]! + (delta * delta * weights!.data[2 * b]!) / n;
-      return (2 * delta * weights!.data[2 * b + 1]!) / n;
+      const [weight = 0, gradientWeight = 0, c = 0] = weights!.data.subarray(lossWeightWidth * b, lossWeightWidth * b + 3);
+      const { cost, slope } = element(type, value - target!.data[i]!, c);
+      loss[b] = loss[b]! + (cost * weight) / n;
+      return (slope * gradientWeight) / n;
     });
     const flag = Float64Array.from(guard!.data);
     if (!loss.every(Number.isFinite)) flag[0] = 1;
@@ -45,14 +57,31 @@ const diffusionLossOp: OpDef<object> = {
   },
 };
 
-/**
- * @param weights [B,2]: per sample the weight in the logged loss and the weight in the gradient
- * @param loss output tensor [B] that the CPU reads
- * @param guard output tensor [4] whose element 0 is set to 1 by a loss that is not finite
- * @returns gradient of the prediction
- */
-export function diffusionLoss(graph: Graph, pred: Tensor, target: Tensor, weights: Tensor, loss: Tensor, guard: Tensor): Tensor {
-  const dpred = graph.tensor("temp", pred.shape, "f32", "diffusionLoss/dpred");
-  graph.addBound(bindOp(diffusionLossOp, {}), { pred, target, weights }, { outputs: [loss, dpred], accumulates: { guard } });
+function element(type: LossType, delta: number, c: number): { cost: number; slope: number } {
+  if (type === "l2") return { cost: delta * delta, slope: 2 * delta };
+  if (type === "l1") return { cost: Math.abs(delta), slope: Math.sign(delta) };
+  const scale = type === "huber" ? 2 * c : 2;
+  const root = Math.hypot(delta, c);
+  return { cost: scale * (root - c), slope: (scale * delta) / root };
+}
+
+export interface LossInputs {
+  readonly pred: Tensor;
+  readonly target: Tensor;
+  /** [B,4]: per sample the weight in the logged loss, the weight in the gradient, c (above 0 where the type has one), and nothing */
+  readonly weights: Tensor;
+}
+
+export interface LossOutputs {
+  /** [B], read by the CPU */
+  readonly loss: Tensor;
+  /** [4]; element 0 is set to 1 by a loss that is not finite */
+  readonly guard: Tensor;
+}
+
+/** @returns gradient of the prediction */
+export function diffusionLoss(graph: Graph, type: LossType, inputs: LossInputs, { loss, guard }: LossOutputs): Tensor {
+  const dpred = graph.tensor("temp", inputs.pred.shape, "f32", "diffusionLoss/dpred");
+  graph.addBound(bindOp(diffusionLossOp, { type }), { ...inputs }, { outputs: [loss, dpred], accumulates: { guard } });
   return dpred;
 }

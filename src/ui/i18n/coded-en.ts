@@ -268,6 +268,9 @@ export const codedEn = {
     "config.conflict.lr_scheduler": "adafactor is only for the optimizer Adafactor with relative_step. Choose another scheduler.",
     "config.conflict.learning_rate": "polynomial sinks to lr_end (1e-7 where lr_scheduler_args do not say it). Choose a higher rate.",
     "config.conflict.lr_scheduler_min_lr_ratio": "cosine_with_min_lr needs it: the share of the rate that is left at the end, such as 0.1.",
+    "config.conflict.adaptive_noise_scale": "It adds to the noise offset. Set noise_offset too, or clear this.",
+    "config.conflict.scale_v_pred_loss_like_noise_pred": "This model predicts noise; the setting is only for v-prediction models.",
+    "config.conflict.v_pred_like_loss": "This model predicts v already; the setting is only for models that predict noise.",
     "config.schedulerArgs.lr_scheduler_args": "This scheduler cannot use that: {rule}.",
     "config.conflict.resolution": "Without buckets both sides must be multiples of 64. Choose such a size, or turn on enable_bucket.",
     "config.conflict.min_bucket_reso":

@@ -214,6 +214,9 @@ export const codedZhCN = {
     "config.conflict.lr_scheduler": "adafactor 只用于开启 relative_step 的 Adafactor 优化器。请选择其他调度器。",
     "config.conflict.learning_rate": "polynomial 会降到 lr_end（lr_scheduler_args 未指定时为 1e-7）。请选择更高的学习率。",
     "config.conflict.lr_scheduler_min_lr_ratio": "cosine_with_min_lr 需要它：最后剩下的学习率所占比例，例如 0.1。",
+    "config.conflict.adaptive_noise_scale": "它要加在噪声偏移上。请同时设置 noise_offset，或清空此项。",
+    "config.conflict.scale_v_pred_loss_like_noise_pred": "该模型预测的是噪声；此项仅用于 v 预测模型。",
+    "config.conflict.v_pred_like_loss": "该模型已经预测 v；此项仅用于预测噪声的模型。",
     "config.schedulerArgs.lr_scheduler_args":
       "该调度器不能这样设置。cosine 可用 num_cycles，polynomial 可用 lr_end，cosine_with_min_lr 可用 min_lr（与最小学习率比例二选一），"
       + "warmup_stable_decay 可用 warmup_type 和 decay_type，piecewise_constant 必须有 step_rules；文字要加单引号。",
