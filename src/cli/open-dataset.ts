@@ -1,4 +1,4 @@
-import { datasetError, inspectDataset, type InspectedDataset } from "../dataset/inspect.ts";
+import { datasetError, inspectDataset, type CaptionReading, type InspectedDataset } from "../dataset/inspect.ts";
 import { joinFolders } from "../dataset/join-folders.ts";
 import type { TrainingPicture } from "../training/run-plan.ts";
 import { openNodeFolder } from "./node-folder.ts";
@@ -15,10 +15,10 @@ export interface NodeDataset {
  * @param regularization a folder of regularization pictures, instead of those below folders named `reg…`
  * @throws InputError `folder.*`, `dataset.noPictures`, `image.*`, `caption.*`
  */
-export async function openDataset(path: string, regularization: string | undefined, captionExtension: string): Promise<NodeDataset> {
+export async function openDataset(path: string, regularization: string | undefined, reading: CaptionReading): Promise<NodeDataset> {
   const training = await openNodeFolder(path);
   const folder = regularization === undefined ? training : joinFolders(training, await openNodeFolder(regularization));
-  const inspected = await inspectDataset(folder, captionExtension);
+  const inspected = await inspectDataset(folder, reading);
   if (inspected.problems.length > 0) throw datasetError(inspected.problems);
   const pictures = inspected.pictures.map((picture): TrainingPicture => ({
     ...picture,

@@ -5,7 +5,7 @@ import { forecast, type ForecastPart, type RunForecast } from "../training/forec
 import { planVae, type PixelSize } from "../training/latent-cache.ts";
 import { planDataset } from "../training/run-plan.ts";
 import { planRun } from "../training/run-settings.ts";
-import { planText } from "../training/text-cache.ts";
+import { planTextCache } from "../training/text-cache.ts";
 import type { TrainingConfig } from "../config/parameters.ts";
 import type { Checkpoint } from "../models/config.ts";
 import type { BatchShape } from "../training/training-plan.ts";
@@ -67,7 +67,7 @@ function assumedShapes(config: TrainingConfig): RunShapes {
 }
 
 async function datasetShapes(path: string, reg: string | undefined, config: TrainingConfig): Promise<RunShapes> {
-  const { pictures } = await openDataset(path, reg, config.caption_extension);
+  const { pictures } = await openDataset(path, reg, config);
   return planDataset(pictures, config);
 }
 
@@ -79,8 +79,8 @@ function forecastRun(
 ): RunForecast {
   const plan = planRun(checkpoint, config, shapes, portableTier);
   const vae = planVae(checkpoint, sizes, portableTier);
-  const { textEncoder } = plan.options.adapters.settings.trains;
-  return forecast(plan, textEncoder ? { vae } : { vae, text: planText(checkpoint, plan.options.clipSkip, portableTier) });
+  const text = planTextCache(plan);
+  return forecast(plan, { vae, ...(text === undefined ? {} : { text }) });
 }
 
 const partNames: Readonly<Record<ForecastPart, string>> = {

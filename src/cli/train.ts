@@ -68,7 +68,7 @@ async function runTrain(argv: string[]): Promise<number> {
   const resume = options.resume === undefined ? undefined : await readState(options.resume);
   return withModel(model, async (checkpoint) => {
     const config = settledConfig(given, checkpoint, resume);
-    const dataset = await openDataset(data, reg, config.caption_extension);
+    const dataset = await openDataset(data, reg, config);
     for (const { text } of dataset.inspected.notices) say(text);
     const job = await prepare(checkpoint, config, dataset, resume);
     await makeFolder(out);

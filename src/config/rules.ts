@@ -32,6 +32,9 @@ export function checkRules(config: TrainingConfig): void {
   if (config.caption_extension.includes("/") || config.caption_extension.includes("\\")) {
     throw new ConfigError("range", "caption_extension", config.caption_extension, "must be a file ending like .txt");
   }
+  if (config.caption_separator === "") {
+    throw new ConfigError("range", "caption_separator", "", "must not be empty; tags are usually separated by a comma");
+  }
   if (/[/\\\0]/.test(config.output_name)) {
     throw new ConfigError("range", "output_name", config.output_name, "must be a file name without folders");
   }

@@ -15,7 +15,6 @@ const HARMLESS = new Set(
   huggingface_repo_id huggingface_token huggingface_repo_type huggingface_repo_visibility
   huggingface_path_in_repo save_state_to_huggingface resume_from_huggingface async_upload
   validation_seed validate_every_n_steps validate_every_n_epochs max_validation_steps
-  token_warmup_min caption_separator keep_tokens_separator secondary_separator
   base_weights_multiplier dim_from_weights conv_dim conv_alpha stop_text_encoder_training
   stop_text_encoder_training_pct save_last_n_epochs_state save_last_n_steps_state model_list num_cpu_threads_per_process num_processes num_machines multi_gpu
   gpu_ids main_process_port extra_accelerate_launch_args blocks_to_swap noise_offset_type LyCORIS_preset factor unit
@@ -33,15 +32,6 @@ const NEUTRAL: Readonly<Record<string, readonly unknown[]>> = {
   conditioning_data_dir: [""],
   masked_loss: [false],
   alpha_mask: [false],
-  shuffle_caption: [false],
-  keep_tokens: [0],
-  enable_wildcard: [false],
-  caption_prefix: [""],
-  caption_suffix: [""],
-  caption_dropout_rate: [0],
-  caption_dropout_every_n_epochs: [0],
-  caption_tag_dropout_rate: [0],
-  token_warmup_step: [0],
   color_aug: [false],
   flip_aug: [false],
   random_crop: [false],

@@ -3,8 +3,11 @@ import type { DatasetImage, DatasetProblem, Subset } from "./report.ts";
 
 export type CaptionProblem = "empty" | "notUtf8";
 
-/** Caption of a file: its first line, stripped. A file without a single byte is a problem, as in sd-scripts. */
-export function decodeCaption(bytes: Uint8Array): { caption: string } | { problem: CaptionProblem } {
+/**
+ * Caption of a file: its first line, stripped. A file without a single byte is a problem, as in sd-scripts.
+ * @param allLines all lines that are not blank, for `enable_wildcard` to choose from
+ */
+export function decodeCaption(bytes: Uint8Array, allLines = false): { caption: string } | { problem: CaptionProblem } {
   if (bytes.byteLength === 0) return { problem: "empty" };
   let text: string;
   try {
@@ -12,8 +15,8 @@ export function decodeCaption(bytes: Uint8Array): { caption: string } | { proble
   } catch {
     return { problem: "notUtf8" };
   }
-  const [line = ""] = text.split(/\r\n|\r|\n/, 1);
-  return { caption: line.trim() };
+  const lines = text.split(/\r\n|\r|\n/).map((line) => line.trim());
+  return { caption: allLines ? lines.filter((line) => line !== "").join("\n") : (lines[0] ?? "") };
 }
 
 export interface CaptionedImage extends DatasetImage {
@@ -28,9 +31,10 @@ export interface CaptionedSubset extends Omit<Subset, "images"> {
  * Reads every caption; pictures without a file get the class tokens. Pictures whose caption can't be used are left out
  * and listed as problems (`caption.empty`, `caption.notUtf8`).
  * @param read whole contents of a file by its path
+ * @param allLines as in `decodeCaption`
  */
 export async function readCaptions(
-  subsets: readonly Subset[], read: (path: string) => Promise<Uint8Array>,
+  subsets: readonly Subset[], read: (path: string) => Promise<Uint8Array>, allLines = false,
 ): Promise<{ readonly subsets: readonly CaptionedSubset[]; readonly problems: readonly DatasetProblem[] }> {
   const problems: DatasetProblem[] = [];
   const captioned: CaptionedSubset[] = [];
@@ -38,7 +42,7 @@ export async function readCaptions(
     const images: CaptionedImage[] = [];
     for (const image of subset.images) {
       const { captionPath } = image;
-      const result = captionPath === null ? { caption: subset.classTokens } : decodeCaption(await read(captionPath));
+      const result = captionPath === null ? { caption: subset.classTokens } : decodeCaption(await read(captionPath), allLines);
       if ("caption" in result) images.push({ ...image, caption: result.caption });
       else if (captionPath !== null) problems.push(captionProblem(captionPath, result.problem));
     }

@@ -1,5 +1,6 @@
 /** Everything about a dataset that can be known without decoding a picture. */
 import type { Size } from "../config/parameter.ts";
+import type { TrainingConfig } from "../config/parameters.ts";
 import { InputError } from "../errors.ts";
 import type { ByteSource } from "../formats/byte-source.ts";
 import type { PictureSize } from "./buckets.ts";
@@ -21,6 +22,9 @@ export interface DatasetFolder {
   open(path: string): Promise<ByteSource & { close?(): Promise<void> }>;
 }
 
+/** How caption files are found and read. */
+export type CaptionReading = Pick<TrainingConfig, "caption_extension" | "enable_wildcard">;
+
 export interface Picture extends PictureSize, RepeatedPicture {
   readonly caption: string;
 }
@@ -35,12 +39,12 @@ export interface InspectedDataset extends Omit<DatasetReport, "subsets"> {
 
 /**
  * Understands a folder, reads its captions and the sizes of its pictures.
- * @param captionExtension `caption_extension`
  * @throws InputError `dataset.noPictures`; what is wrong with single files is listed instead
  */
-export async function inspectDataset(folder: DatasetFolder, captionExtension: string): Promise<InspectedDataset> {
-  const report = understandFolder(folder.entries, captionExtension, folder.regDir);
-  const { subsets, problems: captionProblems } = await readCaptions(report.subsets, (path) => folder.read(path));
+export async function inspectDataset(folder: DatasetFolder, reading: CaptionReading): Promise<InspectedDataset> {
+  const report = understandFolder(folder.entries, reading.caption_extension, folder.regDir);
+  const read = (path: string): Promise<Uint8Array> => folder.read(path);
+  const { subsets, problems: captionProblems } = await readCaptions(report.subsets, read, reading.enable_wildcard);
   const problems = [...captionProblems];
   const pictures: Picture[] = [];
   for (const { repeats, isReg, images } of subsets) {

@@ -18,6 +18,9 @@ const STREAMS = {
   multiresNoise: 10,
   inputNoise: 11,
   inputNoiseStrength: 12,
+  captions: 20,
+  flips: 21,
+  vaeSampleFlipped: 22,
 } as const;
 export type Stream = keyof typeof STREAMS;
 
@@ -42,6 +45,11 @@ export class RandomSequence {
       this.used = 0;
     }
     return this.block[this.used++]!;
+  }
+
+  /** The next number of U[0, 1). */
+  uniform(): number {
+    return this.uint32() / 0x1_0000_0000;
   }
 
   /** The next whole number from 0 to `limit` − 1, each equally likely. */

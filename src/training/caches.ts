@@ -1,23 +1,22 @@
 /** What a run computes once, before its first update: latents of its pictures, and texts where their encoder stays as it is. */
 import { CancelledError, InputError, invariant } from "../errors.ts";
-import { encodePrompt } from "../text/tokenizer.ts";
+import { endOfText } from "../text/clip-bpe.ts";
 import { prepareImage } from "../dataset/prepare-image.ts";
-import { tokenCount } from "../models/forward-graphs.ts";
 import { cacheLatents, planVae } from "./latent-cache.ts";
 import { knownStates, sampleTokenRows, type EncodeIds } from "./sample-texts.ts";
-import { cacheText, planText } from "./text-cache.ts";
-import type { TrainingConfig } from "../config/parameters.ts";
+import { cacheText, planTextCache } from "./text-cache.ts";
+import { textsToCache, type TrainingPlan } from "./training-plan.ts";
 import type { Gpu } from "../gpu/device.ts";
-import type { AdapterSet } from "../lora/adapter-set.ts";
-import type { Checkpoint } from "../models/checkpoint-types.ts";
+import type { CaptionSource } from "./caption-source.ts";
 import type { RunObserver } from "./events.ts";
 import type { DatasetPlan, TrainingPicture } from "./run-plan.ts";
-import type { SamplePlan } from "./sample-plan.ts";
 
 export interface CacheInput {
-  readonly checkpoint: Checkpoint;
-  readonly config: TrainingConfig;
   readonly pictures: readonly TrainingPicture[];
+  readonly dataset: DatasetPlan;
+  readonly plan: TrainingPlan;
+  readonly captions: CaptionSource;
+  readonly seed: number;
 }
 
 export interface CacheHost extends Pick<RunObserver, "phase"> {
@@ -28,31 +27,25 @@ export interface CacheHost extends Pick<RunObserver, "phase"> {
 export interface Caches {
   /** Undefined for pictures that no batch shows. */
   readonly latents: readonly (Float32Array<ArrayBuffer> | undefined)[];
-  readonly ids: readonly Int32Array<ArrayBuffer>[];
-  /** Text encoder outputs where it is not trained. */
-  readonly states: readonly Float32Array<ArrayBuffer>[] | undefined;
-  /** … and of the prompts of samples. */
+  /** Text encoder outputs where it does not run in every step. */
+  readonly states: readonly (Float32Array<ArrayBuffer> | undefined)[] | undefined;
+  /** … and of the prompts of samples, where it is not trained. */
   readonly sampleStates: EncodeIds | undefined;
 }
 
 /**
- * @param samples whose prompts are encoded beside the captions
  * @throws InputError `model.vocabulary`, `model.vaeNotFinite`; CancelledError
  */
 export async function fillCaches(
   gpu: Gpu,
-  { checkpoint, config, pictures }: CacheInput,
-  dataset: DatasetPlan,
-  adapters: AdapterSet,
-  seed: number,
-  samples: SamplePlan | undefined,
+  { pictures, dataset, plan, captions, seed }: CacheInput,
   host: CacheHost,
 ): Promise<Caches> {
   const { signal } = host;
-  const variant = checkpoint.family;
-  const ids = pictures.map(({ caption }) => encodePrompt(caption, { variant, maxLength: tokenCount }));
+  const { checkpoint, samples } = plan.options;
   const { vocab } = checkpoint.textEncoder;
-  if (ids.some((row) => row.some((id) => id >= vocab))) {
+  // Every caption ends with CLIP's last token.
+  if (vocab <= endOfText) {
     throw new InputError("model.vocabulary", `The model's text encoder knows ${vocab} tokens, captions need 49408: it is no complete Stable Diffusion model`, {
       vocabulary: vocab,
     });
@@ -74,16 +67,24 @@ export async function fillCaches(
     if (latents.some((latent) => latent?.every(Number.isFinite) === false)) {
       throw new InputError("model.vaeNotFinite", "The checkpoint's VAE gives invalid values for these pictures: it is damaged");
     }
-    if (adapters.settings.trains.textEncoder) return { latents, ids, states: undefined, sampleStates: undefined };
-    const prompts = samples === undefined ? [] : sampleTokenRows(samples);
-    const texts = ids.length + prompts.length;
-    host.phase({ phase: "cacheText", done: 0, total: texts });
-    const states = await cacheText(gpu, checkpoint, planText(checkpoint, config.clip_skip ?? 1, gpu.tier), [...ids, ...prompts], {
+    const wanted = textsToCache(plan);
+    const textPlan = planTextCache(plan);
+    if (textPlan === undefined) return { latents, states: undefined, sampleStates: undefined };
+    const shown = wanted.captions ? [...pictures.keys()].filter((picture) => dataset.shows[picture]) : [];
+    const prompts = wanted.samples && samples !== undefined ? sampleTokenRows(samples) : [];
+    const rows = [...shown.map((picture) => captions.steadyIds(picture)), ...prompts];
+    host.phase({ phase: "cacheText", done: 0, total: rows.length });
+    const encoded = await cacheText(gpu, checkpoint, textPlan, rows, {
       signal,
-      onCaption: (done) => host.phase({ phase: "cacheText", done, total: texts }),
+      onCaption: (done) => host.phase({ phase: "cacheText", done, total: rows.length }),
     });
-    const captions = states.slice(0, ids.length);
-    return { latents, ids, states: captions, sampleStates: knownStates(prompts, states.slice(ids.length)) };
+    const states: (Float32Array<ArrayBuffer> | undefined)[] = pictures.map(() => undefined);
+    for (const [i, picture] of shown.entries()) states[picture] = encoded[i];
+    return {
+      latents,
+      states: wanted.captions ? states : undefined,
+      sampleStates: wanted.samples ? knownStates(prompts, encoded.slice(shown.length)) : undefined,
+    };
   } catch (error) {
     if (signal.aborted) throw new CancelledError();
     throw error;

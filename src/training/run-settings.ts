@@ -1,6 +1,7 @@
 /** From the configuration by kohya names to what the engine is built with. */
 import { AdapterSet } from "../lora/adapter-set.ts";
 import { createOptimizer } from "./optimizers.ts";
+import { variesCaptions } from "../dataset/vary-caption.ts";
 import { loraTargets } from "../models/names.ts";
 import { planSamples } from "./sample-plan.ts";
 import { baseRates } from "../config/learning-rate.ts";
@@ -35,6 +36,7 @@ export function planRun(
     shapes,
     checkpointing: config.gradient_checkpointing,
     clipSkip: config.clip_skip ?? 1,
+    encodesText: variesCaptions(config),
     lossType: config.loss_type,
     accumulation: config.gradient_accumulation_steps,
     ...(samples === undefined ? {} : { samples }),

@@ -35,7 +35,7 @@ export interface MicroBatch {
   readonly lossWeights: ArrayLike<number>;
   /** [B]: c of each sample, where the loss has one. */
   readonly huberThresholds?: ArrayLike<number>;
-  /** Token ids [B, 77] where the text encoder is trained, its output [B, 77, width] otherwise. */
+  /** Token ids [B, 77] where the text encoder runs in the step, its output [B, 77, width] otherwise. */
   readonly text: { readonly ids: Int32Array<ArrayBuffer> } | { readonly context: Float32Array<ArrayBuffer> };
 }
 

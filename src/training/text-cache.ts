@@ -1,5 +1,6 @@
 /** Runs every distinct caption once through a text encoder that is not trained. */
 import { openForward, planForward, variantOf, type ForwardPlan } from "./forward-plan.ts";
+import { textsToCache, type TrainingPlan } from "./training-plan.ts";
 import { buildTextGraph, names } from "../models/forward-graphs.ts";
 import type { LoadOptions } from "../models/weight-loader.ts";
 import type { Gpu } from "../gpu/device.ts";
@@ -11,6 +12,13 @@ const key = "text";
 export function planText(checkpoint: Checkpoint, clipSkip: number, tier: Tier): ForwardPlan {
   const { graph, hidden } = buildTextGraph(checkpoint, 1, clipSkip);
   return planForward([{ key, graph, result: hidden }], tier);
+}
+
+/** The text encoder while texts are cached; undefined where nothing is. */
+export function planTextCache(plan: TrainingPlan): ForwardPlan | undefined {
+  const { captions, samples } = textsToCache(plan);
+  const { checkpoint, clipSkip, tier } = plan.options;
+  return captions || samples ? planText(checkpoint, clipSkip, tier) : undefined;
 }
 
 /**

@@ -15,8 +15,8 @@ export interface TrainGraphOptions {
   readonly height: number;
   readonly width: number;
   readonly adapters: AdapterProvider;
-  /** The text encoder runs (and is differentiated) in the step; otherwise its output is an input. */
-  readonly trainsTextEncoder: boolean;
+  /** The text encoder runs in the step, and is differentiated where it is trained; otherwise its output is an input. */
+  readonly encodesText: boolean;
   readonly checkpointing: Checkpointing;
   readonly clipSkip: number;
   readonly lossType: LossType;
@@ -30,7 +30,7 @@ export function buildTrainGraph(checkpoint: Checkpoint, options: TrainGraphOptio
   const { unet } = checkpoint;
   const x = graph.input(names.x, [batch, height, width, unet.inChannels]);
   const timestepEmbedding = graph.input(names.timestepEmbedding, [batch, unet.modelChannels]);
-  const context = options.trainsTextEncoder
+  const context = options.encodesText
     ? buildTextEncoder(b, checkpoint.textEncoder, graph.input(names.ids, [batch, tokenCount], { dtype: "i32" }), {
         clipSkip: options.clipSkip,
         checkpointing: options.checkpointing === true,

@@ -7,6 +7,7 @@ import { CancelledError, InputError, invariant } from "../errors.ts";
 import { elementCount } from "../gpu/graph/tensor.ts";
 import { initialAdapter } from "./adapter-init.ts";
 import { fillCaches, type Caches } from "./caches.ts";
+import { CaptionSource } from "./caption-source.ts";
 import { NotFiniteError } from "./errors.ts";
 import { joinSamples, makeMicroBatch } from "./micro-batch.ts";
 import { drawNoise, drawTimesteps } from "./noise-draws.ts";
@@ -25,6 +26,7 @@ import type { RunOrigin, RunState } from "./state-file.ts";
 import type { TrainingPlan } from "./training-plan.ts";
 import type { RunObserver, SampleObserver, StepReport, Verdict } from "./events.ts";
 import type { TrainingConfig } from "../config/parameters.ts";
+import type { CaptionMoment } from "../dataset/vary-caption.ts";
 import type { Gpu } from "../gpu/device.ts";
 import type { ModuleWeights } from "../lora/adapter-set.ts";
 import type { Checkpoint } from "../models/checkpoint-types.ts";
@@ -65,8 +67,9 @@ export async function train(gpu: Gpu, job: TrainJob, host: TrainHost): Promise<R
   const { adapters } = plan.options;
   if (resume !== undefined) checkResume(resume, plan);
 
-  const { samples } = plan.options;
-  const caches = await fillCaches(gpu, job, dataset, adapters, seed, samples, host);
+  const { totalUpdates } = dataset.steps;
+  const captions = new CaptionSource(job.pictures, config, { seed, totalUpdates, variant: checkpoint.family });
+  const caches = await fillCaches(gpu, { pictures: job.pictures, dataset, plan, captions, seed }, host);
   const engine = await StepEngine.create(gpu, plan, {
     load: { signal: host.signal, onProgress: (done, total) => host.phase({ phase: "load", done, total }) },
     onCompile: (done, total) => host.phase({ phase: "compile", done, total }),
@@ -78,7 +81,7 @@ export async function train(gpu: Gpu, job: TrainJob, host: TrainHost): Promise<R
       resume.optimizer.forEach((bank, i) => engine.adapters.write(i, bank));
       engine.writeKeptState(resume.kept);
     }
-    const runner = new UpdateLoop(engine, job, dataset, caches, seed, host);
+    const runner = new UpdateLoop(engine, job, dataset, { ...caches, captions }, seed, host);
     return await runner.run(resume?.update ?? 0, host);
   } finally {
     engine.destroy();
@@ -89,13 +92,13 @@ class UpdateLoop {
   readonly #engine: StepEngine;
   readonly #job: TrainJob;
   readonly #dataset: DatasetPlan;
-  readonly #caches: Caches;
+  readonly #caches: Caches & { readonly captions: CaptionSource };
   readonly #seed: number;
   readonly #schedule: NoiseSchedule;
   readonly #samples: SampleSession | undefined;
   #order: { epoch: number; batches: readonly Batch[] } | undefined;
 
-  constructor(engine: StepEngine, job: TrainJob, dataset: DatasetPlan, caches: Caches, seed: number, host: TrainHost) {
+  constructor(engine: StepEngine, job: TrainJob, dataset: DatasetPlan, caches: Caches & { readonly captions: CaptionSource }, seed: number, host: TrainHost) {
     this.#engine = engine;
     this.#job = job;
     this.#dataset = dataset;
@@ -183,21 +186,22 @@ class UpdateLoop {
     const { epoch, firstBatch, endBatch } = updateSpan(steps, update);
     return this.#batchesOf(epoch)
       .slice(firstBatch, endBatch)
-      .map((batch, i) => this.#prepare(batch, microBatchIndex(steps, epoch, firstBatch + i)));
+      .map((batch, i) => this.#prepare(batch, microBatchIndex(steps, epoch, firstBatch + i), { epoch: epoch + 1, step: update }));
   }
 
   /** @param index of the micro-batch in the run: what its random numbers depend on */
-  #prepare(batch: Batch, index: number): MicroBatch {
+  #prepare(batch: Batch, index: number, moment: CaptionMoment): MicroBatch {
     const { config } = this.#job;
     const bucket = this.#dataset.buckets.buckets[batch.bucket];
     invariant(bucket !== undefined, "batch of an unknown bucket");
     const [width, height] = bucket.resolution;
     const shape = { batch: batch.items.length, height: height / 8, width: width / 8 };
     const latents = joinSamples(pick(this.#caches.latents, batch.items));
-    const { states, ids } = this.#caches;
+    const { states, captions } = this.#caches;
+    const idsOf = (picture: number, place: number): Int32Array => captions.ids(picture, { ...moment, microBatch: index, place });
     const text =
       states === undefined
-        ? { ids: Int32Array.from(pick(ids, batch.items).flatMap((row) => [...row])) }
+        ? { ids: Int32Array.from(batch.items.flatMap((picture, place) => [...idsOf(picture, place)])) }
         : { context: joinSamples(pick(states, batch.items)) };
     return makeMicroBatch(this.#schedule, {
       shape,

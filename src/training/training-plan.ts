@@ -35,6 +35,8 @@ export interface TrainingPlanOptions {
   readonly shapes: readonly BatchShape[];
   readonly checkpointing: boolean;
   readonly clipSkip: number;
+  /** The text encoder runs in every step although it is not trained: captions vary. */
+  readonly encodesText?: boolean;
   readonly lossType: LossType;
   /** Micro-batches per update, at most. */
   readonly accumulation: number;
@@ -68,7 +70,7 @@ export function planTraining(options: TrainingPlanOptions): TrainingPlan {
   if (adapters.targets.length === 0) {
     throw new InputError("train.nothingToTrain", "Nothing is trained: unet_lr and text_encoder_lr are both 0");
   }
-  const trainsTextEncoder = adapters.settings.trains.textEncoder;
+  const encodesText = runsTextEncoder(options);
   const steps = new Map<string, ProgramPlan>();
   const weights = new Map<Tensor, WeightSource>();
   const seen = new Set<string>();
@@ -79,7 +81,7 @@ export function planTraining(options: TrainingPlanOptions): TrainingPlan {
     const graph = buildTrainGraph(checkpoint, {
       ...shape,
       adapters,
-      trainsTextEncoder,
+      encodesText,
       checkpointing: options.checkpointing,
       clipSkip: options.clipSkip,
       lossType: options.lossType,
@@ -105,6 +107,17 @@ export function planTraining(options: TrainingPlanOptions): TrainingPlan {
   if (options.samples === undefined || options.samples.samples.length === 0) return alone;
   const samples = placeSamples(options.samples, { residents, programs: plans, bytes: trainingBytes(alone) }, tier.limits);
   return { ...alone, samples, arenaBytes: Arena.chunkBytes([...plans, ...keptPrograms(samples)]) };
+}
+
+/** Whether the text encoder runs in every step; otherwise each caption is encoded once, before training. */
+function runsTextEncoder({ adapters, encodesText = false }: TrainingPlanOptions): boolean {
+  return adapters.settings.trains.textEncoder || encodesText;
+}
+
+/** What is encoded once, before training: texts that the steps and the samples do not encode themselves. */
+export function textsToCache({ options }: TrainingPlan): { readonly captions: boolean; readonly samples: boolean } {
+  const hasSamples = (options.samples?.samples.length ?? 0) > 0;
+  return { captions: !runsTextEncoder(options), samples: hasSamples && !options.adapters.settings.trains.textEncoder };
 }
 
 /** Programs of samples that share the run's arena. */

@@ -2,7 +2,7 @@
 import { defaultConfig, type TrainingConfig } from "../config/parameters.ts";
 import { blobFolder } from "../dataset/blob-folder.ts";
 import { datasetError, inspectDataset } from "../dataset/inspect.ts";
-import type { InspectedDataset } from "../dataset/inspect.ts";
+import type { CaptionReading, InspectedDataset } from "../dataset/inspect.ts";
 import type { Checkpoint } from "../models/config.ts";
 import { planDataset } from "../training/run-plan.ts";
 import { describeDataset, stepsReport } from "./dataset-report.ts";
@@ -13,14 +13,14 @@ import { describeModel, openModelFile } from "./model-report.ts";
 import type { DatasetFile, DatasetReport, ModelReport, PlanReport } from "./train-protocol.ts";
 import type { RunHost, TrainingBackend, TrainJob } from "./training-backend.ts";
 
-/** The ending that folders are read with until the settings say otherwise. */
-const usualCaptionExtension = ".txt";
+/** How captions are read until the settings say otherwise. */
+const usualReading: CaptionReading = { caption_extension: ".txt", enable_wildcard: false };
 
 export class EngineBackend implements TrainingBackend {
   readonly #engine: Engine;
   #checkpoint: Checkpoint | undefined;
   #files: readonly DatasetFile[] = [];
-  #dataset: { readonly inspected: InspectedDataset; readonly captionExtension: string } | undefined;
+  #dataset: { readonly inspected: InspectedDataset; readonly reading: CaptionReading } | undefined;
 
   constructor(engine: Engine) {
     this.#engine = engine;
@@ -37,12 +37,12 @@ export class EngineBackend implements TrainingBackend {
   async openDataset(files: readonly DatasetFile[]): Promise<DatasetReport> {
     this.#files = files;
     this.#dataset = undefined;
-    return describeDataset(await this.#inspect(usualCaptionExtension));
+    return describeDataset(await this.#inspect(usualReading));
   }
 
   async plan(config: TrainingConfig): Promise<PlanReport> {
     if (this.#files.length === 0) return { advice: [] };
-    const dataset = await this.#inspect(config.caption_extension);
+    const dataset = await this.#inspect(config);
     const plan = planDataset(dataset.pictures, config);
     const known = {
       buckets: plan.buckets.buckets.map(({ resolution: [width, height], items }) => ({ width, height, count: items.length })),
@@ -56,24 +56,25 @@ export class EngineBackend implements TrainingBackend {
   async train(job: TrainJob, host: RunHost): Promise<Uint8Array<ArrayBuffer>> {
     const folder = blobFolder(job.dataset);
     const checkpoint = await openModelFile(job.model);
-    const dataset = await inspectDataset(folder, job.config.caption_extension);
+    // Runs that were stored before a parameter existed mean its default.
+    const config = { ...defaultConfig(), ...job.config };
+    const dataset = await inspectDataset(folder, config);
     if (dataset.problems.length > 0) throw datasetError(dataset.problems);
     const pictures = dataset.pictures.map((picture) => ({
       ...picture,
       decode: async () => decodePicture((await folder.read(picture.path)).slice(), picture.path),
     }));
     const resume = job.checkpoint === undefined ? {} : { resume: job.checkpoint };
-    // Runs that were stored before a parameter existed mean its default.
-    const config = { ...defaultConfig(), ...job.config };
     return this.#engine.train({ config, checkpoint, dataset, pictures, ...resume }, host);
   }
 
   exportAdapter: TrainingBackend["exportAdapter"] = (checkpoint, job) => this.#engine.exportAdapter(checkpoint, job);
 
-  async #inspect(captionExtension: string): Promise<InspectedDataset> {
-    if (this.#dataset?.captionExtension !== captionExtension) {
-      const inspected = await inspectDataset(blobFolder(this.#files), captionExtension);
-      this.#dataset = { inspected, captionExtension };
+  async #inspect({ caption_extension, enable_wildcard }: CaptionReading): Promise<InspectedDataset> {
+    const known = this.#dataset?.reading;
+    if (this.#dataset === undefined || known?.caption_extension !== caption_extension || known.enable_wildcard !== enable_wildcard) {
+      const reading = { caption_extension, enable_wildcard };
+      this.#dataset = { inspected: await inspectDataset(blobFolder(this.#files), reading), reading };
     }
     return this.#dataset.inspected;
   }

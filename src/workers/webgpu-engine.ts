@@ -8,7 +8,7 @@ import { describeOrigin } from "../training/run-origin.ts";
 import { planDataset } from "../training/run-plan.ts";
 import { planRun } from "../training/run-settings.ts";
 import { decodeState, encodeState } from "../training/state-file.ts";
-import { planText } from "../training/text-cache.ts";
+import { planTextCache } from "../training/text-cache.ts";
 import { train } from "../training/trainer.ts";
 import { writePngText } from "../formats/png-text.ts";
 import type { SamplePicture } from "../training/events.ts";
@@ -27,10 +27,10 @@ export function webgpuEngine(): Engine {
       const onTier = await adapterTier();
       const run = planRun(checkpoint, config, plan.shapes, onTier);
       const { adapters } = run.options;
-      const cachesText = !adapters.settings.trains.textEncoder;
+      const text = planTextCache(run);
       const predicted = forecast(run, {
         vae: planVae(checkpoint, plan.sizes, onTier),
-        ...(cachesText ? { text: planText(checkpoint, config.clip_skip ?? 1, onTier) } : {}),
+        ...(text === undefined ? {} : { text }),
       });
       const weights = adapters.targets.reduce((sum, target) => sum + config.network_dim * (target.in + target.out), 0);
       return {

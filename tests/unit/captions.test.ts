@@ -12,6 +12,12 @@ describe("decodeCaption", () => {
     expect(decodeCaption(utf8(text))).toEqual({ caption });
   });
 
+  it("keeps all lines that are not blank for wildcards to choose from", () => {
+    expect(decodeCaption(utf8("  a cat \r\n\n second line\n \n"), true)).toEqual({ caption: "a cat\nsecond line" });
+    expect(decodeCaption(utf8("\nsecond"), true)).toEqual({ caption: "second" });
+    expect(decodeCaption(new Uint8Array(), true)).toEqual({ problem: "empty" });
+  });
+
   it("reports empty and undecodable files", () => {
     expect(decodeCaption(new Uint8Array())).toEqual({ problem: "empty" });
     expect(decodeCaption(Uint8Array.of(0xc4, 0xe3, 0xba))).toEqual({ problem: "notUtf8" });

@@ -17,7 +17,7 @@ lr_scheduler = "constant_with_warmup"
 lr_warmup_steps = 0.05
 [data]
 resolution = "512,768"
-shuffle_caption = true
+color_aug = true
 my_note = "keep me"
 `;
 
@@ -31,8 +31,8 @@ describe("sd-scripts' training TOML", () => {
       lr_scheduler: "constant_with_warmup", lr_warmup_steps: 0.05, resolution: [512, 768], learning_rate: 2e-6,
     });
     expect(loaded.unknownKeys).toEqual(["my_note"]);
-    expect(loaded.warnings.map((warning) => warning.param).sort()).toEqual(["optimizer_type", "shuffle_caption"]);
-    expect(loaded.extra).toEqual({ network_module: "networks.lora", shuffle_caption: true, my_note: "keep me" });
+    expect(loaded.warnings.map((warning) => warning.param).sort()).toEqual(["color_aug", "optimizer_type"]);
+    expect(loaded.extra).toEqual({ network_module: "networks.lora", color_aug: true, my_note: "keep me" });
   });
 
   it("names the line of a syntax error", () => {

@@ -7,10 +7,12 @@ const picture = (name: string) => Buffer.from(fixture.pictures.find((item) => it
 const folder = (files: Record<string, Uint8Array | string>) =>
   blobFolder(Object.entries(files).map(([path, content]) => ({ path, file: new Blob([content as BlobPart]) })));
 
+const reading = { caption_extension: ".txt", enable_wildcard: false };
+
 describe("inspectDataset", () => {
   it("gives every picture its size, caption and repeats", async () => {
     const files = { "t/2_sls/b.jpg": picture("turned.jpg"), "t/2_sls/a.png": picture("alpha.png"), "t/2_sls/a.txt": "solo" };
-    const { pictures, problems } = await inspectDataset(folder(files), ".txt");
+    const { pictures, problems } = await inspectDataset(folder(files), reading);
     expect(problems).toEqual([]);
     expect(pictures).toEqual([
       { path: "t/2_sls/a.png", caption: "solo", repeats: 2, size: [11, 5] },
@@ -26,7 +28,7 @@ describe("inspectDataset", () => {
         "1_x/broken.png": "no picture", "1_x/huge.png": huge, "1_x/good.png": picture("rgb.png"),
         "1_x/mute.png": picture("rgb.png"), "1_x/mute.txt": "",
       }),
-      ".txt",
+      reading,
     );
     expect(pictures.map(({ path }) => path)).toEqual(["1_x/good.png"]);
     expect(problems.map(({ path, code }) => [path, code])).toEqual([

@@ -1,0 +1,66 @@
+/** What the text encoder reads for a picture each time that the picture is shown. */
+import { variesCaptions, varyCaption, type CaptionMoment } from "../dataset/vary-caption.ts";
+import { invariant } from "../errors.ts";
+import { RandomSequence } from "../random/rng.ts";
+import { encodePrompt, type TokenizerVariant } from "../text/tokenizer.ts";
+import type { TrainingConfig } from "../config/parameters.ts";
+import type { TrainingPicture } from "./run-plan.ts";
+
+/** One showing of a picture: when, and which it is of all in the run, on which its random numbers depend. */
+export interface Showing extends CaptionMoment {
+  readonly microBatch: number;
+  /** Place in the micro-batch. */
+  readonly place: number;
+}
+
+/** Room for the samples of a micro-batch in the generator's index. */
+const PLACES = 64;
+/** Rows of ids that are remembered. */
+const MOST_KNOWN = 4096;
+
+export class CaptionSource {
+  /** Whether a caption may be another one at each showing; otherwise it can be encoded once. */
+  readonly varies: boolean;
+  readonly #pictures: readonly Pick<TrainingPicture, "caption">[];
+  readonly #config: TrainingConfig;
+  readonly #run: { readonly seed: number; readonly totalUpdates: number; readonly variant: TokenizerVariant };
+  readonly #known = new Map<string, Int32Array<ArrayBuffer>>();
+
+  constructor(
+    pictures: readonly Pick<TrainingPicture, "caption">[],
+    config: TrainingConfig,
+    run: { readonly seed: number; readonly totalUpdates: number; readonly variant: TokenizerVariant },
+  ) {
+    this.varies = variesCaptions(config);
+    this.#pictures = pictures;
+    this.#config = config;
+    this.#run = run;
+  }
+
+  /** The caption as words. A function of the seed and the showing alone. */
+  caption(picture: number, { microBatch, place, ...moment }: Showing): string {
+    const own = this.#pictures[picture];
+    invariant(own !== undefined, `no picture ${picture}`);
+    const { seed, totalUpdates } = this.#run;
+    const chance = new RandomSequence(seed, "captions", microBatch * PLACES + place);
+    return varyCaption(own.caption, this.#config, moment, totalUpdates, chance);
+  }
+
+  /** Token ids [77]. */
+  ids(picture: number, showing: Showing): Int32Array<ArrayBuffer> {
+    const caption = this.caption(picture, showing);
+    let ids = this.#known.get(caption);
+    if (ids === undefined) {
+      ids = encodePrompt(caption, { variant: this.#run.variant });
+      if (this.#known.size >= MOST_KNOWN) this.#known.clear();
+      this.#known.set(caption, ids);
+    }
+    return ids;
+  }
+
+  /** Token ids of a caption that does not vary. */
+  steadyIds(picture: number): Int32Array<ArrayBuffer> {
+    invariant(!this.varies, "captions vary");
+    return this.ids(picture, { microBatch: 0, place: 0, epoch: 1, step: 0 });
+  }
+}
