@@ -33,7 +33,6 @@ const NEUTRAL: Readonly<Record<string, readonly unknown[]>> = {
   masked_loss: [false],
   alpha_mask: [false],
   color_aug: [false],
-  flip_aug: [false],
   random_crop: [false],
   face_crop_aug_range: [""],
   resize_interpolation: [""],

@@ -2,7 +2,7 @@
 import { CancelledError, InputError, invariant } from "../errors.ts";
 import { endOfText } from "../text/clip-bpe.ts";
 import { prepareImage } from "../dataset/prepare-image.ts";
-import { cacheLatents, planVae } from "./latent-cache.ts";
+import { cacheLatents, planVae, type PictureLatents } from "./latent-cache.ts";
 import { knownStates, sampleTokenRows, type EncodeIds } from "./sample-texts.ts";
 import { cacheText, planTextCache } from "./text-cache.ts";
 import { textsToCache, type TrainingPlan } from "./training-plan.ts";
@@ -17,6 +17,8 @@ export interface CacheInput {
   readonly plan: TrainingPlan;
   readonly captions: CaptionSource;
   readonly seed: number;
+  /** Mirror images are trained on too. */
+  readonly flips: boolean;
 }
 
 export interface CacheHost extends Pick<RunObserver, "phase"> {
@@ -26,7 +28,7 @@ export interface CacheHost extends Pick<RunObserver, "phase"> {
 /** Everything cached before training, by picture. */
 export interface Caches {
   /** Undefined for pictures that no batch shows. */
-  readonly latents: readonly (Float32Array<ArrayBuffer> | undefined)[];
+  readonly latents: readonly (PictureLatents | undefined)[];
   /** Text encoder outputs where it does not run in every step. */
   readonly states: readonly (Float32Array<ArrayBuffer> | undefined)[] | undefined;
   /** … and of the prompts of samples, where it is not trained. */
@@ -38,7 +40,7 @@ export interface Caches {
  */
 export async function fillCaches(
   gpu: Gpu,
-  { pictures, dataset, plan, captions, seed }: CacheInput,
+  { pictures, dataset, plan, captions, seed, flips }: CacheInput,
   host: CacheHost,
 ): Promise<Caches> {
   const { signal } = host;
@@ -62,9 +64,10 @@ export async function fillCaches(
     host.phase({ phase: "cacheLatents", done, total });
     const latents = await cacheLatents(gpu, checkpoint, planVae(checkpoint, dataset.sizes, gpu.tier), encodable, seed, {
       signal,
+      flips,
       onPicture: () => host.phase({ phase: "cacheLatents", done: ++done, total }),
     });
-    if (latents.some((latent) => latent?.every(Number.isFinite) === false)) {
+    if (latents.some((both) => both?.plain.every(Number.isFinite) === false || both?.flipped?.every(Number.isFinite) === false)) {
       throw new InputError("model.vaeNotFinite", "The checkpoint's VAE gives invalid values for these pictures: it is damaged");
     }
     const wanted = textsToCache(plan);

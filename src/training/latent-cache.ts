@@ -1,7 +1,7 @@
 /** Encodes every picture once through the VAE, before training. */
 import { openForward, planForward, variantOf, type ForwardPlan } from "./forward-plan.ts";
 import { buildVaeGraph, names, requireVae } from "../models/forward-graphs.ts";
-import { gaussian } from "../random/rng.ts";
+import { gaussian, type Stream } from "../random/rng.ts";
 import type { LoadOptions } from "../models/weight-loader.ts";
 import type { Gpu } from "../gpu/device.ts";
 import type { Tier } from "../gpu/tier.ts";
@@ -29,10 +29,22 @@ export interface PictureToEncode {
   prepare(): Promise<Float32Array<ArrayBuffer>>;
 }
 
+/** Sampled latents [h, w, 4] of a picture, times the scale factor. */
+export interface PictureLatents {
+  readonly plain: Float32Array<ArrayBuffer>;
+  /** Of its mirror image, encoded by itself: a VAE does not turn mirrored pictures into mirrored latents. */
+  readonly flipped: Float32Array<ArrayBuffer> | undefined;
+}
+
+export interface CacheLatentsOptions extends LoadOptions {
+  /** Encode mirror images too. */
+  readonly flips?: boolean;
+  onPicture?(): void;
+}
+
 /**
  * @param pictures undefined for those that are not wanted
- * @returns per picture the sampled latents [h, w, 4], times the scale factor. The sample of a picture depends on the
- * seed and its index alone.
+ * @returns one per picture. The sample of a picture depends on the seed and its index alone.
  */
 export async function cacheLatents(
   gpu: Gpu,
@@ -40,17 +52,24 @@ export async function cacheLatents(
   plan: ForwardPlan,
   pictures: readonly (PictureToEncode | undefined)[],
   seed: number,
-  options: LoadOptions & { onPicture?(): void } = {},
-): Promise<(Float32Array<ArrayBuffer> | undefined)[]> {
+  options: CacheLatentsOptions = {},
+): Promise<(PictureLatents | undefined)[]> {
   const { scaleFactor } = requireVae(checkpoint);
   const runner = await openForward(gpu, checkpoint, plan, options);
+  const encode = async (image: Float32Array, size: PixelSize, stream: Stream, index: number): Promise<Float32Array<ArrayBuffer>> => {
+    const moments = await runner.run(variantOf(plan, key(size)), { [names.image]: withFourthChannel(image) });
+    return sampleLatents(moments, gaussian(seed, stream, index, moments.length / 2), scaleFactor);
+  };
   try {
-    const latents: (Float32Array<ArrayBuffer> | undefined)[] = pictures.map(() => undefined);
+    const latents: (PictureLatents | undefined)[] = pictures.map(() => undefined);
     for (const [index, picture] of pictures.entries()) {
       if (picture === undefined) continue;
       options.signal?.throwIfAborted();
-      const moments = await runner.run(variantOf(plan, key(picture.size)), { [names.image]: withFourthChannel(await picture.prepare()) });
-      latents[index] = sampleLatents(moments, gaussian(seed, "vaeSample", index, moments.length / 2), scaleFactor);
+      const { size } = picture;
+      const image = await picture.prepare();
+      const plain = await encode(image, size, "vaeSample", index);
+      const flipped = options.flips === true ? await encode(mirrored(image, size[0]), size, "vaeSampleFlipped", index) : undefined;
+      latents[index] = { plain, flipped };
       options.onPicture?.();
     }
     return latents;
@@ -73,6 +92,17 @@ export function sampleLatents(
     latents[i] = (mean + Math.exp(logvar / 2) * (epsilon[i] ?? 0)) * scaleFactor;
   }
   return latents;
+}
+
+/** @param rgb [height, width, 3] */
+function mirrored(rgb: Float32Array, width: number): Float32Array<ArrayBuffer> {
+  const out = new Float32Array(rgb.length);
+  for (let pixel = 0; pixel < rgb.length / 3; pixel++) {
+    const x = pixel % width;
+    const from = (pixel - x + (width - 1 - x)) * 3;
+    out.set(rgb.subarray(from, from + 3), pixel * 3);
+  }
+  return out;
 }
 
 /** RGB to the four channels that the first convolution is padded to. */

@@ -13,7 +13,7 @@ import { joinSamples, makeMicroBatch } from "./micro-batch.ts";
 import { drawNoise, drawTimesteps } from "./noise-draws.ts";
 import { createNoiseSchedule, type NoiseSchedule } from "./noise-schedule.ts";
 import { epochBatches, type Batch } from "./order.ts";
-import { randomSeed } from "../random/rng.ts";
+import { randomSeed, uniform } from "../random/rng.ts";
 import { writeResult, type AdapterState } from "./result.ts";
 import { planRun } from "./run-settings.ts";
 import { planDataset, type DatasetPlan, type TrainingPicture } from "./run-plan.ts";
@@ -69,7 +69,7 @@ export async function train(gpu: Gpu, job: TrainJob, host: TrainHost): Promise<R
 
   const { totalUpdates } = dataset.steps;
   const captions = new CaptionSource(job.pictures, config, { seed, totalUpdates, variant: checkpoint.family });
-  const caches = await fillCaches(gpu, { pictures: job.pictures, dataset, plan, captions, seed }, host);
+  const caches = await fillCaches(gpu, { pictures: job.pictures, dataset, plan, captions, seed, flips: config.flip_aug }, host);
   const engine = await StepEngine.create(gpu, plan, {
     load: { signal: host.signal, onProgress: (done, total) => host.phase({ phase: "load", done, total }) },
     onCompile: (done, total) => host.phase({ phase: "compile", done, total }),
@@ -196,7 +196,10 @@ class UpdateLoop {
     invariant(bucket !== undefined, "batch of an unknown bucket");
     const [width, height] = bucket.resolution;
     const shape = { batch: batch.items.length, height: height / 8, width: width / 8 };
-    const latents = joinSamples(pick(this.#caches.latents, batch.items));
+    const isFlipped = uniform(this.#seed, "flips", index, shape.batch);
+    const latents = joinSamples(
+      pick(this.#caches.latents, batch.items).map(({ plain, flipped }, place) => (flipped !== undefined && isFlipped[place]! < 0.5 ? flipped : plain)),
+    );
     const { states, captions } = this.#caches;
     const idsOf = (picture: number, place: number): Int32Array => captions.ids(picture, { ...moment, microBatch: index, place });
     const text =

@@ -30,7 +30,7 @@ async function picture(folder: string, name: string, seed: number): Promise<void
   await writeFile(join(root, folder, `${name}.txt`), `${name}, one, two, three, four, five, six`);
 }
 
-const settings = ["resolution=64,64", "network_dim=2", "learning_rate=1e-2", "seed=11", "caption_extension=.txt", "max_train_steps=3"];
+const settings = ["resolution=64,64", "network_dim=2", "learning_rate=1e-2", "seed=11", "caption_extension=.txt", "max_train_steps=2"];
 
 /** Trains and reads the LoRA. */
 async function trained(changes: readonly string[], more: readonly string[] = []) {
@@ -60,6 +60,14 @@ describe("captions", () => {
     expect(again.weights).toEqual(varied.weights);
     expect(varied.metadata.get("ss_shuffle_caption")).toBe("True");
     expect(varied.metadata.get("ss_caption_tag_dropout_rate")).toBe("0.3");
+  });
+});
+
+describe("mirror images", () => {
+  test("are trained on where they are asked for", async () => {
+    const [plain, flipped] = [await trained([]), await trained(["flip_aug=true"])];
+    expect(flipped.weights).not.toEqual(plain.weights);
+    expect(flipped.metadata.get("ss_flip_aug")).toBe("True");
   });
 });
 

@@ -1,4 +1,4 @@
-import { float, size, text } from "../parameter.ts";
+import { bool, float, size, text } from "../parameter.ts";
 
 export const folderParameters = {
   train_data_dir: text({
@@ -49,6 +49,19 @@ export const folderParameters = {
       en: "With buckets on this is the area to keep, and each picture keeps its own proportions. "
         + "Memory and time grow faster than the number of pixels.",
       "zh-CN": "开启分桶时，这里表示要保持的面积，每张图保留自己的长宽比。显存和时间的增长比像素数更快。",
+    },
+  }),
+  flip_aug: bool({
+    default: false,
+    group: "folders",
+    label: { en: "Mirror images", "zh-CN": "水平翻转增强" },
+    hint: {
+      en: "Half of the time a picture is shown mirrored. Not for faces with a parting or a scar, text, or anything else that has a side.",
+      "zh-CN": "每次有一半概率使用图片的镜像。发型偏分、疤痕、文字等左右不对称的内容不要开启。",
+    },
+    more: {
+      en: "It doubles a small set of pictures, and the time to encode them. The mirror image is encoded by itself, as in sd-scripts.",
+      "zh-CN": "相当于把少量图片增加一倍，编码时间也加倍。镜像图片会像 sd-scripts 那样单独编码。",
     },
   }),
   output_dir: text({
