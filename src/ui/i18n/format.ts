@@ -24,6 +24,11 @@ export class Formatter {
     return new Intl.NumberFormat(this.#locale, { minimumSignificantDigits: 3, maximumSignificantDigits: 3 }).format(value);
   }
 
+  /** A learning rate: 1e-4, and 0 where there is none. */
+  rate(value: number): string {
+    return value === 0 ? "0" : this.measure(value);
+  }
+
   /** A mark on an axis: as short as it can be. */
   mark(value: number): string {
     if (value !== 0 && Math.abs(value) < 0.001) return value.toExponential(0);
