@@ -1,5 +1,5 @@
 /** What each optimizer takes as `optimizer_args`, with the defaults of the classes that sd-scripts makes. */
-import { finite, flag, ignored, number, only, orNone, pair, positive } from "./python-arguments.ts";
+import { finite, flag, ignored, number, only, orNone, pair, positive, whole } from "./python-arguments.ts";
 import type { Argument } from "./python-arguments.ts";
 
 const betas = (first: number, second: number): Argument<readonly [number, number]> =>
@@ -8,6 +8,10 @@ const betas = (first: number, second: number): Argument<readonly [number, number
 /** How torch runs its loops, and a variant of every rule that is not made here. */
 const torch = { maximize: only(false), foreach: ignored, capturable: ignored, differentiable: ignored, fused: ignored };
 const adam = { betas: betas(0.9, 0.999), eps: number(1e-8), amsgrad: only(false), ...torch };
+/** What bitsandbytes takes beside a rule's own constants; all tensors smaller than min_8bit_size have 32-bit state. */
+const bitsandbytes = {
+  min_8bit_size: whole(4096, 0), percentile_clipping: only(100), block_wise: only(true), is_paged: ignored, args: ignored,
+};
 
 /** Arguments by `optimizer_type`. */
 export const OPTIMIZER_ARGUMENTS = {
@@ -15,6 +19,12 @@ export const OPTIMIZER_ARGUMENTS = {
   Adam: { ...adam, weight_decay: number(0), decoupled_weight_decay: flag(false) },
   Lion: { betas: betas(0.9, 0.99), weight_decay: number(0), use_triton: ignored, decoupled_weight_decay: flag(false) },
   SGDNesterov: { momentum: positive(0.9), weight_decay: number(0), dampening: only(0), ...torch },
+  AdamW8bit: {
+    betas: betas(0.9, 0.999), eps: number(1e-8), weight_decay: number(0.01), amsgrad: only(false), optim_bits: only(32), ...bitsandbytes,
+  },
+  Lion8bit: { betas: betas(0.9, 0.99), weight_decay: number(0), ...bitsandbytes },
+  // bitsandbytes takes dampening and does not use it.
+  SGDNesterov8bit: { momentum: positive(0.9), weight_decay: number(0), dampening: ignored, ...bitsandbytes },
   Adafactor: {
     eps: pair([1e-30, 1e-3], number(0), "must be two numbers not below 0"),
     clip_threshold: positive(1),
@@ -33,12 +43,16 @@ const CLASSES: Readonly<Record<keyof typeof OPTIMIZER_ARGUMENTS, string>> = {
   Adam: "torch.optim.adam.Adam",
   Adafactor: "transformers.optimization.Adafactor",
   Lion: "lion_pytorch.lion_pytorch.Lion",
+  AdamW8bit: "bitsandbytes.optim.adamw.AdamW8bit",
+  Lion8bit: "bitsandbytes.optim.lion.Lion8bit",
+  SGDNesterov8bit: "bitsandbytes.optim.sgd.SGD8bit",
   SGDNesterov: "torch.optim.sgd.SGD",
 };
 
 /** Arguments that sd-scripts adds where they are not given, as Python writes them. */
 const ADDED: Readonly<Partial<Record<keyof typeof OPTIMIZER_ARGUMENTS, readonly [string, string]>>> = {
   SGDNesterov: ["momentum", "0.9"],
+  SGDNesterov8bit: ["momentum", "0.9"],
   Adafactor: ["relative_step", "True"],
 };
 

@@ -1,6 +1,7 @@
 /** From `optimizer_type` and its arguments to the optimizer that the engine runs. */
 import { adam, adamW } from "../gpu/optimizers/adamw.ts";
 import { adafactor } from "../gpu/optimizers/adafactor.ts";
+import { adamW8bit, lion8bit, sgd8bit } from "../gpu/optimizers/blockwise.ts";
 import { lion } from "../gpu/optimizers/lion.ts";
 import { sgd } from "../gpu/optimizers/sgd.ts";
 import { optimizerSettings } from "../config/optimizer-settings.ts";
@@ -21,6 +22,12 @@ export function createOptimizer(config: Pick<TrainingConfig, "optimizer_type" | 
       return lion({ ...settings, weightDecay: settings.decoupled_weight_decay ? weightDecay / config.learning_rate : weightDecay });
     case "SGDNesterov":
       return sgd({ ...settings, isNesterov: true, weightDecay });
+    case "AdamW8bit":
+      return adamW8bit({ ...settings, weightDecay, minSize: settings.min_8bit_size });
+    case "Lion8bit":
+      return lion8bit({ ...settings, weightDecay, minSize: settings.min_8bit_size });
+    case "SGDNesterov8bit":
+      return sgd8bit({ ...settings, weightDecay, minSize: settings.min_8bit_size });
     case "Adafactor":
       return adafactor({
         ...settings,

@@ -28,12 +28,13 @@ export function memoryAdvice(forecast: RunForecast, config: TrainingConfig, repl
 export function rateAdvice(config: TrainingConfig): PlanAdvice[] {
   const rates = baseRates(config);
   const rate = Math.max(rates.unet ?? 0, rates.textEncoder ?? 0);
-  if (config.optimizer_type === "Lion") {
+  const type = config.optimizer_type;
+  if (type === "Lion" || type === "Lion8bit") {
     if (rate <= highLionRate) return [];
     return [{ code: "rate.lion", data: { rate }, text: `Lion with a learning rate of ${rate} usually diverges; it wants three to ten times less than AdamW` }];
   }
-  if (config.optimizer_type === "Adafactor") return adafactorAdvice(config);
-  if (config.optimizer_type === "SGDNesterov") {
+  if (type === "Adafactor") return adafactorAdvice(config);
+  if (type === "SGDNesterov" || type === "SGDNesterov8bit") {
     if (rate >= lowSgdRate) return [];
     const text = `SGD with a learning rate of ${rate} learns next to nothing, as it does not scale gradients up; 0.01 to 0.1 is usual`;
     return [{ code: "rate.sgd", data: { rate }, text }];

@@ -40,11 +40,11 @@ describe("settings of a command", () => {
 
   test("settings that nobody knows and those that are replaced are told", async () => {
     const path = join(root, "config.json");
-    await writeFile(path, JSON.stringify({ optimizer_type: "AdamW8bit", frobnicate: 3, v_parameterization: true }));
+    await writeFile(path, JSON.stringify({ optimizer_type: "PagedAdamW", frobnicate: 3, v_parameterization: true }));
     const { config, warnings } = await settled({ config: path });
     expect(config.optimizer_type).toBe("AdamW");
     expect(warnings).toEqual([
-      expect.stringContaining("AdamW8bit"),
+      expect.stringContaining("PagedAdamW"),
       "Unknown settings, not used: frobnicate",
       expect.stringMatching(/^v_parameterization is true, but the checkpoint looks like epsilon/),
     ]);

@@ -76,9 +76,10 @@ describe("parseConfig", () => {
   });
 
   it("says so when an optimizer is replaced", () => {
-    const { config, warnings } = parseConfig({ optimizer_type: "AdamW8bit" });
-    expect(config.optimizer_type).toBe("AdamW");
+    const { config, warnings } = parseConfig({ optimizer_type: "PagedAdamW8bit" });
+    expect(config.optimizer_type).toBe("AdamW8bit");
     expect(warnings).toEqual([expect.objectContaining({ code: "config.replaced", param: "optimizer_type" })]);
+    expect(parseConfig({ optimizer_type: "adamw8bit" })).toMatchObject({ config: { optimizer_type: "AdamW8bit" }, warnings: [] });
     expect(parseConfig({ optimizer_type: "lion" })).toMatchObject({ config: { optimizer_type: "Lion" }, warnings: [] });
     expect(parseConfig({ optimizer_type: "" }).warnings).toEqual([]);
   });
@@ -156,6 +157,9 @@ describe("optimizerSettings", () => {
       type: "Adafactor", eps: [1e-30, 1e-3], clip_threshold: 1, decay_rate: -0.8, beta1: null, weight_decay: 0,
       scale_parameter: true, relative_step: true, warmup_init: false,
     });
+    expect(settings("AdamW8bit")).toMatchObject({ betas: [0.9, 0.999], eps: 1e-8, weight_decay: 0.01, min_8bit_size: 4096 });
+    expect(settings("Lion8bit")).toMatchObject({ betas: [0.9, 0.99], weight_decay: 0, min_8bit_size: 4096 });
+    expect(settings("SGDNesterov8bit")).toMatchObject({ momentum: 0.9, weight_decay: 0, min_8bit_size: 4096 });
     expect(settings("SGDNesterov")).toMatchObject({ type: "SGDNesterov", momentum: 0.9, weight_decay: 0 });
   });
 
@@ -169,6 +173,7 @@ describe("optimizerSettings", () => {
 
   it.each([
     ["AdamW", "momentum=0.9", "momentum=0.9"],
+    ["AdamW8bit", "percentile_clipping=5", "percentile_clipping can only be 100 here"],
     ["AdamW", "amsgrad=True", "amsgrad can only be False here"],
     ["AdamW", "betas=0.9,1", "betas must be two numbers"],
     ["AdamW", "lr=1", "AdamW takes betas, eps"],
@@ -192,6 +197,8 @@ describe("optimizerText", () => {
     ["Adafactor", [], "transformers.optimization.Adafactor(relative_step=True)"],
     ["Adafactor", ["scale_parameter=False", "relative_step=False"],
       "transformers.optimization.Adafactor(scale_parameter=False,relative_step=False)"],
+    ["AdamW8bit", ["weight_decay=0.1"], "bitsandbytes.optim.adamw.AdamW8bit(weight_decay=0.1)"],
+    ["SGDNesterov8bit", [], "bitsandbytes.optim.sgd.SGD8bit(momentum=0.9)"],
     ["SGDNesterov", ["momentum=0.8"], "torch.optim.sgd.SGD(momentum=0.8)"],
   ] as const)("writes %s %j as sd-scripts does", (type, entries, text) => {
     expect(optimizerText(type, entries)).toBe(text);

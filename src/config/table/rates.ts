@@ -42,15 +42,14 @@ export const rateParameters = {
     },
   }),
   optimizer_type: choice({
-    choices: ["AdamW", "Adam", "Lion", "Adafactor", "SGDNesterov"],
+    choices: ["AdamW", "AdamW8bit", "Adam", "Lion", "Lion8bit", "Adafactor", "SGDNesterov", "SGDNesterov8bit"],
     aliases: {
       "": "AdamW",
-      adamw8bit: "AdamW",
+      // The same rules with state that may leave the GPU's memory.
       pagedadamw: "AdamW",
-      pagedadamw8bit: "AdamW",
+      pagedadamw8bit: "AdamW8bit",
       pagedadamw32bit: "AdamW",
-      lion8bit: "Lion",
-      pagedlion8bit: "Lion",
+      pagedlion8bit: "Lion8bit",
     },
     default: "AdamW",
     group: "rates",
