@@ -1,10 +1,11 @@
 import type { ConfigWarning } from "./errors.ts";
-import { shown } from "./errors.ts";
+import { ConfigError, shown } from "./errors.ts";
 import type { ParameterValue } from "./parameter.ts";
 import type { TrainingConfig } from "./parameters.ts";
 import { defaultConfig, isParameterKey, parameter } from "./parameters.ts";
 import { matchChoice, parseValue } from "./parse-value.ts";
 import { checkRules } from "./rules.ts";
+import { takeNetworkArgs } from "./network-args.ts";
 import { isPromptFileName } from "./sample-prompts.ts";
 import { judgeUnusedKey } from "./unused-keys.ts";
 
@@ -18,26 +19,29 @@ export interface ParsedConfig {
 /**
  * Reads values by kohya key over `base` and checks them one by one and together.
  * Keys of kohya's that are not trained with here are reported if they would have changed the result.
+ * @param onproblem takes what is wrong with a value, which then stays as in `base`, or with several together, which
+ * stay in conflict; without it the first problem is thrown
  * @throws ConfigError naming the parameter, the value and the rule
  */
 export function parseConfig(
   values: Readonly<Record<string, unknown>>,
   base: TrainingConfig = defaultConfig(),
+  onproblem: (problem: ConfigError) => void = refuse,
 ): ParsedConfig {
   // A base that was stored before a parameter existed means its default.
   const merged: Record<string, ParameterValue> = { ...defaultConfig(), ...base };
   const unknownKeys: string[] = [];
   const warnings: ConfigWarning[] = [];
-  for (const [key, raw] of Object.entries(values)) {
+  const take = (key: string, raw: unknown): void => {
     if (!isParameterKey(key)) {
       const verdict = judgeUnusedKey(key, raw);
       if (verdict === "unknown") unknownKeys.push(key);
       else if (verdict !== "harmless") warnings.push(verdict);
-      continue;
+      return;
     }
     if (key === "sample_prompts" && isPromptFileName(raw)) {
       warnings.push(promptFileWarning(raw));
-      continue;
+      return;
     }
     const row = parameter(key);
     merged[key] = parseValue(key, row, key === "text_encoder_lr" ? firstOf(raw) : raw);
@@ -45,10 +49,24 @@ export function parseConfig(
       const message = `${key} ${shown(raw)} is not available here; ${shown(merged[key])} is used instead.`;
       warnings.push({ code: "config.replaced", param: key, message });
     }
-  }
+  };
+  for (const [key, raw] of Object.entries(takeNetworkArgs(values))) report(() => take(key, raw), onproblem);
   const config = merged as unknown as TrainingConfig;
-  checkRules(config);
+  report(() => checkRules(config), onproblem);
   return { config, unknownKeys, warnings };
+}
+
+function report(work: () => void, onproblem: (problem: ConfigError) => void): void {
+  try {
+    work();
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    onproblem(error);
+  }
+}
+
+function refuse(problem: ConfigError): never {
+  throw problem;
 }
 
 /** sd-scripts takes a list of text encoder rates, for models with several; Stable Diffusion 1 and 2 have one. */

@@ -1,4 +1,6 @@
 import type { ConfigWarning } from "./errors.ts";
+import { readArguments } from "./kohya-args.ts";
+import { updateOldGuiConfig } from "./kohya-gui-old.ts";
 
 type Values = Readonly<Record<string, unknown>>;
 
@@ -6,6 +8,8 @@ type Values = Readonly<Record<string, unknown>>;
 const GUI_DEFAULTS: Values = {
   network_dim: 8,
   network_alpha: 1,
+  conv_dim: 1,
+  conv_alpha: 1,
   learning_rate: 1e-4,
   unet_lr: 1e-4,
   text_encoder_lr: 1e-4,
@@ -40,18 +44,31 @@ export function isGuiConfig(values: Values): boolean {
   return GUI_ONLY.some((key) => Object.hasOwn(values, key));
 }
 
+/** The GUI's own name of a setting, where it is another than sd-scripts'. */
+export const GUI_NAMES: Readonly<Partial<Record<string, string>>> = {
+  resolution: "max_resolution", optimizer_type: "optimizer", lr_warmup_steps: "lr_warmup",
+  max_train_epochs: "epoch",
+};
+
 /**
  * Turns a configuration saved by kohya_ss' GUI into sd-scripts' keys, as the GUI does when it starts a training,
  * except that an explicit 0 stays 0 where the GUI loses it.
  */
 export function fromGuiConfig(saved: Values): { readonly values: Values; readonly warnings: ConfigWarning[] } {
-  const gui: Record<string, unknown> = { ...GUI_DEFAULTS, ...saved };
-  const warnings: ConfigWarning[] = [];
-  const translated = new Set(["optimizer", "max_resolution", "lr_warmup", "epoch", "use_8bit_adam"]);
+  const updated = updateOldGuiConfig(saved);
+  const gui: Record<string, unknown> = { ...GUI_DEFAULTS, ...updated.values };
+  const warnings = [...updated.warnings];
+  const translated = new Set(["optimizer", "max_resolution", "lr_warmup", "epoch", "additional_parameters"]);
   const values = new Map(Object.entries(gui).filter(([key]) => !translated.has(key)));
 
   values.set("resolution", gui["max_resolution"]);
-  values.set("optimizer_type", gui["use_8bit_adam"] === true ? "AdamW8bit" : gui["optimizer"]);
+  values.set("optimizer_type", gui["optimizer"]);
+  if (Object.hasOwn(gui, "xformers")) {
+    values.set("xformers", gui["xformers"] === "xformers");
+    values.set("sdpa", gui["xformers"] === "sdpa");
+  }
+  // The GUI keeps them whatever it trains.
+  if (gui["LoRA_type"] !== "Kohya LoCon") for (const key of ["conv_dim", "conv_alpha"]) values.delete(key);
   if (number(gui["seed"]) === 0) values.set("seed", null);
   for (const key of ZERO_MEANS_UNSET) if (Object.hasOwn(gui, key) && number(gui[key]) === 0) values.delete(key);
   for (const [type, keys] of Object.entries(NOISE_TYPES)) {
@@ -68,6 +85,12 @@ export function fromGuiConfig(saved: Values): { readonly values: Values; readonl
       const message = "max_train_steps is 0, so the run is as long as the file's epoch says.";
       warnings.push({ code: "config.epochsInsteadOfSteps", param: "max_train_steps", message });
     }
+  }
+  const additional = readArguments(String(gui["additional_parameters"] ?? ""));
+  for (const [key, value] of additional.values) values.set(key, value);
+  if (additional.stray.length > 0) {
+    const message = `additional_parameters has words that belong to no option: ${additional.stray.join(" ")}.`;
+    warnings.push({ code: "config.strayWords", param: "additional_parameters", message });
   }
   return { values: Object.fromEntries(values), warnings };
 }
@@ -93,7 +116,8 @@ function setWarmup(gui: Values, values: Map<string, unknown>): void {
   const steps = Math.trunc(number(gui["lr_warmup_steps"]));
   const percent = number(gui["lr_warmup"]);
   if (steps > 0) values.set("lr_warmup_steps", steps);
-  else if (percent > 0) values.set("lr_warmup_steps", percent / 100);
+  // As a share 100 % would be 1, which means one step elsewhere.
+  else if (percent > 0) values.set("lr_warmup_steps", percent < 100 ? percent / 100 : `${percent}%`);
 }
 
 /** Old files keep numbers as text; what is no number counts as 0, as in the GUI. */

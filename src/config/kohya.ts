@@ -4,14 +4,19 @@ import { InputError } from "../errors.ts";
 import type { ParsedConfig } from "./config.ts";
 import { parseConfig } from "./config.ts";
 import type { ConfigWarning } from "./errors.ts";
-import { fromGuiConfig, isGuiConfig } from "./kohya-gui.ts";
-import type { TrainingConfig } from "./parameters.ts";
+import { ConfigError } from "./errors.ts";
+import { GUI_NAMES, fromGuiConfig, isGuiConfig } from "./kohya-gui.ts";
+import type { ParameterKey, TrainingConfig } from "./parameters.ts";
 import { PARAMETER_KEYS, isParameterKey, parameter } from "./parameters.ts";
 import { GROUPS } from "./parameter.ts";
+import { isSame } from "./same-value.ts";
+import { isNetworkArg, joinNetworkArgs } from "./network-args.ts";
 import { judgeUnusedKey } from "./unused-keys.ts";
 
 export interface KohyaFile {
   readonly source: "toml" | "json" | "gui";
+  /** What is written, under the file's own keys. */
+  readonly raw: Readonly<Record<string, unknown>>;
   /** sd-scripts' keys with the values as written. */
   readonly values: Readonly<Record<string, unknown>>;
   readonly warnings: readonly ConfigWarning[];
@@ -19,6 +24,7 @@ export interface KohyaFile {
 
 export interface LoadedConfig extends ParsedConfig {
   readonly source: KohyaFile["source"];
+  readonly raw: KohyaFile["raw"];
   /** Everything in the file that is not a parameter here, to be written back on export. */
   readonly extra: Readonly<Record<string, unknown>>;
 }
@@ -26,13 +32,24 @@ export interface LoadedConfig extends ParsedConfig {
 /**
  * Reads and checks a kohya configuration file; keys that it leaves out mean what sd-scripts means.
  * @param text contents; JSON if it starts with `{`, TOML otherwise
- * @throws InputError `config.syntax` with the line; ConfigError for values that can't be used
+ * @param onproblem takes each value that can't be used, which then means its default; without it the first is thrown
+ * @throws InputError `config.syntax` with the line; ConfigError for values that can't be used, by the file's own keys
  */
-export function loadKohyaConfig(text: string): LoadedConfig {
+export function loadKohyaConfig(text: string, onproblem?: (problem: ConfigError) => void): LoadedConfig {
   const file = readKohyaFile(text);
-  const parsed = parseConfig(file.values);
+  const parsed = parseConfig(file.values, undefined, (problem) => {
+    const named = file.source === "gui" ? underGuiName(problem, file.raw) : problem;
+    if (onproblem === undefined) throw named;
+    onproblem(named);
+  });
   const extra = Object.fromEntries(Object.entries(file.values).filter(([key]) => !isParameterKey(key)));
-  return { ...parsed, warnings: [...file.warnings, ...parsed.warnings], source: file.source, extra };
+  return { ...parsed, warnings: [...file.warnings, ...parsed.warnings], source: file.source, raw: file.raw, extra };
+}
+
+function underGuiName(problem: ConfigError, raw: KohyaFile["raw"]): ConfigError {
+  const name = GUI_NAMES[problem.param];
+  if (name === undefined || (Object.hasOwn(raw, problem.param) && !isSame(raw[name], problem.value))) return problem;
+  return new ConfigError(problem.code.replace("config.", ""), name, problem.value, problem.rule);
 }
 
 /**
@@ -41,10 +58,13 @@ export function loadKohyaConfig(text: string): LoadedConfig {
  */
 export function readKohyaFile(text: string): KohyaFile {
   const content = text.replace(/^\uFEFF/, "");
-  if (!content.trimStart().startsWith("{")) return { source: "toml", values: readToml(content), warnings: [] };
-  const values = readJson(content);
-  if (!isGuiConfig(values)) return { source: "json", values, warnings: [] };
-  return { source: "gui", ...fromGuiConfig(values) };
+  if (!content.trimStart().startsWith("{")) {
+    const raw = readToml(content);
+    return { source: "toml", raw, values: raw, warnings: [] };
+  }
+  const raw = readJson(content);
+  if (!isGuiConfig(raw)) return { source: "json", raw, values: raw, warnings: [] };
+  return { source: "gui", raw, ...fromGuiConfig(raw) };
 }
 
 function readJson(text: string): Record<string, unknown> {
@@ -87,10 +107,16 @@ function isTable(value: unknown): value is Record<string, unknown> {
  */
 export function writeKohyaToml(config: TrainingConfig, extra: Readonly<Record<string, unknown>> = {}): string {
   const sections = GROUPS.map((group) => {
-    const lines = PARAMETER_KEYS.filter((key) => parameter(key).group === group).map((key) => tomlLine(config, key));
+    const keys = PARAMETER_KEYS.filter((key) => parameter(key).group === group && !isNetworkArg(key));
+    const args = group === "network" ? joinNetworkArgs(config, extra["network_args"]) : [];
+    const lines = [...keys.map((key) => tomlLine(config, key)), ...(args.length > 0 ? [stringify({ network_args: args })] : [])];
     return `[${group}]\n${lines.join("")}`;
   });
-  const rest = Object.entries(extra).filter(([, value]) => value !== null && value !== undefined);
+  const rest = Object.entries(extra).filter(([key, value]) => key !== "network_args" && value !== null && value !== undefined);
+  if (!Object.hasOwn(extra, "network_module") && !isParameterKey("network_module")) {
+    // Without it sd-scripts does not know what to train.
+    rest.unshift(["network_module", "networks.lora"]);
+  }
   if (rest.length > 0) sections.push(`[other]\n${stringify(Object.fromEntries(rest))}`);
   return sections.filter((section) => section.split("\n").length > 2).join("\n");
 }
@@ -99,11 +125,14 @@ function tomlLine(config: TrainingConfig, key: keyof TrainingConfig): string {
   const value = config[key];
   if (value === null || value === "") return "";
   const { kind } = parameter(key);
-  // sd-scripts wants text like "512,512" here and splits it itself.
-  const written = kind === "size" ? String(value) : value;
   // sd-scripts wants the name of a file; the text itself is what this program reads back.
   const remark = key === "sample_prompts" ? "# For sd-scripts, save these lines as a .txt file and write its name here.\n" : "";
-  return `${remark}${stringify({ [key]: written }, { numbersAsFloat: kind === "float" }).trimEnd()}\n`;
+  return `${remark}${stringify({ [key]: writtenValue(key, value) }, { numbersAsFloat: kind === "float" }).trimEnd()}\n`;
+}
+
+/** A value as sd-scripts takes it from a file: it wants text like "512,512" for sizes and splits it itself. */
+export function writtenValue(key: ParameterKey, value: TrainingConfig[ParameterKey]): TrainingConfig[ParameterKey] {
+  return parameter(key).kind === "size" ? String(value) : value;
 }
 
 /**
