@@ -37,6 +37,8 @@ export interface Parameter<V extends ParameterValue = ParameterValue> {
   readonly isMultiline?: boolean;
   /** Names that train the same way here, lower case → choice. Using one is reported as a warning. */
   readonly aliases?: Readonly<Record<string, string>>;
+  /** sd-scripts takes it as `key=value` among its `network_args`. */
+  readonly isNetworkArg?: boolean;
   readonly group: Group;
   readonly label: LocalText;
   /** One line beside the field. */
@@ -49,7 +51,7 @@ export interface Parameter<V extends ParameterValue = ParameterValue> {
 
 type Texts = Pick<Parameter, "group" | "label" | "hint" | "more" | "when">;
 type Row<V extends ParameterValue> = Texts & { readonly default: V; readonly suggested?: V };
-type NumberRow<V extends number | null> = Row<V> & Pick<Parameter, "min" | "max" | "multipleOf" | "zeroIsNull">;
+type NumberRow<V extends number | null> = Row<V> & Pick<Parameter, "min" | "max" | "multipleOf" | "zeroIsNull" | "isNetworkArg">;
 
 export const bool = (row: Row<boolean>): Parameter<boolean> => ({ kind: "bool", nullable: false, ...row });
 export const int = (row: NumberRow<number>): Parameter<number> => ({ kind: "int", nullable: false, ...row });
