@@ -36,8 +36,6 @@ const NEUTRAL: Readonly<Record<string, readonly unknown[]>> = {
   random_crop: [false],
   face_crop_aug_range: [""],
   resize_interpolation: [""],
-  max_token_length: [75],
-  weighted_captions: [false],
   network_args: [""],
   network_dropout: [0],
   rank_dropout: [0],

@@ -15,6 +15,7 @@ export const names = {
   timestepEmbedding: "timestep_embedding",
   context: "context",
   ids: "input_ids",
+  tokenWeights: "token_weights",
   target: "target",
   lossWeights: "loss_weights",
   loss: "loss",

@@ -48,9 +48,13 @@ export interface EncodeOptions extends TokenizeOptions {
  * Ids for a text encoder, `[maxLength]`: start, the text's tokens (cut if there are more than fit), end, then padding
  * with the end token (SD1) or 0 (SD2).
  */
-export function encodePrompt(text: string, { variant, maxLength = 77 }: EncodeOptions): Int32Array<ArrayBuffer> {
-  const ids = tokenize(text, { variant }).slice(0, maxLength - 2);
+export function encodePrompt(text: string, options: EncodeOptions): Int32Array<ArrayBuffer> {
+  return encodeIds(tokenize(text, options), options);
+}
+
+/** As `encodePrompt`, of ids that `tokenize` gave. */
+export function encodeIds(ids: readonly number[], { variant, maxLength = 77 }: EncodeOptions): Int32Array<ArrayBuffer> {
   const padded = new Int32Array(maxLength).fill(variant === "sd2" ? 0 : endOfText);
-  padded.set([startOfText, ...ids, endOfText]);
+  padded.set([startOfText, ...ids.slice(0, maxLength - 2), endOfText]);
   return padded;
 }

@@ -1,9 +1,11 @@
 /** What a run computes once, before its first update: latents of its pictures, and texts where their encoder stays as it is. */
 import { CancelledError, InputError, invariant } from "../errors.ts";
+import { tokenCount } from "../models/forward-graphs.ts";
 import { endOfText } from "../text/clip-bpe.ts";
 import { prepareImage } from "../dataset/prepare-image.ts";
 import { cacheLatents, planVae, type PictureLatents } from "./latent-cache.ts";
 import { knownStates, sampleTokenRows, type EncodeIds } from "./sample-texts.ts";
+import { joinStates, splitChunks } from "./caption-states.ts";
 import { cacheText, planTextCache } from "./text-cache.ts";
 import { textsToCache, type TrainingPlan } from "./training-plan.ts";
 import type { Gpu } from "../gpu/device.ts";
@@ -75,18 +77,24 @@ export async function fillCaches(
     if (textPlan === undefined) return { latents, states: undefined, sampleStates: undefined };
     const shown = wanted.captions ? [...pictures.keys()].filter((picture) => dataset.shows[picture]) : [];
     const prompts = wanted.samples && samples !== undefined ? sampleTokenRows(samples) : [];
-    const rows = [...shown.map((picture) => captions.steadyIds(picture)), ...prompts];
+    const tokens = shown.map((picture) => captions.steadyTokens(picture));
+    const rows = [...tokens.flatMap(({ ids }) => splitChunks(ids)), ...prompts];
+    const promptsAt = rows.length - prompts.length;
     host.phase({ phase: "cacheText", done: 0, total: rows.length });
     const encoded = await cacheText(gpu, checkpoint, textPlan, rows, {
       signal,
       onCaption: (done) => host.phase({ phase: "cacheText", done, total: rows.length }),
     });
     const states: (Float32Array<ArrayBuffer> | undefined)[] = pictures.map(() => undefined);
-    for (const [i, picture] of shown.entries()) states[picture] = encoded[i];
+    for (const [i, picture] of shown.entries()) {
+      const { ids, weights } = tokens[i]!;
+      const chunks = ids.length / tokenCount;
+      states[picture] = joinStates(encoded.slice(i * chunks, (i + 1) * chunks), weights);
+    }
     return {
       latents,
       states: wanted.captions ? states : undefined,
-      sampleStates: wanted.samples ? knownStates(prompts, encoded.slice(shown.length)) : undefined,
+      sampleStates: wanted.samples ? knownStates(prompts, encoded.slice(promptsAt)) : undefined,
     };
   } catch (error) {
     if (signal.aborted) throw new CancelledError();

@@ -2,7 +2,8 @@
 import { variesCaptions, varyCaption, type CaptionMoment } from "../dataset/vary-caption.ts";
 import { invariant } from "../errors.ts";
 import { RandomSequence } from "../random/rng.ts";
-import { encodePrompt, type TokenizerVariant } from "../text/tokenizer.ts";
+import { captionTokens, type CaptionShape, type CaptionTokens } from "../text/caption-tokens.ts";
+import type { TokenizerVariant } from "../text/tokenizer.ts";
 import type { TrainingConfig } from "../config/parameters.ts";
 import type { TrainingPicture } from "./run-plan.ts";
 
@@ -15,8 +16,13 @@ export interface Showing extends CaptionMoment {
 
 /** Room for the samples of a micro-batch in the generator's index. */
 const PLACES = 64;
-/** Rows of ids that are remembered. */
+/** Captions whose tokens are remembered. */
 const MOST_KNOWN = 4096;
+const CHUNK_TOKENS = 75;
+
+export function captionShape(config: Pick<TrainingConfig, "max_token_length" | "weighted_captions">): CaptionShape {
+  return { chunks: (config.max_token_length ?? CHUNK_TOKENS) / CHUNK_TOKENS, isWeighted: config.weighted_captions };
+}
 
 export class CaptionSource {
   /** Whether a caption may be another one at each showing; otherwise it can be encoded once. */
@@ -24,7 +30,7 @@ export class CaptionSource {
   readonly #pictures: readonly Pick<TrainingPicture, "caption">[];
   readonly #config: TrainingConfig;
   readonly #run: { readonly seed: number; readonly totalUpdates: number; readonly variant: TokenizerVariant };
-  readonly #known = new Map<string, Int32Array<ArrayBuffer>>();
+  readonly #known = new Map<string, CaptionTokens>();
 
   constructor(
     pictures: readonly Pick<TrainingPicture, "caption">[],
@@ -46,21 +52,20 @@ export class CaptionSource {
     return varyCaption(own.caption, this.#config, moment, totalUpdates, chance);
   }
 
-  /** Token ids [77]. */
-  ids(picture: number, showing: Showing): Int32Array<ArrayBuffer> {
+  tokens(picture: number, showing: Showing): CaptionTokens {
     const caption = this.caption(picture, showing);
-    let ids = this.#known.get(caption);
-    if (ids === undefined) {
-      ids = encodePrompt(caption, { variant: this.#run.variant });
+    let tokens = this.#known.get(caption);
+    if (tokens === undefined) {
+      tokens = captionTokens(caption, captionShape(this.#config), this.#run.variant);
       if (this.#known.size >= MOST_KNOWN) this.#known.clear();
-      this.#known.set(caption, ids);
+      this.#known.set(caption, tokens);
     }
-    return ids;
+    return tokens;
   }
 
-  /** Token ids of a caption that does not vary. */
-  steadyIds(picture: number): Int32Array<ArrayBuffer> {
+  /** Tokens of a caption that does not vary. */
+  steadyTokens(picture: number): CaptionTokens {
     invariant(!this.varies, "captions vary");
-    return this.ids(picture, { microBatch: 0, place: 0, epoch: 1, step: 0 });
+    return this.tokens(picture, { microBatch: 0, place: 0, epoch: 1, step: 0 });
   }
 }

@@ -6,6 +6,8 @@ import { InputError } from "../errors.ts";
 import { parseConfig } from "../config/config.ts";
 import { defaultConfig, type TrainingConfig } from "../config/parameters.ts";
 import { initialAdapter } from "./adapter-init.ts";
+import { captionShape } from "./caption-source.ts";
+import { joinStates, splitChunks } from "./caption-states.ts";
 import { joinSamples, makeMicroBatch, nchwToNhwc } from "./micro-batch.ts";
 import { createNoiseSchedule, type NoiseSchedule } from "./noise-schedule.ts";
 import { cacheText, planText } from "./text-cache.ts";
@@ -13,7 +15,8 @@ import { createAdapters, planRun } from "./run-settings.ts";
 import { learningRates } from "../config/learning-rate.ts";
 import { StepEngine, type MicroBatch } from "./step-engine.ts";
 import { tokenCount } from "../models/forward-graphs.ts";
-import type { BatchShape } from "./training-plan.ts";
+import { joinedTokens, type CaptionShape, type CaptionTokens } from "../text/caption-tokens.ts";
+import { textsToCache, type BatchShape } from "./training-plan.ts";
 import type { Gpu } from "../gpu/device.ts";
 import type { SafetensorsFile } from "../formats/safetensors.ts";
 import type { AdapterSet, ModuleWeights } from "../lora/adapter-set.ts";
@@ -43,8 +46,9 @@ export async function replay(gpu: Gpu, checkpoint: Checkpoint, trace: Safetensor
   const shapes = readShapes(trace);
   const plan = planRun(checkpoint, config, shapes, gpu.tier);
   const adapters = plan.options.adapters;
-  const ids = await Promise.all(shapes.map((shape, i) => readIds(trace, checkpoint, shape, i)));
-  const contexts = adapters.settings.trains.textEncoder ? undefined : await contextsOf(gpu, checkpoint, config, ids);
+  const captions = captionShape(config);
+  const tokens = await Promise.all(shapes.map((shape, i) => readTokens(trace, checkpoint, captions, shape, i)));
+  const contexts = textsToCache(plan).captions ? await contextsOf(gpu, checkpoint, config, tokens, captions) : undefined;
   const schedule = createNoiseSchedule(config);
   const engine = await StepEngine.create(gpu, plan);
   try {
@@ -56,7 +60,7 @@ export async function replay(gpu: Gpu, checkpoint: Checkpoint, trace: Safetensor
     for (let update = 0; update < updates; update++) {
       const batches: MicroBatch[] = [];
       for (let i = update * accumulation; i < Math.min((update + 1) * accumulation, shapes.length); i++) {
-        batches.push(await readBatch(trace, schedule, config, shapes, i, ids, contexts));
+        batches.push(await readBatch(trace, schedule, config, shapes, i, tokens, contexts));
       }
       const rates = learningRates(config, update, config.max_train_steps);
       const report = await engine.runUpdate(batches, rates, update + 1, config.max_grad_norm);
@@ -101,27 +105,38 @@ function readShapes(trace: SafetensorsFile): BatchShape[] {
   return shapes;
 }
 
-async function readIds(trace: SafetensorsFile, checkpoint: Checkpoint, { batch }: BatchShape, i: number): Promise<Int32Array<ArrayBuffer>> {
+/** Token ids [B, chunks · 77] and, of weighted captions, `token_weights` [B, T]. */
+async function readTokens(
+  trace: SafetensorsFile, checkpoint: Checkpoint, { chunks, isWeighted }: CaptionShape, { batch }: BatchShape, i: number,
+): Promise<CaptionTokens> {
   const name = `input_ids.${i}`;
-  if (trace.entry(name).shape.join() !== `${batch},${tokenCount}`) throw bad(trace, `${name} is not [${batch},${tokenCount}]`);
+  const width = chunks * tokenCount;
+  if (trace.entry(name).shape.join() !== `${batch},${width}`) throw bad(trace, `${name} is not [${batch},${width}]`);
   const ids = Int32Array.from(await trace.readInts(name));
   const { vocab } = checkpoint.textEncoder;
   if (ids.some((id) => id < 0 || id >= vocab)) throw bad(trace, `${name} has ids outside of the model's vocabulary of ${vocab}`);
-  return ids;
+  if (!isWeighted) return { ids, weights: undefined };
+  const weights = await trace.readF32(`token_weights.${i}`);
+  if (weights.length !== batch * joinedTokens(chunks)) throw bad(trace, `token_weights.${i} is not [${batch},${joinedTokens(chunks)}]`);
+  return { ids, weights };
 }
 
 async function contextsOf(
   gpu: Gpu,
   checkpoint: Checkpoint,
   config: TrainingConfig,
-  ids: readonly Int32Array<ArrayBuffer>[],
+  tokens: readonly CaptionTokens[],
+  { chunks }: CaptionShape,
 ): Promise<Float32Array<ArrayBuffer>[]> {
-  const rows = ids.flatMap((batch) => Array.from({ length: batch.length / tokenCount }, (_, b) => batch.slice(b * tokenCount, (b + 1) * tokenCount)));
+  const rows = tokens.flatMap(({ ids }) => splitChunks(ids));
   const states = await cacheText(gpu, checkpoint, planText(checkpoint, config.clip_skip ?? 1, gpu.tier), rows);
   let at = 0;
-  return ids.map((batch) => {
-    const count = batch.length / tokenCount;
-    return joinSamples(states.slice(at, (at += count)));
+  return tokens.map(({ ids, weights }) => {
+    const count = ids.length / tokenCount / chunks;
+    const length = joinedTokens(chunks);
+    return joinSamples(
+      Array.from({ length: count }, (_, b) => joinStates(states.slice(at, (at += chunks)), weights?.subarray(b * length, (b + 1) * length))),
+    );
   });
 }
 
@@ -131,12 +146,12 @@ async function readBatch(
   config: TrainingConfig,
   shapes: readonly BatchShape[],
   i: number,
-  ids: readonly Int32Array<ArrayBuffer>[],
+  tokens: readonly CaptionTokens[],
   contexts: readonly Float32Array<ArrayBuffer>[] | undefined,
 ): Promise<MicroBatch> {
   const shape = shapes[i];
-  const batchIds = ids[i];
-  if (shape === undefined || batchIds === undefined) throw bad(trace, `micro-batch ${i} is missing`);
+  const text = tokens[i];
+  if (shape === undefined || text === undefined) throw bad(trace, `micro-batch ${i} is missing`);
   const size = [shape.batch, 4, shape.height, shape.width] as const;
   const timesteps = Int32Array.from(await trace.readInts(`timesteps.${i}`));
   if (timesteps.some((t) => t < 0 || t > 999)) throw bad(trace, `timesteps.${i} must be from 0 to 999`);
@@ -147,7 +162,7 @@ async function readBatch(
     noise: nchwToNhwc(await trace.readF32(`noise.${i}`), size),
     inputNoise: config.ip_noise_gamma === null ? undefined : nchwToNhwc(await trace.readF32(`input_noise.${i}`), size),
     timesteps,
-    text: context === undefined ? { ids: batchIds } : { context },
+    text: context === undefined ? text : { context },
     prediction: config.v_parameterization ? "v" : "epsilon",
     config,
   });

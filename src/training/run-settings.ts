@@ -1,5 +1,6 @@
 /** From the configuration by kohya names to what the engine is built with. */
 import { AdapterSet } from "../lora/adapter-set.ts";
+import { captionShape } from "./caption-source.ts";
 import { createOptimizer } from "./optimizers.ts";
 import { variesCaptions } from "../dataset/vary-caption.ts";
 import { loraTargets } from "../models/names.ts";
@@ -39,6 +40,7 @@ export function planRun(
     encodesText: variesCaptions(config),
     lossType: config.loss_type,
     accumulation: config.gradient_accumulation_steps,
+    captions: captionShape(config),
     ...(samples === undefined ? {} : { samples }),
   });
 }

@@ -35,8 +35,13 @@ export interface MicroBatch {
   readonly lossWeights: ArrayLike<number>;
   /** [B]: c of each sample, where the loss has one. */
   readonly huberThresholds?: ArrayLike<number>;
-  /** Token ids [B, 77] where the text encoder runs in the step, its output [B, 77, width] otherwise. */
-  readonly text: { readonly ids: Int32Array<ArrayBuffer> } | { readonly context: Float32Array<ArrayBuffer> };
+  /**
+   * Where the text encoder runs in the step: token ids [B, chunks · 77] and, of weighted captions, the weights of the joined
+   * chunks' tokens [B, T]. Otherwise its output [B, T, width], joined and weighted.
+   */
+  readonly text:
+    | { readonly ids: Int32Array<ArrayBuffer>; readonly weights?: Float32Array<ArrayBuffer> | undefined }
+    | { readonly context: Float32Array<ArrayBuffer> };
 }
 
 export interface UpdateRates {
@@ -244,8 +249,10 @@ export class StepEngine {
       weights.set([weight, gradientWeight, huberThresholds?.[b] ?? 0], lossWeightWidth * b);
     }
     this.#residents.write(names.lossWeights, weights);
-    if ("ids" in text) this.#residents.write(names.ids, text.ids);
-    else this.#residents.write(names.context, text.context);
+    if ("ids" in text) {
+      this.#residents.write(names.ids, text.ids);
+      if (text.weights !== undefined) this.#residents.write(names.tokenWeights, text.weights);
+    } else this.#residents.write(names.context, text.context);
   }
 
   #copyOut(name: string, bytes: number, offset: number): void {

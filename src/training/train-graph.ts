@@ -2,11 +2,14 @@
 import { differentiate } from "../gpu/graph/autodiff.ts";
 import { Graph } from "../gpu/graph/graph.ts";
 import { diffusionLoss, lossWeightWidth, type LossType } from "../gpu/ops/diffusion-loss.ts";
+import { joinChunks } from "../gpu/ops/join-chunks.ts";
+import { joinedTokens, type CaptionShape } from "../text/caption-tokens.ts";
 import { updateTensors } from "../gpu/optimizers/update-graph.ts";
 import { names, tokenCount, weightShapes } from "../models/forward-graphs.ts";
 import { ModelBuilder, type AdapterProvider } from "../models/model-builder.ts";
 import { buildTextEncoder } from "../models/text-encoder.ts";
 import { buildUNet, type Checkpointing } from "../models/unet.ts";
+import type { Tensor } from "../gpu/graph/tensor.ts";
 import type { Checkpoint } from "../models/checkpoint-types.ts";
 
 export interface TrainGraphOptions {
@@ -17,9 +20,23 @@ export interface TrainGraphOptions {
   readonly adapters: AdapterProvider;
   /** The text encoder runs in the step, and is differentiated where it is trained; otherwise its output is an input. */
   readonly encodesText: boolean;
+  readonly captions: CaptionShape;
   readonly checkpointing: Checkpointing;
   readonly clipSkip: number;
   readonly lossType: LossType;
+}
+
+/** @returns [batch, joined tokens, width] */
+function encodeCaptions(b: ModelBuilder, checkpoint: Checkpoint, options: TrainGraphOptions): Tensor {
+  const { graph } = b;
+  const { chunks, isWeighted } = options.captions;
+  const ids = graph.input(names.ids, [options.batch * chunks, tokenCount], { dtype: "i32" });
+  const hidden = buildTextEncoder(b, checkpoint.textEncoder, ids, {
+    clipSkip: options.clipSkip,
+    checkpointing: options.checkpointing === true,
+  });
+  const weights = isWeighted ? graph.input(names.tokenWeights, [options.batch, joinedTokens(chunks)]) : undefined;
+  return graph.scope("captions", () => joinChunks(graph, hidden, chunks, weights));
 }
 
 /** One micro-batch: prediction, loss, and the gradients of all adapters added to their pools. */
@@ -31,11 +48,8 @@ export function buildTrainGraph(checkpoint: Checkpoint, options: TrainGraphOptio
   const x = graph.input(names.x, [batch, height, width, unet.inChannels]);
   const timestepEmbedding = graph.input(names.timestepEmbedding, [batch, unet.modelChannels]);
   const context = options.encodesText
-    ? buildTextEncoder(b, checkpoint.textEncoder, graph.input(names.ids, [batch, tokenCount], { dtype: "i32" }), {
-        clipSkip: options.clipSkip,
-        checkpointing: options.checkpointing === true,
-      })
-    : graph.input(names.context, [batch, tokenCount, unet.contextDim]);
+    ? encodeCaptions(b, checkpoint, options)
+    : graph.input(names.context, [batch, joinedTokens(options.captions.chunks), unet.contextDim]);
   const pred = buildUNet(b, unet, { x, timestepEmbedding, context }, options.checkpointing);
   const target = graph.input(names.target, pred.shape);
   const weights = graph.input(names.lossWeights, [batch, lossWeightWidth]);

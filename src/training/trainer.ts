@@ -26,6 +26,7 @@ import type { RunOrigin, RunState } from "./state-file.ts";
 import type { TrainingPlan } from "./training-plan.ts";
 import type { RunObserver, SampleObserver, StepReport, Verdict } from "./events.ts";
 import type { TrainingConfig } from "../config/parameters.ts";
+import type { CaptionTokens } from "../text/caption-tokens.ts";
 import type { CaptionMoment } from "../dataset/vary-caption.ts";
 import type { Gpu } from "../gpu/device.ts";
 import type { ModuleWeights } from "../lora/adapter-set.ts";
@@ -201,10 +202,10 @@ class UpdateLoop {
       pick(this.#caches.latents, batch.items).map(({ plain, flipped }, place) => (flipped !== undefined && isFlipped[place]! < 0.5 ? flipped : plain)),
     );
     const { states, captions } = this.#caches;
-    const idsOf = (picture: number, place: number): Int32Array => captions.ids(picture, { ...moment, microBatch: index, place });
+    const tokensOf = (picture: number, place: number): CaptionTokens => captions.tokens(picture, { ...moment, microBatch: index, place });
     const text =
       states === undefined
-        ? { ids: Int32Array.from(batch.items.flatMap((picture, place) => [...idsOf(picture, place)])) }
+        ? joinTokens(batch.items.map(tokensOf))
         : { context: joinSamples(pick(states, batch.items)) };
     return makeMicroBatch(this.#schedule, {
       shape,
@@ -252,6 +253,15 @@ class UpdateLoop {
       weights: new Map([...initial, ...(await this.#engine.adapters.read("params"))]),
     };
   }
+}
+
+/** Tokens of a micro-batch. */
+function joinTokens(rows: readonly CaptionTokens[]): MicroBatch["text"] {
+  const weights = rows.flatMap((row) => (row.weights === undefined ? [] : [row.weights]));
+  return {
+    ids: Int32Array.from(rows.flatMap(({ ids }) => [...ids])),
+    weights: weights.length === 0 ? undefined : joinSamples(weights),
+  };
 }
 
 /** Cached values of some pictures. */

@@ -10,6 +10,7 @@ import type { LossType } from "../gpu/ops/diffusion-loss.ts";
 import { buildUpdate, type UpdateGraph } from "../gpu/optimizers/update-graph.ts";
 import { placeSamples, type SampleMemory } from "./sample-memory.ts";
 import { buildTrainGraph } from "./train-graph.ts";
+import type { CaptionShape } from "../text/caption-tokens.ts";
 import type { Optimizer } from "../gpu/optimizers/optimizer.ts";
 import type { Tier } from "../gpu/tier.ts";
 import type { Tensor } from "../gpu/graph/tensor.ts";
@@ -37,6 +38,8 @@ export interface TrainingPlanOptions {
   readonly clipSkip: number;
   /** The text encoder runs in every step although it is not trained: captions vary. */
   readonly encodesText?: boolean;
+  /** How long captions are; where absent, one chunk without weights. */
+  readonly captions?: CaptionShape;
   readonly lossType: LossType;
   /** Micro-batches per update, at most. */
   readonly accumulation: number;
@@ -64,6 +67,8 @@ export interface TrainingPlan {
 /** Report buffer: [norm, coefficient, finite, Σg²], then the per-sample losses of each micro-batch. */
 export const reportHeaderBytes = 16;
 
+const plainCaptions: CaptionShape = { chunks: 1, isWeighted: false };
+
 export function planTraining(options: TrainingPlanOptions): TrainingPlan {
   const { checkpoint, tier, adapters, optimizer, shapes } = options;
   if (shapes.length === 0) throw new InputError("train.noBatches", "There is nothing to train on: the dataset gives no batches");
@@ -82,6 +87,7 @@ export function planTraining(options: TrainingPlanOptions): TrainingPlan {
       ...shape,
       adapters,
       encodesText,
+      captions: options.captions ?? plainCaptions,
       checkpointing: options.checkpointing,
       clipSkip: options.clipSkip,
       lossType: options.lossType,

@@ -53,6 +53,15 @@ describe("captions", () => {
     expect(each.weights).toEqual(once.weights);
   });
 
+  test("of several chunks and with weights are joined in the step as they are where they are encoded once", async () => {
+    const long = ["network_train_unet_only=true", "weighted_captions=true", `caption_suffix=${"(a long caption:1.3), ".repeat(20)}`];
+    const chunks = [...long, "max_token_length=150"];
+    const once = await trained(chunks);
+    expect((await trained([...chunks, "enable_wildcard=true"])).weights).toEqual(once.weights);
+    expect((await trained(long)).weights).not.toEqual(once.weights);
+    expect(once.metadata.get("ss_max_token_length")).toBe("150");
+  });
+
   test("that are shuffled, dropped and thinned out give another LoRA, and the same one again", async () => {
     const settings = ["network_train_unet_only=true", "shuffle_caption=true", "caption_dropout_rate=0.2", "caption_tag_dropout_rate=0.3"];
     const [steady, varied, again] = [await trained(["network_train_unet_only=true"]), await trained(settings), await trained(settings)];

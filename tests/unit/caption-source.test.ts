@@ -13,8 +13,8 @@ describe("CaptionSource", () => {
   it("encodes captions once where nothing changes them", () => {
     const steady = source({ caption_prefix: "best quality," });
     expect(steady.varies).toBe(false);
-    expect(steady.steadyIds(0)).toEqual(encodePrompt(`best quality, ${tags}`, { variant: "sd1" }));
-    expect(steady.ids(0, at(7))).toBe(steady.steadyIds(0));
+    expect(steady.steadyTokens(0)).toEqual({ ids: encodePrompt(`best quality, ${tags}`, { variant: "sd1" }), weights: undefined });
+    expect(steady.tokens(0, at(7))).toBe(steady.steadyTokens(0));
   });
 
   it("shuffles at each showing, the same way in a run that begins there", () => {
@@ -28,7 +28,7 @@ describe("CaptionSource", () => {
     }
     const resumed = source({ shuffle_caption: true, keep_tokens: 1 });
     expect(resumed.caption(0, at(19))).toBe(captions[19]);
-    expect(resumed.ids(0, at(19))).toEqual(encodePrompt(captions[19]!, { variant: "sd1" }));
+    expect(resumed.tokens(0, at(19)).ids).toEqual(encodePrompt(captions[19]!, { variant: "sd1" }));
     expect(source({ shuffle_caption: true, keep_tokens: 1 }, 2).caption(0, at(19))).not.toBe(captions[19]);
   });
 
@@ -36,6 +36,12 @@ describe("CaptionSource", () => {
     const running = source({ shuffle_caption: true });
     const captions = [running.caption(0, at(3, 0)), running.caption(0, at(3, 1)), running.caption(0, at(4, 0))];
     expect(new Set(captions).size).toBe(3);
+  });
+
+  it("gives long and weighted captions their chunks and weights", () => {
+    const { ids, weights } = source({ max_token_length: 150, weighted_captions: true, caption_suffix: "(end:1.5)" }).steadyTokens(1);
+    expect([ids.length, weights?.length]).toEqual([154, 152]);
+    expect([...new Set(weights)]).toEqual([1, 1.5]);
   });
 
   it("drops captions at about the rate that is asked for", () => {

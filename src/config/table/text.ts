@@ -139,6 +139,32 @@ export const textParameters = {
     label: { en: "Tags at the beginning", "zh-CN": "起始标签数" },
     hint: { en: "How many tags captions begin with.", "zh-CN": "开始时使用的标签数量。" },
   }),
+  max_token_length: optionalInt({
+    default: null,
+    zeroIsNull: true,
+    min: 75,
+    max: 225,
+    multipleOf: 75,
+    group: "text",
+    label: { en: "Longest caption, in tokens", "zh-CN": "标注的最大 token 数" },
+    hint: {
+      en: "75, 150 or 225. What is longer is cut. Empty means 75.",
+      "zh-CN": "75、150 或 225，超出部分会被截断。留空即 75。",
+    },
+    more: {
+      en: "Longer captions are read in pieces of 75 tokens, each with its own start and end, and put together. They cost memory and time.",
+      "zh-CN": "较长的标注会按每段 75 个 token 分别编码再拼接，会占用更多显存和时间。",
+    },
+  }),
+  weighted_captions: bool({
+    default: false,
+    group: "text",
+    label: { en: "Weights in captions", "zh-CN": "标注权重" },
+    hint: {
+      en: "(word:1.3), (word) and [word] in captions say how much a word counts, as in the web UI. Off, brackets are text.",
+      "zh-CN": "标注中的 (词:1.3)、(词) 和 [词] 像 WebUI 一样表示权重。关闭时括号只是普通文字。",
+    },
+  }),
   clip_skip: optionalInt({
     default: null,
     zeroIsNull: true,
