@@ -3,6 +3,7 @@
  * where it cannot. Pixels are never touched.
  */
 import { InputError } from "../errors.ts";
+import { crc32 } from "./crc32.ts";
 
 interface Chunk {
   readonly type: string;
@@ -122,19 +123,6 @@ async function inflate(packed: Uint8Array<ArrayBuffer>): Promise<Uint8Array<Arra
 
 function damaged(reason: string, cause?: unknown): InputError {
   return new InputError("png.damaged", `This PNG picture is damaged: ${reason}. Save or download it again.`, { reason }, { cause });
-}
-
-const crcTable = Uint32Array.from({ length: 256 }, (_, byte) => {
-  let value = byte;
-  for (let bit = 0; bit < 8; bit++) value = value & 1 ? (value >>> 1) ^ 0xedb88320 : value >>> 1;
-  return value;
-});
-
-/** Over type and data, as the PNG specification's annex gives it. */
-function crc32(bytes: Uint8Array): number {
-  let crc = 0xffffffff;
-  for (const byte of bytes) crc = (crc >>> 8) ^ crcTable[(crc ^ byte) & 0xff]!;
-  return (crc ^ 0xffffffff) >>> 0;
 }
 
 function toLatin1(text: string): Uint8Array<ArrayBuffer> {
