@@ -1,5 +1,5 @@
 /** What each optimizer takes as `optimizer_args`, with the defaults of the classes that sd-scripts makes. */
-import { finite, flag, ignored, number, only, orNone, pair, positive, whole } from "./python-arguments.ts";
+import { finite, flag, growth, ignored, number, only, orNone, pair, positive, whole } from "./python-arguments.ts";
 import type { Argument } from "./python-arguments.ts";
 
 const betas = (first: number, second: number): Argument<readonly [number, number]> =>
@@ -12,6 +12,8 @@ const adam = { betas: betas(0.9, 0.999), eps: number(1e-8), amsgrad: only(false)
 const bitsandbytes = {
   min_8bit_size: whole(4096, 0), percentile_clipping: only(100), block_wise: only(true), is_paged: ignored, args: ignored,
 };
+/** What the optimizers of D-Adaptation have in common. */
+const adaptive = { weight_decay: number(0), d0: positive(1e-6), log_every: ignored, fsdp_in_use: ignored };
 
 /** Arguments by `optimizer_type`. */
 export const OPTIMIZER_ARGUMENTS = {
@@ -19,6 +21,19 @@ export const OPTIMIZER_ARGUMENTS = {
   Adam: { ...adam, weight_decay: number(0), decoupled_weight_decay: flag(false) },
   Lion: { betas: betas(0.9, 0.99), weight_decay: number(0), use_triton: ignored, decoupled_weight_decay: flag(false) },
   SGDNesterov: { momentum: positive(0.9), weight_decay: number(0), dampening: only(0), ...torch },
+  DAdaptation: { ...adaptive, betas: betas(0.9, 0.999), eps: positive(1e-8), decouple: flag(false), growth_rate: growth },
+  DAdaptAdam: {
+    ...adaptive, betas: betas(0.9, 0.999), eps: positive(1e-8), decouple: flag(false), use_bias_correction: flag(false),
+    growth_rate: growth,
+  },
+  DAdaptAdaGrad: { momentum: number(0, 0, 1), eps: positive(1e-6), weight_decay: number(0), d0: positive(1e-6), log_every: ignored, growth_rate: growth },
+  DAdaptSGD: { ...adaptive, momentum: number(0, 0, 1), growth_rate: growth },
+  DAdaptLion: { ...adaptive, betas: betas(0.9, 0.99) },
+  Prodigy: {
+    betas: betas(0.9, 0.999), beta3: orNone(number(0, 0, 1)), eps: positive(1e-8), weight_decay: number(0), decouple: flag(true),
+    use_bias_correction: flag(false), safeguard_warmup: flag(false), d0: positive(1e-6), d_coef: positive(1), growth_rate: growth,
+    fsdp_in_use: ignored, slice_p: whole(1, 1),
+  },
   AdamW8bit: {
     betas: betas(0.9, 0.999), eps: number(1e-8), weight_decay: number(0.01), amsgrad: only(false), optim_bits: only(32), ...bitsandbytes,
   },
@@ -43,6 +58,12 @@ const CLASSES: Readonly<Record<keyof typeof OPTIMIZER_ARGUMENTS, string>> = {
   Adam: "torch.optim.adam.Adam",
   Adafactor: "transformers.optimization.Adafactor",
   Lion: "lion_pytorch.lion_pytorch.Lion",
+  DAdaptation: "dadaptation.experimental.dadapt_adam_preprint.DAdaptAdamPreprint",
+  DAdaptAdam: "dadaptation.dadapt_adam.DAdaptAdam",
+  DAdaptAdaGrad: "dadaptation.dadapt_adagrad.DAdaptAdaGrad",
+  DAdaptSGD: "dadaptation.dadapt_sgd.DAdaptSGD",
+  DAdaptLion: "dadaptation.dadapt_lion.DAdaptLion",
+  Prodigy: "prodigyopt.prodigy.Prodigy",
   AdamW8bit: "bitsandbytes.optim.adamw.AdamW8bit",
   Lion8bit: "bitsandbytes.optim.lion.Lion8bit",
   SGDNesterov8bit: "bitsandbytes.optim.sgd.SGD8bit",

@@ -2,6 +2,10 @@
 import { adam, adamW } from "../gpu/optimizers/adamw.ts";
 import { adafactor } from "../gpu/optimizers/adafactor.ts";
 import { adamW8bit, lion8bit, sgd8bit } from "../gpu/optimizers/blockwise.ts";
+import { dAdaptAdam } from "../gpu/optimizers/dadapt-adam.ts";
+import { dAdaptAdaGrad, dAdaptSgd } from "../gpu/optimizers/dadapt-dual.ts";
+import { dAdaptLion } from "../gpu/optimizers/dadapt-lion.ts";
+import { prodigy } from "../gpu/optimizers/prodigy.ts";
 import { lion } from "../gpu/optimizers/lion.ts";
 import { sgd } from "../gpu/optimizers/sgd.ts";
 import { optimizerSettings } from "../config/optimizer-settings.ts";
@@ -22,6 +26,33 @@ export function createOptimizer(config: Pick<TrainingConfig, "optimizer_type" | 
       return lion({ ...settings, weightDecay: settings.decoupled_weight_decay ? weightDecay / config.learning_rate : weightDecay });
     case "SGDNesterov":
       return sgd({ ...settings, isNesterov: true, weightDecay });
+    case "DAdaptation":
+    case "DAdaptAdam":
+      return dAdaptAdam({
+        ...settings,
+        weightDecay,
+        isDecoupled: settings.decouple,
+        hasBiasCorrection: settings.type === "DAdaptAdam" && settings.use_bias_correction,
+        growthRate: settings.growth_rate,
+        isPreprint: settings.type === "DAdaptation",
+      });
+    case "DAdaptAdaGrad":
+      return dAdaptAdaGrad({ ...settings, weightDecay, growthRate: settings.growth_rate });
+    case "DAdaptSGD":
+      return dAdaptSgd({ ...settings, weightDecay, growthRate: settings.growth_rate });
+    case "DAdaptLion":
+      return dAdaptLion({ ...settings, weightDecay });
+    case "Prodigy":
+      return prodigy({
+        ...settings,
+        weightDecay,
+        isDecoupled: settings.decouple,
+        hasBiasCorrection: settings.use_bias_correction,
+        hasSafeguard: settings.safeguard_warmup,
+        dCoef: settings.d_coef,
+        growthRate: settings.growth_rate,
+        slice: settings.slice_p,
+      });
     case "AdamW8bit":
       return adamW8bit({ ...settings, weightDecay, minSize: settings.min_8bit_size });
     case "Lion8bit":

@@ -3,6 +3,7 @@ import type { TrainingConfig } from "../config/parameters.ts";
 import type { RunForecast } from "../training/forecast.ts";
 import { baseRates } from "../config/learning-rate.ts";
 import { trainingBytes, type TrainingPlan } from "../training/training-plan.ts";
+import { findsOwnStep } from "../config/optimizer-rules.ts";
 import { ownRate } from "../config/relative-step.ts";
 import type { PlanAdvice } from "./train-protocol.ts";
 
@@ -10,6 +11,8 @@ import type { PlanAdvice } from "./train-protocol.ts";
 const notableBytes = 2.5 * 2 ** 30;
 /** Lion's update has the size of the rate itself, so it wants three to ten times less than AdamW. */
 const highLionRate = 2e-4;
+/** Where sd-scripts warns. */
+const lowAdaptiveRate = 0.1;
 /** Adam's update has the size of its rate; SGD's that of rate times gradient, which is far smaller. */
 const lowSgdRate = 1e-3;
 
@@ -32,6 +35,11 @@ export function rateAdvice(config: TrainingConfig): PlanAdvice[] {
   if (type === "Lion" || type === "Lion8bit") {
     if (rate <= highLionRate) return [];
     return [{ code: "rate.lion", data: { rate }, text: `Lion with a learning rate of ${rate} usually diverges; it wants three to ten times less than AdamW` }];
+  }
+  if (findsOwnStep(type)) {
+    if (rate > lowAdaptiveRate) return [];
+    const text = `${type} finds its own step size and wants a learning rate of 1; ${rate} scales every step down`;
+    return [{ code: "rate.adaptive", data: { optimizer: type, rate }, text }];
   }
   if (type === "Adafactor") return adafactorAdvice(config);
   if (type === "SGDNesterov" || type === "SGDNesterov8bit") {

@@ -8,6 +8,10 @@ import { interpretOptimizer, openOptimizer, type Variable } from "./harness/opti
 import { random } from "./harness/check-op.ts";
 import { openTestGpu } from "./harness/adapter.ts";
 import { referencePath } from "./harness/reference-data.ts";
+import { dAdaptAdam } from "../../src/gpu/optimizers/dadapt-adam.ts";
+import { dAdaptAdaGrad, dAdaptSgd } from "../../src/gpu/optimizers/dadapt-dual.ts";
+import { dAdaptLion } from "../../src/gpu/optimizers/dadapt-lion.ts";
+import { prodigy } from "../../src/gpu/optimizers/prodigy.ts";
 import { adam, adamW } from "../../src/gpu/optimizers/adamw.ts";
 import { adafactor } from "../../src/gpu/optimizers/adafactor.ts";
 import { relativeStep } from "../../src/config/relative-step.ts";
@@ -68,6 +72,17 @@ class Settings {
     const value = this.#values[key];
     return typeof value === "number" ? value : fallback;
   }
+  /** What the step-size-free optimizers have in common. */
+  adaptive() {
+    return {
+      betas: this.pair("betas"),
+      eps: this.number("eps", 1e-8),
+      weightDecay: this.number("weight_decay"),
+      hasBiasCorrection: this.flag("use_bias_correction"),
+      d0: this.number("d0"),
+      growthRate: this.number("growth_rate", Infinity),
+    };
+  }
   optional(key: string): number | null {
     const value = this.#values[key];
     return typeof value === "number" ? value : null;
@@ -124,6 +139,23 @@ const makers: readonly (readonly [string, (settings: Settings) => Optimizer])[] 
   ["AdamW", (s) => adamW({ betas: s.pair("betas"), eps: s.number("eps"), weightDecay: s.number("weight_decay") })],
   ["Adam", (s) => adam({ betas: s.pair("betas"), eps: s.number("eps"), weightDecay: s.number("weight_decay") })],
   ["Lion", (s) => lion({ betas: s.pair("betas"), weightDecay: s.number("weight_decay") })],
+  ["DAdaptAdaGrad", (s) => dAdaptAdaGrad({ ...s.adaptive(), momentum: s.number("momentum"), eps: s.number("eps", 1e-6) })],
+  ["DAdaptSGD", (s) => dAdaptSgd({ ...s.adaptive(), momentum: s.number("momentum") })],
+  ["DAdaptLion", (s) => dAdaptLion({ ...s.adaptive(), betas: s.pair("betas", 0.99) })],
+  ["DAdaptAdamPreprint", (s) => dAdaptAdam({ ...s.adaptive(), isDecoupled: s.flag("decouple"), isPreprint: true })],
+  ["DAdaptAdam", (s) => dAdaptAdam({ ...s.adaptive(), isDecoupled: s.flag("decouple"), isPreprint: false })],
+  [
+    "Prodigy",
+    (s) =>
+      prodigy({
+        ...s.adaptive(),
+        beta3: s.optional("beta3"),
+        isDecoupled: s.flag("decouple"),
+        hasSafeguard: s.flag("safeguard_warmup"),
+        dCoef: s.number("d_coef"),
+        slice: s.number("slice_p"),
+      }),
+  ],
   [
     "Adafactor",
     (s) =>
@@ -179,12 +211,58 @@ describe.each(cases.map(({ entry, make }) => ({ name: entry.name, entry, make })
   });
 
   it("has a float64 reference that follows it too", () => {
+    // float64 keeps what f32 rounds away: PyTorch's own f32 trajectory of one Prodigy case is 2.3e-6 off.
+    const exact = entry.name.startsWith("Prodigy") ? 2.5e-6 : tolerance;
     const steps = interpretOptimizer(make(new Settings(entry)), variables, lr, grads);
     for (const [t, expected] of entry.params_after_step.entries()) {
       for (const [name, nested] of Object.entries(expected)) {
-        expect(largestDifference(steps[t]![name]!, flat(nested)), `${name} after step ${t + 1}`).toBeLessThanOrEqual(tolerance);
+        expect(largestDifference(steps[t]![name]!, flat(nested)), `${name} after step ${t + 1}`).toBeLessThanOrEqual(exact);
       }
     }
+  });
+});
+
+describe("The estimate of the step size", () => {
+  const estimating = cases.flatMap(({ entry, make }) => {
+    const scalars = entry.group_scalars_after_step?.at(-1);
+    return scalars === undefined ? [] : [{ name: entry.name, entry, make, scalars }];
+  });
+
+  it.each(estimating)("and its running sum are those of $name, which keeps them in f64", async ({ entry, make, scalars }) => {
+    const inputs = fixtures.inputs[entry.inputs];
+    const run = await openOptimizer(gpu, make(new Settings(entry)), variablesOf(inputs), () => 1);
+    for (const [t, grads] of inputs.grads.entries()) await run.step(t + 1, flatAll(grads));
+    const head = new Float32Array(await run.read("state/estimate"));
+    const numerator = scalars["numerator_weighted"] ?? scalars["gsq_weighted"] ?? scalars["d_numerator"];
+    expect(Math.abs(head[0]! / scalars["d"]! - 1), "d").toBeLessThan(1e-3);
+    expect(Math.abs(head[2]! / numerator! - 1), "running sum").toBeLessThan(1e-3);
+    expect(head[3], "updates").toBe(scalars["k"]);
+    run.destroy();
+  });
+});
+
+describe("An interrupted run", () => {
+  // One of each kind: f32 state, codes, means, an estimate with the first parameters.
+  const kinds = [
+    "Adam", "SGDNesterov", "Lion8bit cuda-order forced 8-bit", "AdamW8bit cuda-order forced 8-bit",
+    "Adafactor relative_step conv", "DAdaptAdam coupled wd d0=1e-3", "DAdaptSGD momentum wd d0=1e-3", "Prodigy coupled-wd d0=1e-3 growth=1.2",
+  ];
+  it.each(kinds)("of %s continues bit for bit from its parameters and state", async (name) => {
+    const { entry, make } = cases.find((found) => found.entry.name === name)!;
+    const inputs = fixtures.inputs[entry.inputs];
+    const grads = inputs.grads.map(flatAll);
+    const optimizer = make(new Settings(entry));
+    const lr = (t: number): number => rateOf(entry, t);
+    const whole = await openOptimizer(gpu, optimizer, variablesOf(inputs), lr);
+    let params: Record<string, Float32Array> = {};
+    for (let t = 1; t <= 4; t++) params = await whole.step(t, grads[t - 1]!);
+    const state = await Promise.all(whole.stateNames.map(async (key) => [key, new Uint8Array(await whole.read(key))] as const));
+    const variables = Object.fromEntries(Object.entries(variablesOf(inputs)).map(([key, { shape }]) => [key, { shape, init: params[key]! }]));
+    const later = await openOptimizer(gpu, optimizer, variables, lr);
+    for (const [key, bytes] of state) later.write(key, bytes);
+    for (let t = 5; t <= 7; t++) expect(await later.step(t, grads[t - 1]!)).toEqual(await whole.step(t, grads[t - 1]!));
+    whole.destroy();
+    later.destroy();
   });
 });
 

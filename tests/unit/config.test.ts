@@ -113,10 +113,12 @@ describe("parseConfig", () => {
     [{ max_timestep: 0 }, "config.range", "max_timestep"],
     [{ loss_type: "huber", huber_c: 0 }, "config.range", "huber_c"],
     [{ lr_scheduler: "exponential" }, "config.choice", "lr_scheduler"],
-    [{ optimizer_type: "Prodigy" }, "config.choice", "optimizer_type"],
+    [{ optimizer_type: "AdEMAMix" }, "config.choice", "optimizer_type"],
     [{ optimizer_type: "constructor" }, "config.choice", "optimizer_type"],
     [{ optimizer_type: "Adafactor", lr_scheduler: "cosine", lr_warmup_steps: 0.1 }, "config.conflict", "lr_warmup_steps"],
     [{ optimizer_type: "Adafactor", optimizer_args: ["relative_step=False"], lr_scheduler: "adafactor" }, "config.conflict", "lr_scheduler"],
+    [{ optimizer_type: "Prodigy", learning_rate: 1, text_encoder_lr: 0.5 }, "config.conflict", "text_encoder_lr"],
+    [{ optimizer_type: "DAdaptLion", learning_rate: 1, unet_lr: 0.5 }, "config.conflict", "unet_lr"],
     [{ lr_scheduler: "adafactor" }, "config.conflict", "lr_scheduler"],
     [{ optimizer_args: ["momentum=0.9"] }, "config.optimizerArgs", "optimizer_args"],
     [{ optimizer_args: ["betas=0.9"] }, "config.optimizerArgs", "optimizer_args"],
@@ -157,6 +159,15 @@ describe("optimizerSettings", () => {
       type: "Adafactor", eps: [1e-30, 1e-3], clip_threshold: 1, decay_rate: -0.8, beta1: null, weight_decay: 0,
       scale_parameter: true, relative_step: true, warmup_init: false,
     });
+    expect(settings("Prodigy")).toMatchObject({
+      betas: [0.9, 0.999], beta3: null, eps: 1e-8, weight_decay: 0, decouple: true, use_bias_correction: false,
+      safeguard_warmup: false, d0: 1e-6, d_coef: 1, growth_rate: Infinity, slice_p: 1,
+    });
+    expect(settings("DAdaptation")).toMatchObject({ betas: [0.9, 0.999], eps: 1e-8, weight_decay: 0, decouple: false, d0: 1e-6 });
+    expect(settings("DAdaptAdam")).toMatchObject({ decouple: false, use_bias_correction: false, growth_rate: Infinity });
+    expect(settings("DAdaptAdaGrad")).toMatchObject({ momentum: 0, eps: 1e-6, weight_decay: 0 });
+    expect(settings("DAdaptSGD")).toMatchObject({ momentum: 0, weight_decay: 0 });
+    expect(settings("DAdaptLion")).toMatchObject({ betas: [0.9, 0.99], weight_decay: 0 });
     expect(settings("AdamW8bit")).toMatchObject({ betas: [0.9, 0.999], eps: 1e-8, weight_decay: 0.01, min_8bit_size: 4096 });
     expect(settings("Lion8bit")).toMatchObject({ betas: [0.9, 0.99], weight_decay: 0, min_8bit_size: 4096 });
     expect(settings("SGDNesterov8bit")).toMatchObject({ momentum: 0.9, weight_decay: 0, min_8bit_size: 4096 });
@@ -197,6 +208,8 @@ describe("optimizerText", () => {
     ["Adafactor", [], "transformers.optimization.Adafactor(relative_step=True)"],
     ["Adafactor", ["scale_parameter=False", "relative_step=False"],
       "transformers.optimization.Adafactor(scale_parameter=False,relative_step=False)"],
+    ["Prodigy", ["decouple=True", "weight_decay=0.01", "d_coef=2"], "prodigyopt.prodigy.Prodigy(decouple=True,weight_decay=0.01,d_coef=2)"],
+    ["DAdaptation", [], "dadaptation.experimental.dadapt_adam_preprint.DAdaptAdamPreprint"],
     ["AdamW8bit", ["weight_decay=0.1"], "bitsandbytes.optim.adamw.AdamW8bit(weight_decay=0.1)"],
     ["SGDNesterov8bit", [], "bitsandbytes.optim.sgd.SGD8bit(momentum=0.9)"],
     ["SGDNesterov", ["momentum=0.8"], "torch.optim.sgd.SGD(momentum=0.8)"],

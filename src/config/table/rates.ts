@@ -42,9 +42,13 @@ export const rateParameters = {
     },
   }),
   optimizer_type: choice({
-    choices: ["AdamW", "AdamW8bit", "Adam", "Lion", "Lion8bit", "Adafactor", "SGDNesterov", "SGDNesterov8bit"],
+    choices: [
+      "AdamW", "AdamW8bit", "Adam", "Lion", "Lion8bit", "Adafactor", "SGDNesterov", "SGDNesterov8bit",
+      "Prodigy", "DAdaptation", "DAdaptAdam", "DAdaptAdaGrad", "DAdaptSGD", "DAdaptLion",
+    ],
     aliases: {
       "": "AdamW",
+      dadaptadampreprint: "DAdaptation",
       // The same rules with state that may leave the GPU's memory.
       pagedadamw: "AdamW",
       pagedadamw8bit: "AdamW8bit",

@@ -258,6 +258,7 @@ export const codedEn = {
     "rate.adafactor": "Adafactor with relative_step finds its own rate. Learning rates and scheduler have no effect.",
     "rate.adafactorClip": "Adafactor limits its updates itself. With a fixed rate, max_grad_norm 0 suits it better.",
     "rate.adafactorScheduler": "Adafactor with a fixed rate goes well with the scheduler constant_with_warmup.",
+    "rate.adaptive": "{optimizer} finds its own step size and wants a learning rate of 1. {rate} scales every step down.",
     "rate.sgd": "SGD with a learning rate of {rate} learns next to nothing. 0.01 to 0.1 is usual.",
     "rate.lion": "Lion with a learning rate of {rate} usually diverges. It wants three to ten times less than AdamW.",
   },
@@ -265,6 +266,8 @@ export const codedEn = {
     "config.conflict.network_train_unet_only":
       "network_train_text_encoder_only is on too, which leaves nothing to train. Turn one of them off.",
     "config.conflict.lr_warmup_steps": "The constant scheduler has no warmup, and neither has Adafactor with relative_step. Set it to 0, or choose constant_with_warmup.",
+    "config.conflict.unet_lr": "This optimizer takes one rate for all parts. Leave the rates of UNet and text encoder empty, or equal.",
+    "config.conflict.text_encoder_lr": "This optimizer takes one rate for all parts. Leave the rates of UNet and text encoder empty, or equal.",
     "config.conflict.lr_scheduler": "adafactor is only for the optimizer Adafactor with relative_step. Choose another scheduler.",
     "config.conflict.learning_rate": "polynomial sinks to lr_end (1e-7 where lr_scheduler_args do not say it). Choose a higher rate.",
     "config.conflict.lr_scheduler_min_lr_ratio": "cosine_with_min_lr needs it: the share of the rate that is left at the end, such as 0.1.",
