@@ -3,6 +3,7 @@
 import make_generation
 import make_goldens
 import make_lora
+import make_loss_replays
 import make_minis
 import make_networks
 import make_replays
@@ -19,6 +20,7 @@ def main() -> None:
     make_lora.main()
     make_networks.main()
     make_replays.main()
+    make_loss_replays.main()
     files = sorted(p for p in DATA.rglob("*") if p.is_file())
     for p in files:
         p.chmod(0o644)
