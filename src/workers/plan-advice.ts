@@ -50,6 +50,24 @@ export function rateAdvice(config: TrainingConfig): PlanAdvice[] {
   return [];
 }
 
+/** Kinds of noise and loss that do not go together, though they can be trained with. */
+export function noiseAdvice(config: TrainingConfig): PlanAdvice[] {
+  const advice: PlanAdvice[] = [];
+  if (config.zero_terminal_snr && !config.v_parameterization) {
+    const text = "zero_terminal_snr is for v-prediction models; this one predicts noise and learns nothing from the last steps";
+    advice.push({ code: "noise.zeroTerminal", data: {}, text });
+  }
+  if (config.noise_offset !== null && config.multires_noise_iterations !== null) {
+    const text = "noise_offset and multires_noise_iterations do the same thing twice; use one of them";
+    advice.push({ code: "noise.twice", data: {}, text });
+  }
+  if (config.min_snr_gamma !== null && config.debiased_estimation_loss) {
+    const text = "min_snr_gamma and debiased_estimation_loss both reweigh the noise levels; use one of them";
+    advice.push({ code: "noise.weighsTwice", data: {}, text });
+  }
+  return advice;
+}
+
 /** sd-scripts' hints for Adafactor. */
 function adafactorAdvice(config: TrainingConfig): PlanAdvice[] {
   if (ownRate(config) !== undefined) {

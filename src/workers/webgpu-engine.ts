@@ -13,7 +13,7 @@ import { train } from "../training/trainer.ts";
 import { writePngText } from "../formats/png-text.ts";
 import type { SamplePicture } from "../training/events.ts";
 import { adapterTier } from "./adapter-tier.ts";
-import { memoryAdvice, rateAdvice } from "./plan-advice.ts";
+import { memoryAdvice, noiseAdvice, rateAdvice } from "./plan-advice.ts";
 import type { Engine } from "./engine.ts";
 import { encodePng } from "./generate-sheet.ts";
 import type { NewSample } from "./training-backend.ts";
@@ -35,7 +35,7 @@ export function webgpuEngine(): Engine {
       const weights = adapters.targets.reduce((sum, target) => sum + config.network_dim * (target.in + target.out), 0);
       return {
         forecast: predicted,
-        advice: [...rateAdvice(config), ...memoryAdvice(predicted, config, () => planRun(checkpoint, { ...config, gradient_checkpointing: true }, plan.shapes, onTier))],
+        advice: [...rateAdvice(config), ...noiseAdvice(config), ...memoryAdvice(predicted, config, () => planRun(checkpoint, { ...config, gradient_checkpointing: true }, plan.shapes, onTier))],
         resultBytes: weights * bytesPerWeight[config.save_precision ?? "float"],
       };
     },

@@ -255,6 +255,9 @@ export const codedEn = {
   },
   advice: {
     "memory.checkpointing": "gradient_checkpointing would bring the peak down to {peak:bytes}, for about a third more time per step.",
+    "noise.zeroTerminal": "zero_terminal_snr is for v-prediction models. This one predicts noise and learns nothing from the last steps.",
+    "noise.twice": "noise_offset and multires_noise_iterations do the same thing twice. Use one of them.",
+    "noise.weighsTwice": "min_snr_gamma and debiased_estimation_loss both reweigh the noise levels. Use one of them.",
     "rate.adafactor": "Adafactor with relative_step finds its own rate. Learning rates and scheduler have no effect.",
     "rate.adafactorClip": "Adafactor limits its updates itself. With a fixed rate, max_grad_norm 0 suits it better.",
     "rate.adafactorScheduler": "Adafactor with a fixed rate goes well with the scheduler constant_with_warmup.",

@@ -202,6 +202,9 @@ export const codedZhCN = {
   },
   advice: {
     "memory.checkpointing": "打开 gradient_checkpointing 可把峰值显存降到 {peak:bytes}，每步约多花三分之一的时间。",
+    "noise.zeroTerminal": "zero_terminal_snr 适用于 v 预测模型。该模型预测噪声，从最后几步学不到东西。",
+    "noise.twice": "noise_offset 和 multires_noise_iterations 的作用相同，请只用一个。",
+    "noise.weighsTwice": "min_snr_gamma 和 debiased_estimation_loss 都会重新分配各噪声水平的权重，请只用一个。",
     "rate.adafactor": "开启 relative_step 的 Adafactor 自己决定学习率，学习率和调度器的设置不起作用。",
     "rate.adafactorClip": "Adafactor 自己会限制更新幅度，固定学习率时 max_grad_norm 更适合设为 0。",
     "rate.adafactorScheduler": "固定学习率的 Adafactor 适合配 constant_with_warmup 调度器。",
