@@ -174,7 +174,8 @@ function interpretBlocks(inputs: RefMap, { group, rows, blockSize, rule, isQuant
       });
     }
   }
-  grad.fill(0);
+  // Tensors of the other size have their turn in another op.
+  for (const { tensor } of rows) for (let i = 0; i < tensor.count; i++) grad[placeOf(tensor, i)] = 0;
   return [param, grad, ...(isQuantized ? [scales, Float64Array.from(new Uint32Array(bytes.buffer))] : [small])];
 }
 
