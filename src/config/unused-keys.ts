@@ -35,7 +35,6 @@ const NEUTRAL: Readonly<Record<string, readonly unknown[]>> = {
   color_aug: [false],
   random_crop: [false],
   face_crop_aug_range: [""],
-  resize_interpolation: [""],
   network_args: [""],
   network_dropout: [0],
   rank_dropout: [0],

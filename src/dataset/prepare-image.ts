@@ -1,16 +1,19 @@
+import type { TrainingConfig } from "../config/parameters.ts";
 import type { Placement } from "./buckets.ts";
 import { cropOffset } from "./buckets.ts";
 import type { RgbImage, RgbaImage } from "./image.ts";
 import { resizeArea } from "./resize-area.ts";
+import { resizeCv } from "./resize-cv.ts";
 import { resizeLanczos } from "./resize-lanczos.ts";
 
 /**
  * A picture as the VAE takes it: resized, cropped in the middle, brought to −1…1.
+ * @param kernel `resize_interpolation`
  * @returns [height, width, 3] of the bucket
  */
-export function prepareImage(image: RgbaImage, placement: Placement): Float32Array<ArrayBuffer> {
+export function prepareImage(image: RgbaImage, placement: Placement, kernel: ResizeKernel | null = null): Float32Array<ArrayBuffer> {
   const [width, height] = placement.resized;
-  const resized = resize(dropAlpha(image), width, height);
+  const resized = resize(dropAlpha(image), width, height, kernel);
   const [left, top] = cropOffset(placement);
   return toFloat(crop(resized, left, top, placement.bucket[0], placement.bucket[1]));
 }
@@ -27,11 +30,27 @@ export function dropAlpha(image: RgbaImage): RgbImage {
   return { width: image.width, height: image.height, data };
 }
 
-/** sd-scripts' choice: area averaging where no side grows, Lanczos otherwise. */
-export function resize(image: RgbImage, width: number, height: number): RgbImage {
+export type ResizeKernel = NonNullable<TrainingConfig["resize_interpolation"]>;
+
+/** @param kernel where null, sd-scripts' choice: area averaging where no side grows, Lanczos otherwise */
+export function resize(image: RgbImage, width: number, height: number, kernel: ResizeKernel | null = null): RgbImage {
   if (width === image.width && height === image.height) return image;
   const shrinks = width <= image.width && height <= image.height;
-  return shrinks ? resizeArea(image, width, height) : resizeLanczos(image, width, height);
+  switch (kernel ?? (shrinks ? "area" : "lanczos")) {
+    case "area":
+      return shrinks ? resizeArea(image, width, height) : resizeCv(image, width, height, "area");
+    case "lanczos":
+      return resizeLanczos(image, width, height);
+    case "nearest":
+      return resizeCv(image, width, height, "nearest");
+    case "bilinear":
+    case "linear":
+      // OpenCV takes the mean of four pixels where both sides are halved.
+      return image.width === 2 * width && image.height === 2 * height ? resizeArea(image, width, height) : resizeCv(image, width, height, "linear");
+    case "bicubic":
+    case "cubic":
+      return resizeCv(image, width, height, "cubic");
+  }
 }
 
 export function crop(image: RgbImage, left: number, top: number, width: number, height: number): RgbImage {

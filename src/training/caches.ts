@@ -8,6 +8,7 @@ import { knownStates, sampleTokenRows, type EncodeIds } from "./sample-texts.ts"
 import { joinStates, splitChunks } from "./caption-states.ts";
 import { cacheText, planTextCache } from "./text-cache.ts";
 import { textsToCache, type TrainingPlan } from "./training-plan.ts";
+import type { TrainingConfig } from "../config/parameters.ts";
 import type { Gpu } from "../gpu/device.ts";
 import type { CaptionSource } from "./caption-source.ts";
 import type { RunObserver } from "./events.ts";
@@ -19,8 +20,7 @@ export interface CacheInput {
   readonly plan: TrainingPlan;
   readonly captions: CaptionSource;
   readonly seed: number;
-  /** Mirror images are trained on too. */
-  readonly flips: boolean;
+  readonly config: Pick<TrainingConfig, "flip_aug" | "resize_interpolation">;
 }
 
 export interface CacheHost extends Pick<RunObserver, "phase"> {
@@ -42,7 +42,7 @@ export interface Caches {
  */
 export async function fillCaches(
   gpu: Gpu,
-  { pictures, dataset, plan, captions, seed, flips }: CacheInput,
+  { pictures, dataset, plan, captions, seed, config }: CacheInput,
   host: CacheHost,
 ): Promise<Caches> {
   const { signal } = host;
@@ -59,14 +59,14 @@ export async function fillCaches(
       if (dataset.shows[i] !== true) return undefined;
       const placement = dataset.buckets.placements[i];
       invariant(placement !== undefined, `${picture.path} has no bucket`);
-      return { size: placement.bucket, prepare: async () => prepareImage(await picture.decode(), placement) };
+      return { size: placement.bucket, prepare: async () => prepareImage(await picture.decode(), placement, config.resize_interpolation) };
     });
     let done = 0;
     const total = encodable.filter((picture) => picture !== undefined).length;
     host.phase({ phase: "cacheLatents", done, total });
     const latents = await cacheLatents(gpu, checkpoint, planVae(checkpoint, dataset.sizes, gpu.tier), encodable, seed, {
       signal,
-      flips,
+      flips: config.flip_aug,
       onPicture: () => host.phase({ phase: "cacheLatents", done: ++done, total }),
     });
     if (latents.some((both) => both?.plain.every(Number.isFinite) === false || both?.flipped?.every(Number.isFinite) === false)) {

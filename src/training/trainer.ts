@@ -70,7 +70,7 @@ export async function train(gpu: Gpu, job: TrainJob, host: TrainHost): Promise<R
 
   const { totalUpdates } = dataset.steps;
   const captions = new CaptionSource(job.pictures, config, { seed, totalUpdates, variant: checkpoint.family });
-  const caches = await fillCaches(gpu, { pictures: job.pictures, dataset, plan, captions, seed, flips: config.flip_aug }, host);
+  const caches = await fillCaches(gpu, { pictures: job.pictures, dataset, plan, captions, seed, config }, host);
   const engine = await StepEngine.create(gpu, plan, {
     load: { signal: host.signal, onProgress: (done, total) => host.phase({ phase: "load", done, total }) },
     onCompile: (done, total) => host.phase({ phase: "compile", done, total }),

@@ -6,6 +6,8 @@ import { blobSource } from "../../src/formats/byte-source.ts";
 import { InputError } from "../../src/errors.ts";
 // From OpenCV and Pillow: tests/reference/make_images.py.
 import fixture from "./fixtures/images.json" with { type: "json" };
+// … by sd-scripts' own resize_image: tests/reference/make_resizes.py.
+import resizes from "./fixtures/resizes.json" with { type: "json" };
 
 const bytesOf = (base64: string): Uint8Array<ArrayBuffer> => Uint8Array.from(Buffer.from(base64, "base64"));
 const source = (bytes: Uint8Array<ArrayBuffer>, name = "picture") => blobSource(new Blob([bytes]), name);
@@ -31,6 +33,18 @@ describe("resize", () => {
     const { worst, share } = difference(resized.data, bytesOf(example.resized));
     expect(worst).toBeLessThanOrEqual(1);
     expect(share).toBeLessThan(0.002);
+  });
+
+  const kernels = ["lanczos", "nearest", "bilinear", "linear", "bicubic", "cubic", "area"] as const;
+  it.each(kernels)("gives the bytes of the reference for resize_interpolation %s", (kernel) => {
+    for (const example of resizes) {
+      const [width, height] = example.from as [number, number];
+      const resized = resize({ width, height, data: bytesOf(example.source) }, example.to[0]!, example.to[1]!, kernel);
+      const { worst, share } = difference(resized.data, bytesOf(example.resized[kernel]));
+      expect({ kernel, to: example.to, worst: Math.max(1, worst) }).toEqual({ kernel, to: example.to, worst: 1 });
+      // OpenCV has several ways for cubic, depending on the processor, which differ in the last bit.
+      expect(share).toBeLessThan(kernel.endsWith("cubic") ? 0.05 : 0.01);
+    }
   });
 
   it("leaves a picture of the right size alone", () => {

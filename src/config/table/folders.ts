@@ -1,4 +1,4 @@
-import { bool, float, size, text } from "../parameter.ts";
+import { bool, float, optionalChoice, size, text } from "../parameter.ts";
 
 export const folderParameters = {
   train_data_dir: text({
@@ -49,6 +49,16 @@ export const folderParameters = {
       en: "With buckets on this is the area to keep, and each picture keeps its own proportions. "
         + "Memory and time grow faster than the number of pixels.",
       "zh-CN": "开启分桶时，这里表示要保持的面积，每张图保留自己的长宽比。显存和时间的增长比像素数更快。",
+    },
+  }),
+  resize_interpolation: optionalChoice({
+    choices: ["area", "lanczos", "bilinear", "linear", "bicubic", "cubic", "nearest"],
+    default: null,
+    group: "folders",
+    label: { en: "Resizing", "zh-CN": "缩放算法" },
+    hint: {
+      en: "How pictures are resized. Empty is best for most: area when they shrink, lanczos when they grow. nearest keeps pixel art sharp.",
+      "zh-CN": "图片的缩放方式。通常留空最好：缩小用 area，放大用 lanczos。nearest 可保持像素画清晰。",
     },
   }),
   flip_aug: bool({
