@@ -144,6 +144,12 @@ export interface SaveRecord {
   readonly bytes: Blob;
 }
 
+/** A preset under a name of the user's. `settings` as in `Preset`. */
+export interface PresetRecord {
+  readonly name: string;
+  readonly settings: Readonly<Record<string, unknown>>;
+}
+
 export interface LorasmithSchema extends DBSchema {
   runs: { key: string; value: RunRecord };
   runPoints: { key: [string, number]; value: PointChunk };
@@ -159,6 +165,7 @@ export interface LorasmithSchema extends DBSchema {
   provenance: { key: [string, string]; value: ProvenanceRecord };
   samples: { key: [string, number, number]; value: SampleRecord };
   saves: { key: [string, number, string]; value: SaveRecord };
+  presets: { key: string; value: PresetRecord };
 }
 
 export type Database = IDBPDatabase<LorasmithSchema>;
@@ -185,6 +192,9 @@ const migrations: readonly ((db: Database) => void)[] = [
   },
   (db) => {
     db.createObjectStore("saves", { keyPath: ["runId", "step", "name"] });
+  },
+  (db) => {
+    db.createObjectStore("presets", { keyPath: "name" });
   },
 ];
 

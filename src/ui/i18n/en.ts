@@ -2,12 +2,14 @@
  * Every text of the page, in English: the source of truth for the other languages. `{name}` is a placeholder.
  * Keys that end in `.one` and `.other` are plural forms. Texts about codes (errors, problems, log) are in `coded-en.ts`.
  */
+import { presetsEn } from "./presets-en.ts";
 import { samplesEn } from "./samples-en.ts";
 import { testEn } from "./test-en.ts";
 
 export const en = {
   ...testEn,
   ...samplesEn,
+  ...presetsEn,
   "app.skip": "Skip to content",
   "app.language": "Language",
   "app.theme": "Theme",

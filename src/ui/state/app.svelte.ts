@@ -1,5 +1,6 @@
 /** Everything the page knows, made once in the root and handed down by context. */
 import { suggestedConfig } from "../../config/parameters.ts";
+import { isShareLink } from "../../config/share-link.ts";
 import { serializeError } from "../../errors.ts";
 import type { SerializedError } from "../../errors.ts";
 import type { PictureRecord, RunRecord } from "../../storage/database.ts";
@@ -17,6 +18,7 @@ import { loadDemo } from "./demo.ts";
 import type { Demo } from "./demo.ts";
 import { History } from "./history.svelte.ts";
 import { Preferences } from "./preferences.svelte.ts";
+import { Presets } from "./presets.svelte.ts";
 import { Route } from "./route.svelte.ts";
 import { RunMonitor } from "./run-monitor.svelte.ts";
 import { Setup } from "./setup.svelte.ts";
@@ -32,6 +34,7 @@ export class App {
   readonly preferences: Preferences;
   readonly i18n: I18n;
   readonly setup: Setup;
+  readonly presets: Presets;
   readonly monitor: RunMonitor;
   readonly client: TrainClient;
   readonly route = new Route();
@@ -57,6 +60,7 @@ export class App {
     this.preferences = preferences;
     this.i18n = new I18n(preferences.language ?? detectLanguage(navigator.languages));
     this.setup = new Setup(client);
+    this.presets = new Presets(this.setup);
     this.monitor = new RunMonitor(client, preferences.smoothing);
     this.bench = new TestBench(this.generator, {
       gpuName: () => (this.#gpu?.status === "ready" ? this.#gpu.name : undefined),
@@ -114,7 +118,8 @@ export class App {
     try {
       await this.checkOtherTabs();
       await this.refreshRuns();
-      this.#restoring = this.setup.restore();
+      this.#restoring = Promise.all([this.setup.restore(), this.presets.wake()]).then(() => undefined);
+      await this.followAddress();
       await this.#restoring;
       await findingGpu;
       const unfinished = this.#runs.find(({ state }) => state === "running" || state === "paused" || state === "ready");
@@ -124,6 +129,19 @@ export class App {
     } catch (error) {
       this.fail(error);
     }
+  }
+
+  /** Call on every `hashchange`: shows the screen that the address names, or opens the preset that it is. */
+  async followAddress(): Promise<void> {
+    const { hash } = location;
+    if (!isShareLink(hash)) {
+      this.route.follow();
+      return;
+    }
+    this.route.replaceWith("train");
+    // What it is compared with must be there.
+    await this.#restoring;
+    await this.presets.openLink(hash);
   }
 
   async start(): Promise<void> {

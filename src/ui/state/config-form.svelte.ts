@@ -99,6 +99,14 @@ export class ConfigForm {
     this.#config = values as unknown as TrainingConfig;
   }
 
+  /** Takes values of some settings as a whole; they are what is suggested from now on. */
+  adopt(values: TrainingConfig, keys: readonly ParameterKey[]): void {
+    const taken = Object.fromEntries(keys.map((key) => [key, values[key]]));
+    this.#suggested = { ...this.#suggested, ...taken };
+    this.#config = { ...this.#config, ...taken };
+    this.#rejected = Object.fromEntries(Object.entries(this.#rejected).filter(([key]) => !Object.hasOwn(taken, key)));
+  }
+
   changedKeys(among: readonly ParameterKey[] = PARAMETER_KEYS): ParameterKey[] {
     return among.filter((key) => this.isChanged(key));
   }

@@ -29,6 +29,12 @@ export class Route {
     this.#screen = screen;
   }
 
+  /** Takes a link's text out of the address and shows a screen instead; a reload does not open the link again. */
+  replaceWith(screen: Screen): void {
+    history.replaceState(history.state, "", hrefOf(screen));
+    this.#screen = screen;
+  }
+
   /** Call on every `hashchange`. */
   follow(): void {
     this.#screen = screenOf(location.hash);
