@@ -133,7 +133,7 @@ function convDx(size: number, channels: number, out: number): BenchCase {
     results: ["nhwc"],
     work: { flops: 2 * size * size * 9 * channels * out },
     ours: (graph, { dy, w }) => [
-      ...graph.add(conv2dDxOp, { dy, w }, { stride: 1, pad: same, rowBiasOffset: 0, height: size, width: size }),
+      ...graph.add(conv2dDxOp, { dy, w }, { stride: 1, pad: same, rowBiasOffset: 0, loraScale: 0, height: size, width: size, dx: true }),
     ],
     tfjs: (tf, { dy, w }) => [
       tf.conv2dTranspose(dy as tfjs.Tensor4D, w as tfjs.Tensor4D, [1, size, size, channels], 1, "same"),

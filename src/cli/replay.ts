@@ -64,9 +64,9 @@ function showUpdate(done: number, total: number, loss: number): void {
   if (process.stderr.isTTY) live(`update ${done}/${total}  loss ${loss.toFixed(4)}`);
 }
 
-async function writeReplay({ config, adapters, losses, gradNorms, weights }: ReplayResult, out: string): Promise<void> {
+async function writeReplay({ adapters, losses, gradNorms, weights }: ReplayResult, out: string): Promise<void> {
   const adapter = writeLoraFile({
-    modules: loraModules(adapters.targets, weights, config),
+    modules: loraModules(adapters.targets, weights),
     metadata: { ss_network_module: "networks.lora", "modelspec.implementation_version": implementation },
     savePrecision: "float",
   });

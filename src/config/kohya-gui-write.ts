@@ -26,7 +26,7 @@ const FIELDS = new Set(
   huber_schedule huber_c huber_scale vae_batch_size min_snr_gamma save_every_n_steps save_last_n_steps
   save_last_n_steps_state save_last_n_epochs save_last_n_epochs_state skip_cache_check log_with
   scale_v_pred_loss_like_noise_pred min_timestep max_timestep vae weighted_captions debiased_estimation_loss
-  network_dim network_alpha network_weights dim_from_weights network_dropout scale_weight_norms
+  network_dim network_alpha conv_alpha network_weights dim_from_weights network_dropout scale_weight_norms
   sample_every_n_steps sample_every_n_epochs sample_sampler sample_prompts metadata_author metadata_description
   metadata_license metadata_tags metadata_title`.split(/\s+/),
 );
@@ -71,8 +71,15 @@ function setField(gui: Map<string, unknown>, key: ParameterKey, config: Training
   if (key === "resolution") gui.set("max_resolution", String(value));
   else if (key === "optimizer_type") gui.set("optimizer", value);
   else if (key === "lr_warmup_steps") setWarmup(gui, config.lr_warmup_steps);
+  else if (key === "conv_dim") setNetworkType(gui, config.conv_dim);
   else if (FIELDS.has(key) || gui.has(key)) gui.set(key, fieldValue(key, value));
   if (key === "max_train_epochs") gui.set("epoch", value ?? 1);
+}
+
+/** The type of network says whether its convolutions are trained; their rank is there in any case. */
+function setNetworkType(gui: Map<string, unknown>, convDim: number | null): void {
+  gui.set("LoRA_type", convDim === null ? "Standard" : "Kohya LoCon");
+  if (convDim !== null) gui.set("conv_dim", convDim);
 }
 
 /** The GUI knows no "not set": numbers are 0, texts empty; lists are one text. */

@@ -7,6 +7,7 @@ import { loadKohyaConfig, readKohyaFile, writeKohyaToml, writtenValue } from "./
 import { GUI_NAMES } from "./kohya-gui.ts";
 import { changeGuiConfig, toGuiConfig } from "./kohya-gui-write.ts";
 import { changeLines, jsonLines, tomlLines } from "./kohya-lines.ts";
+import { isNetworkArg, joinNetworkArgs } from "./network-args.ts";
 import type { TrainingConfig } from "./parameters.ts";
 import { PARAMETER_KEYS, isParameterKey, parameter } from "./parameters.ts";
 import { isSame } from "./same-value.ts";
@@ -35,8 +36,10 @@ export function writeKohya(config: TrainingConfig, format: KohyaFormat, origin?:
     const { values, warnings } = toGuiConfig(config, extra);
     return { text: jsonText(values), warnings };
   }
-  const values = PARAMETER_KEYS.filter((key) => config[key] !== null && config[key] !== "").map((key) => [key, writtenValue(key, config[key])] as const);
-  return { text: jsonText({ ...Object.fromEntries(values), ...extra }), warnings: [] };
+  const keys = PARAMETER_KEYS.filter((key) => config[key] !== null && config[key] !== "" && !isNetworkArg(key));
+  const values = Object.fromEntries(keys.map((key) => [key, writtenValue(key, config[key])]));
+  const args = joinNetworkArgs(config, extra["network_args"]);
+  return { text: jsonText({ ...values, ...extra, ...(args.length > 0 && { network_args: args }) }), warnings: [] };
 }
 
 function newToml(config: TrainingConfig, extra: Readonly<Record<string, unknown>>): WrittenConfig {
@@ -93,8 +96,13 @@ function changed(config: TrainingConfig, text: string, origin: Origin): WrittenC
   }
   const values = new Map(Object.entries(origin.raw));
   for (const key of keys) {
-    if (config[key] === null) values.delete(key);
+    if (config[key] === null || isNetworkArg(key)) values.delete(key);
     else values.set(key, writtenValue(key, config[key]));
+  }
+  if (keys.some(isNetworkArg)) {
+    const args = joinNetworkArgs(config, values.get("network_args"));
+    if (args.length > 0) values.set("network_args", args);
+    else values.delete("network_args");
   }
   return { text: rewritten(text, origin, Object.fromEntries(values)), warnings: kept };
 }

@@ -10,7 +10,7 @@ import type { ParameterKey, TrainingConfig } from "./parameters.ts";
 import { PARAMETER_KEYS, isParameterKey, parameter } from "./parameters.ts";
 import { GROUPS } from "./parameter.ts";
 import { isSame } from "./same-value.ts";
-import { isNetworkArg, joinNetworkArgs } from "./network-args.ts";
+import { isNetworkArg, joinNetworkArgs, takeNetworkArgs } from "./network-args.ts";
 import { judgeUnusedKey } from "./unused-keys.ts";
 
 export interface KohyaFile {
@@ -42,7 +42,7 @@ export function loadKohyaConfig(text: string, onproblem?: (problem: ConfigError)
     if (onproblem === undefined) throw named;
     onproblem(named);
   });
-  const extra = Object.fromEntries(Object.entries(file.values).filter(([key]) => !isParameterKey(key)));
+  const extra = Object.fromEntries(Object.entries(takeNetworkArgs(file.values)).filter(([key]) => !isParameterKey(key)));
   return { ...parsed, warnings: [...file.warnings, ...parsed.warnings], source: file.source, raw: file.raw, extra };
 }
 

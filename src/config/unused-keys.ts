@@ -15,7 +15,7 @@ const HARMLESS = new Set(
   huggingface_repo_id huggingface_token huggingface_repo_type huggingface_repo_visibility
   huggingface_path_in_repo save_state_to_huggingface resume_from_huggingface async_upload
   validation_seed validate_every_n_steps validate_every_n_epochs max_validation_steps
-  base_weights_multiplier dim_from_weights conv_dim conv_alpha stop_text_encoder_training
+  base_weights_multiplier dim_from_weights stop_text_encoder_training
   stop_text_encoder_training_pct save_last_n_epochs_state save_last_n_steps_state model_list num_cpu_threads_per_process num_processes num_machines multi_gpu
   gpu_ids main_process_port extra_accelerate_launch_args blocks_to_swap noise_offset_type LyCORIS_preset factor unit
   use_tucker use_cp use_scalar dora_wd bypass_mode decompose_both rank_dropout_scale rescaled train_norm
@@ -75,7 +75,7 @@ const NEUTRAL: Readonly<Record<string, readonly unknown[]>> = {
 /** Keys that decide what kind of file comes out; training something else instead would waste the owner's time. */
 const REQUIRED: Readonly<Record<string, readonly unknown[]>> = {
   network_module: ["networks.lora", ""],
-  LoRA_type: ["Standard", ""],
+  LoRA_type: ["Standard", "Kohya LoCon", ""],
   sdxl: [false],
 };
 

@@ -77,3 +77,8 @@ export function pickLoraGradVariant(tier: Tier, { rows, rank }: { rows: number; 
   if (tier.matrixStyle === "direct") return { lanes: directLanes, slices: 1, rankTile, chunkRows: rows };
   return { lanes: 32, slices: 8, rankTile, chunkRows: 256 };
 }
+
+/** How a workgroup sums the pixels of maps: `lanes` vec4s of channels side by side, the pixels shared by `slices`. */
+export function pickPixelSumVariant(tier: Tier): { readonly lanes: number; readonly slices: number } {
+  return tier.matrixStyle === "direct" ? { lanes: directLanes, slices: 1 } : { lanes: 8, slices: 32 };
+}

@@ -6,11 +6,11 @@ import { bfloatsFromFloats, halvesFromFloats } from "../formats/half.ts";
 import type { PlannedFile, TensorSpec } from "../formats/safetensors-writer.ts";
 import { safetensorsHeader } from "../formats/safetensors-writer.ts";
 
-/** One adapted module of a standard LoRA. */
+/** One adapted module of a LoRA as sd-scripts trains it. */
 export interface LoraModule {
   /** kohya name, e.g. `lora_unet_mid_block_attentions_0_proj_in`. */
   readonly name: string;
-  /** `[rank, in]`, row-major. */
+  /** `[rank, in]` or `[rank, in, kernel, kernel]`, row-major. */
   readonly down: Float32Array;
   /** `[out, rank]`, row-major. */
   readonly up: Float32Array;
@@ -19,8 +19,10 @@ export interface LoraModule {
   readonly rank: number;
   readonly in: number;
   readonly out: number;
-  /** 4: written as 1×1 convolutions `[rank, in, 1, 1]` and `[out, rank, 1, 1]`. */
+  /** 4: written as convolutions `[rank, in, kernel, kernel]` and `[out, rank, 1, 1]`. */
   readonly fileRank: 2 | 4;
+  /** Side of the layer's kernel; 1 for linears. */
+  readonly kernel: 1 | 3;
 }
 
 export type SavePrecision = "float" | "fp16" | "bf16";
@@ -70,11 +72,11 @@ export function writeLoraFile({ modules, metadata, savePrecision }: LoraFileCont
 }
 
 function moduleSpecs(module: LoraModule, dtype: Dtype): ValueSpec[] {
-  const { name, rank } = module;
-  const ones = module.fileRank === 4 ? [1, 1] : [];
+  const { name, rank, kernel } = module;
+  const [taps, ones] = module.fileRank === 4 ? [[kernel, kernel], [1, 1]] : [[], []];
   return [
     { name: `${name}.alpha`, dtype, shape: [], values: Float32Array.of(module.alpha) },
-    { name: `${name}.lora_down.weight`, dtype, shape: [rank, module.in, ...ones], values: module.down },
+    { name: `${name}.lora_down.weight`, dtype, shape: [rank, module.in, ...taps], values: module.down },
     { name: `${name}.lora_up.weight`, dtype, shape: [module.out, rank, ...ones], values: module.up },
   ];
 }

@@ -1,4 +1,5 @@
 import type { Family, PredictionType } from "../models/checkpoint-types.ts";
+import { networkArgs } from "../config/network-args.ts";
 import { optimizerText } from "../config/optimizer-arguments.ts";
 import { ownRate } from "../config/relative-step.ts";
 import type { JsonLike } from "./python-text.ts";
@@ -135,6 +136,8 @@ export function buildLoraMetadata(given: TrainingSettings, facts: RunFacts): Map
   add("base_model_version", `${facts.family === "sd2" ? "sd_v2" : "sd_v1"}${isV ? "_v" : ""}`);
   // What sd-scripts writes where it runs outside of its repository.
   add("sd_scripts_commit_hash", "(unknown)");
+  const networkPairs = networkArgs(settings);
+  if (networkPairs.length > 0) add("network_args", pythonJson({ ...Object.fromEntries(networkPairs), dropout: null }));
   const args = settings["optimizer_args"];
   add("optimizer", optimizerText(String(settings["optimizer_type"] ?? "AdamW"), Array.isArray(args) ? args.map(String) : []));
   addDataset(add, setting, facts);

@@ -20,16 +20,18 @@ export interface WeightPart {
 /** Trainable low-rank factors of a (possibly stacked) linear. */
 export type LinearAdapter = NonNullable<LinearInputs["adapter"]>;
 
-/** Decides which linears are trained. Implemented by lora/; models only ask. */
+/** Decides which linears and convolutions are trained. Implemented by lora/; models only ask. */
 export interface AdapterProvider {
   /**
-   * The adapter of a linear whose weight is the given parts stacked along the output axis; undefined if it is not
-   * a target. All parts of one linear are targets or none.
+   * The adapter of a layer whose weight is the given parts stacked along the output axis; undefined if it is not
+   * a target. All parts of one layer are targets or none. A convolution's down is [r, kh, kw, in].
    */
   adapterFor(graph: Graph, parts: readonly WeightPart[], inWidth: number, outWidth: number): LinearAdapter | undefined;
+  /** Whether the layer with this weight is a target. */
+  adapts(key: string): boolean;
 }
 
-export const noAdapters: AdapterProvider = { adapterFor: () => undefined };
+export const noAdapters: AdapterProvider = { adapterFor: () => undefined, adapts: () => false };
 
 /** Shapes of checkpoint tensors by normalized key. */
 export interface WeightShapes {
@@ -61,6 +63,11 @@ export class ModelBuilder {
     this.graph = graph;
     this.#shapes = shapes;
     this.#adapters = adapters;
+  }
+
+  /** Whether the module at `prefix` has an adapter. */
+  adapts(prefix: string): boolean {
+    return this.#adapters.adapts(`${prefix}.weight`);
   }
 
   has(key: string): boolean {
@@ -139,6 +146,7 @@ export class ModelBuilder {
       x,
       w,
       bias,
+      adapter: this.#adapters.adapterFor(this.graph, [{ key }], padded, outputs),
       stride: options.stride ?? 1,
       pad: options.pad ?? { top: 1, left: 1, bottom: 1, right: 1 },
       ...(options.addend && { addend: options.addend }),

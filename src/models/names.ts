@@ -166,22 +166,25 @@ export interface LoraTarget {
   /** kohya name, e.g. `lora_unet_mid_block_attentions_0_proj_in`. */
   readonly name: string;
   readonly part: "unet" | "textEncoder";
-  readonly kind: "linear" | "conv1x1";
+  readonly kind: ModuleName["kind"];
+  /** Side of the convolution's kernel; 1 for linears. */
+  readonly kernel: 1 | 3;
   readonly in: number;
   readonly out: number;
-  /** Base weight: rows `rowStart … rowStart + out` of a checkpoint tensor (normalized key), `[rows, in]`. */
+  /** Base weight: rows `rowStart … rowStart + out` of a checkpoint tensor (normalized key), `[rows, in]` or `[rows, in, 3, 3]`. */
   readonly weight: { readonly key: string; readonly rowStart: number };
-  /** Dimensions of the adapter's tensors in files: 4 where sd-scripts has a 1×1 convolution. */
+  /** Dimensions of the adapter's tensors in files: 4 where sd-scripts has a convolution. */
   readonly fileRank: 2 | 4;
 }
 
 /**
- * The modules of sd-scripts' `networks.lora` without conv_dim, in its creation order (text encoder, then UNet).
+ * The modules of sd-scripts' `networks.lora`, in its creation order (text encoder, then UNet).
  * sd-scripts builds SD2 from a single file with 1×1 convolutions, too: proj_in and proj_out are 4-D in its files.
+ * @param convDim where it is a number, what resnets, down- and upsamplers have joins; with 0 less its 3×3 convolutions
  */
-export function loraTargets(model: Pick<Checkpoint, "unet" | "textEncoder">): LoraTarget[] {
+export function loraTargets(model: Pick<Checkpoint, "unet" | "textEncoder">, convDim: number | null = null): LoraTarget[] {
   return [...textEncoderModules(model.textEncoder), ...unetModules(model.unet)]
-    .filter((module) => module.inTransformer)
+    .filter(({ inTransformer, kind }) => inTransformer || (convDim !== null && (convDim > 0 || kind !== "conv3x3")))
     .map(toTarget);
 }
 
@@ -190,11 +193,12 @@ function toTarget({ kohya, part, kind, in: from, out, weightKey, rowStart }: Mod
   return {
     name: kohya,
     part,
-    kind: kind === "conv1x1" ? "conv1x1" : "linear",
+    kind,
+    kernel: kind === "conv3x3" ? 3 : 1,
     in: from,
     out,
     weight: { key: weightKey, rowStart },
-    fileRank: isProjection ? 4 : 2,
+    fileRank: isProjection || kind !== "linear" ? 4 : 2,
   };
 }
 

@@ -47,9 +47,9 @@ export function buildUNet(b: ModelBuilder, config: UNetConfig, inputs: UNetInput
             return b.conv3x3(upsampleNearest(graph, x, height, width), layer.prefix);
           }
           case "res": {
-            const offset = time.offsets.get(layer.prefix);
-            invariant(offset !== undefined, `no time projection for ${layer.prefix}`);
-            return graph.region(wantsCheckpoint(layer.prefix), () => resBlock(b, layer, x, time.projected, offset));
+            const shift = time.get(layer.prefix);
+            invariant(shift !== undefined, `no time projection for ${layer.prefix}`);
+            return graph.region(wantsCheckpoint(layer.prefix), () => resBlock(b, layer, x, shift));
           }
           case "transformer":
             return graph.region(wantsCheckpoint(layer.prefix), () => transformer(b, layer, x, inputs.context));
@@ -75,8 +75,17 @@ export function buildUNet(b: ModelBuilder, config: UNetConfig, inputs: UNetInput
   return graph.scope(`${prefix}.out`, () => b.conv3x3(b.groupNorm(h, `${prefix}.out.0`, 1e-5, true), `${prefix}.out.2`));
 }
 
-/** Time MLP, then the projections of all residual blocks as one matrix product: they share their input. */
-function projectTime(b: ModelBuilder, config: UNetConfig, embedding: Tensor): { projected: Tensor; offsets: Map<string, number> } {
+/** What a residual block adds per batch entry and channel: columns of a tensor. */
+interface TimeShift {
+  readonly rowBias: Tensor;
+  readonly rowBiasOffset: number;
+}
+
+/**
+ * Time MLP, then the projections of all residual blocks, by block. They share their input and run as one matrix
+ * product, unless they are trained.
+ */
+function projectTime(b: ModelBuilder, config: UNetConfig, embedding: Tensor): Map<string, TimeShift> {
   const { graph } = b;
   return graph.scope(`${config.prefix}.time_embed`, () => {
     const first = activation(graph, b.linear(embedding, `${config.prefix}.time_embed.0`, { trainable: false }), "silu");
@@ -84,24 +93,27 @@ function projectTime(b: ModelBuilder, config: UNetConfig, embedding: Tensor): { 
     const layers = [...config.inputBlocks, config.middleBlock, ...config.outputBlocks]
       .flatMap((block) => block.layers)
       .filter((layer): layer is ResLayer => layer.kind === "res");
-    const offsets = new Map<string, number>();
-    let total = 0;
-    for (const layer of layers) {
-      offsets.set(layer.prefix, total);
-      total += layer.cout;
-    }
     const names = layers.map((layer) => `${layer.prefix}.emb_layers.1`);
+    if (names.some((name) => b.adapts(name))) {
+      return new Map(layers.map(({ prefix }, i) => [prefix, { rowBias: b.linear(emb, names[i] ?? ""), rowBiasOffset: 0 }]));
+    }
     const bias = b.vector(...names.map((name) => `${name}.bias`));
-    const parts = names.map((name) => ({ key: `${name}.weight` }));
-    return { projected: b.stacked(emb, parts, bias, { trainable: false }), offsets };
+    const rowBias = b.stacked(emb, names.map((name) => ({ key: `${name}.weight` })), bias, { trainable: false });
+    const shifts = new Map<string, TimeShift>();
+    let rowBiasOffset = 0;
+    for (const layer of layers) {
+      shifts.set(layer.prefix, { rowBias, rowBiasOffset });
+      rowBiasOffset += layer.cout;
+    }
+    return shifts;
   });
 }
 
-function resBlock(b: ModelBuilder, layer: ResLayer, x: Tensor, time: Tensor, timeOffset: number): Tensor {
+function resBlock(b: ModelBuilder, layer: ResLayer, x: Tensor, shift: TimeShift): Tensor {
   const { prefix } = layer;
   const normed = b.groupNorm(x, `${prefix}.in_layers.0`, 1e-5, true);
-  const h = b.conv3x3(normed, `${prefix}.in_layers.2`, { rowBias: time, rowBiasOffset: timeOffset });
-  const skip = layer.hasSkip ? b.linear(x, `${prefix}.skip_connection`, { trainable: false }) : x;
+  const h = b.conv3x3(normed, `${prefix}.in_layers.2`, shift);
+  const skip = layer.hasSkip ? b.linear(x, `${prefix}.skip_connection`) : x;
   return b.conv3x3(b.groupNorm(h, `${prefix}.out_layers.0`, 1e-5, true), `${prefix}.out_layers.3`, { addend: skip });
 }
 

@@ -6,7 +6,7 @@ import { invariant } from "../errors.ts";
 import { stateName } from "../gpu/optimizers/update-graph.ts";
 import type { Gpu } from "../gpu/device.ts";
 import type { Residents } from "../gpu/program/residents.ts";
-import type { AdapterModule, AdapterSet, ModuleWeights } from "../lora/adapter-set.ts";
+import { fromGpu, gpuSize, toGpu, type AdapterModule, type AdapterSet, type ModuleWeights } from "../lora/adapter-set.ts";
 
 /** The adapter itself, its gradients, or the optimizer state of that index. */
 export type Bank = "params" | "grads" | number;
@@ -25,38 +25,36 @@ export class AdapterMemory {
   /** Reads all modules of a bank, by kohya name. */
   async read(bank: Bank): Promise<Map<string, ModuleWeights>> {
     const copies = new Map<string, Float32Array<ArrayBuffer>>();
-    const rows = async (module: AdapterModule, tensor: string, row: number, count: number, width: number) => {
+    const part = async (module: AdapterModule, tensor: string, offset: number, count: number) => {
       const place = this.#place(module, tensor, bank);
       let copy = copies.get(place.key);
       if (copy === undefined) {
         copy = new Float32Array(await this.#gpu.read(place.buffer, 0, place.buffer.size));
         copies.set(place.key, copy);
       }
-      const start = place.offset / 4 + row * width;
-      return copy.subarray(start, start + count * width);
+      const start = place.offset / 4 + offset;
+      return copy.subarray(start, start + count);
     };
-    const padded = this.#adapters.paddedRank;
     const result = new Map<string, ModuleWeights>();
     for (const module of this.#adapters.modules) {
-      const { target } = module;
-      const down = await rows(module, module.downTensor, module.downRow, padded, target.in);
-      const up = await rows(module, module.upTensor, module.upRow, target.out, padded);
-      result.set(target.name, this.#adapters.unpad(module, { down, up }));
+      const size = gpuSize(module);
+      const down = await part(module, module.downTensor, module.downOffset, size.down);
+      const up = await part(module, module.upTensor, module.upOffset, size.up);
+      result.set(module.target.name, fromGpu(module, { down, up }));
     }
     return result;
   }
 
   /** Writes modules of a bank; the map must hold every module. */
   write(bank: Bank, weights: ReadonlyMap<string, ModuleWeights>): void {
-    const padded = this.#adapters.paddedRank;
     for (const module of this.#adapters.modules) {
       const given = weights.get(module.target.name);
       invariant(given !== undefined, `no weights for ${module.target.name}`);
-      const { down, up } = this.#adapters.pad(module, given);
+      const { down, up } = toGpu(module, given);
       const downPlace = this.#place(module, module.downTensor, bank);
       const upPlace = this.#place(module, module.upTensor, bank);
-      this.#gpu.write(downPlace.buffer, downPlace.offset + module.downRow * module.target.in * 4, down);
-      this.#gpu.write(upPlace.buffer, upPlace.offset + module.upRow * padded * 4, up);
+      this.#gpu.write(downPlace.buffer, downPlace.offset + module.downOffset * 4, down);
+      this.#gpu.write(upPlace.buffer, upPlace.offset + module.upOffset * 4, up);
     }
   }
 

@@ -19,7 +19,7 @@ import { joinedTokens, type CaptionShape, type CaptionTokens } from "../text/cap
 import { textsToCache, type BatchShape } from "./training-plan.ts";
 import type { Gpu } from "../gpu/device.ts";
 import type { SafetensorsFile } from "../formats/safetensors.ts";
-import type { AdapterSet, ModuleWeights } from "../lora/adapter-set.ts";
+import { downWidth, type AdapterSet, type ModuleWeights } from "../lora/adapter-set.ts";
 import type { Checkpoint } from "../models/checkpoint-types.ts";
 
 export interface ReplayResult {
@@ -184,8 +184,8 @@ async function startingAdapter(
     if (target === undefined) throw bad(trace, `adapter module ${found} is not trained with these settings`);
     const down = await trace.readF32(`adapter.${found}.lora_down.weight`);
     const up = await trace.readF32(`adapter.${found}.lora_up.weight`);
-    if (down.length !== config.network_dim * target.in || up.length !== config.network_dim * target.out) {
-      throw bad(trace, `adapter module ${found} does not have rank ${config.network_dim}`);
+    if (down.length !== target.rank * downWidth(target) || up.length !== target.rank * target.out) {
+      throw bad(trace, `adapter module ${found} does not have rank ${target.rank}`);
     }
     weights.set(found, { down, up });
   }

@@ -21,22 +21,17 @@ export function writeResult(state: AdapterState, finishedAt: number, ssEpoch?: n
   const updatesPerEpoch = Math.max(1, Math.ceil(facts.numBatchesPerEpoch / config.gradient_accumulation_steps));
   const epoch = ssEpoch ?? Math.max(1, Math.ceil(update / updatesPerEpoch));
   return writeLoraFile({
-    modules: loraModules(state.modules, state.weights, config),
+    modules: loraModules(state.modules, state.weights),
     metadata: buildLoraMetadata(settings, { ...facts, finishedAt, steps: update, epoch }),
     savePrecision: config.save_precision ?? "float",
   });
 }
 
-/** Modules as a file holds them; `network_alpha` 0 is written as the rank that it means. */
-export function loraModules(
-  infos: readonly ModuleInfo[],
-  weights: ReadonlyMap<string, ModuleWeights>,
-  { network_dim: rank, network_alpha }: { readonly network_dim: number; readonly network_alpha: number },
-): LoraModule[] {
-  const alpha = network_alpha === 0 ? rank : network_alpha;
-  return infos.map(({ name, in: width, out, fileRank }) => {
-    const factors = weights.get(name);
-    invariant(factors !== undefined, `no weights for ${name}`);
-    return { name, ...factors, alpha, rank, in: width, out, fileRank };
+/** Modules as a file holds them. */
+export function loraModules(infos: readonly ModuleInfo[], weights: ReadonlyMap<string, ModuleWeights>): LoraModule[] {
+  return infos.map((info) => {
+    const factors = weights.get(info.name);
+    invariant(factors !== undefined, `no weights for ${info.name}`);
+    return { ...info, ...factors };
   });
 }

@@ -14,9 +14,11 @@ import type { Checkpoint } from "../models/checkpoint-types.ts";
 /** The adapter of a configuration; a side without a learning rate gets none. */
 export function createAdapters(checkpoint: Pick<Checkpoint, "unet" | "textEncoder">, config: TrainingConfig): AdapterSet {
   const rates = baseRates(config);
-  return new AdapterSet(loraTargets(checkpoint), {
+  const { conv_dim: convDim } = config;
+  return new AdapterSet(loraTargets(checkpoint, convDim), {
     rank: config.network_dim,
     alpha: config.network_alpha,
+    ...(convDim !== null && convDim > 0 && { conv: { rank: convDim, alpha: config.conv_alpha } }),
     trains: { unet: rates.unet !== undefined, textEncoder: rates.textEncoder !== undefined },
   });
 }
@@ -38,9 +40,9 @@ export function planRun(
     checkpointing: config.gradient_checkpointing,
     clipSkip: config.clip_skip ?? 1,
     encodesText: variesCaptions(config),
+    captions: captionShape(config),
     lossType: config.loss_type,
     accumulation: config.gradient_accumulation_steps,
-    captions: captionShape(config),
     ...(samples === undefined ? {} : { samples }),
   });
 }

@@ -8,6 +8,7 @@ import { openSafetensors } from "../formats/safetensors.ts";
 import { encodeSafetensors } from "../formats/safetensors-writer.ts";
 import type { TrainingConfig } from "../config/parameters.ts";
 import type { ModuleWeights } from "../lora/adapter-set.ts";
+import type { LoraModule } from "../lora/file.ts";
 import type { RunFacts } from "../lora/metadata.ts";
 
 /** What a LoRA file says of its run, less what is known at its end. */
@@ -20,7 +21,7 @@ export interface RunState {
   readonly config: TrainingConfig;
   /** Facts for the written file that only the start of the run knows. */
   readonly facts: RunOrigin;
-  /** Adapter modules: in, out and the rank of their tensors in files. */
+  /** Adapter modules, as their file will hold them. */
   readonly modules: readonly ModuleInfo[];
   readonly weights: ReadonlyMap<string, ModuleWeights>;
   /** Optimizer states, each with the adapter's layout. */
@@ -31,14 +32,9 @@ export interface RunState {
 
 export type KeptState = Float32Array<ArrayBuffer> | Uint32Array<ArrayBuffer>;
 
-export interface ModuleInfo {
-  readonly name: string;
-  readonly in: number;
-  readonly out: number;
-  readonly fileRank: 2 | 4;
-}
+export type ModuleInfo = Omit<LoraModule, "down" | "up">;
 
-const formatVersion = "1";
+const formatVersion = "2";
 
 export function encodeState(state: RunState): Uint8Array<ArrayBuffer> {
   const tensors = [...banks(state)].flatMap(([prefix, weights]) =>

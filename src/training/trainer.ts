@@ -29,7 +29,7 @@ import type { TrainingConfig } from "../config/parameters.ts";
 import type { CaptionTokens } from "../text/caption-tokens.ts";
 import type { CaptionMoment } from "../dataset/vary-caption.ts";
 import type { Gpu } from "../gpu/device.ts";
-import type { ModuleWeights } from "../lora/adapter-set.ts";
+import { downWidth, type ModuleWeights } from "../lora/adapter-set.ts";
 import type { Checkpoint } from "../models/checkpoint-types.ts";
 
 export interface TrainHost extends Omit<RunObserver, "step">, SampleObserver {
@@ -249,7 +249,7 @@ class UpdateLoop {
       seed: this.#seed,
       config: this.#job.config,
       facts: this.#job.facts,
-      modules: adapters.targets.map(({ name, in: width, out, fileRank }) => ({ name, in: width, out, fileRank })),
+      modules: adapters.targets.map(({ name, in: width, out, rank, alpha, fileRank, kernel }) => ({ name, in: width, out, rank, alpha, fileRank, kernel })),
       weights: new Map([...initial, ...(await this.#engine.adapters.read("params"))]),
     };
   }
@@ -275,13 +275,12 @@ function pick<T>(cache: readonly (T | undefined)[], items: readonly number[]): T
 
 function checkResume(state: RunState, { options: { adapters, optimizer }, updateMemory }: TrainingPlan): void {
   const names = new Set(state.modules.map(({ name }) => name));
-  const { rank } = adapters.settings;
   const fits =
     state.optimizer.length === optimizer.stateCount &&
     state.kept.size === updateMemory.kept.length &&
     updateMemory.kept.every(({ name, shape }) => state.kept.get(name)?.length === elementCount(shape)) &&
     names.size === adapters.targets.length &&
-    adapters.targets.every((target) => state.weights.get(target.name)?.down.length === rank * target.in);
+    adapters.targets.every((target) => state.weights.get(target.name)?.down.length === target.rank * downWidth(target));
   if (!fits) {
     throw new InputError("state.mismatch", "The saved state belongs to other settings or another model; start the run anew");
   }

@@ -1,5 +1,6 @@
 /** The training engine on this browser's GPU. A device is held while a run goes, and no longer. */
 import { openGpu } from "../gpu/device.ts";
+import { downWidth } from "../lora/adapter-set.ts";
 import { forecast } from "../training/forecast.ts";
 import { planVae } from "../training/latent-cache.ts";
 import { randomSeed } from "../random/rng.ts";
@@ -14,6 +15,7 @@ import { writePngText } from "../formats/png-text.ts";
 import type { SamplePicture } from "../training/events.ts";
 import { adapterTier } from "./adapter-tier.ts";
 import { memoryAdvice, noiseAdvice, rateAdvice } from "./plan-advice.ts";
+import { rankAdvice } from "./rank-advice.ts";
 import type { Engine } from "./engine.ts";
 import { encodePng } from "./generate-sheet.ts";
 import type { NewSample } from "./training-backend.ts";
@@ -32,10 +34,10 @@ export function webgpuEngine(): Engine {
         vae: planVae(checkpoint, plan.sizes, onTier),
         ...(text === undefined ? {} : { text }),
       });
-      const weights = adapters.targets.reduce((sum, target) => sum + config.network_dim * (target.in + target.out), 0);
+      const weights = adapters.targets.reduce((sum, target) => sum + target.rank * (downWidth(target) + target.out), 0);
       return {
         forecast: predicted,
-        advice: [...rateAdvice(config), ...noiseAdvice(config), ...memoryAdvice(predicted, config, () => planRun(checkpoint, { ...config, gradient_checkpointing: true }, plan.shapes, onTier))],
+        advice: [...rateAdvice(config), ...noiseAdvice(config), ...rankAdvice(config), ...memoryAdvice(predicted, config, () => planRun(checkpoint, { ...config, gradient_checkpointing: true }, plan.shapes, onTier))],
         resultBytes: weights * bytesPerWeight[config.save_precision ?? "float"],
       };
     },

@@ -17,23 +17,37 @@ interface Case {
   readonly pad?: Padding;
   readonly bias?: boolean;
   readonly addend?: readonly [number, number];
-  readonly rowBias?: { readonly total: number; readonly offset: number };
+  readonly rowBias?: { readonly total: number; readonly offset: number; readonly trained?: boolean };
+  /** Of an adapter. */
+  readonly rank?: number;
+  /** Nothing trainable in front of the convolution. */
+  readonly frozenInput?: boolean;
 }
 
 const same: Padding = { top: 1, left: 1, bottom: 1, right: 1 };
 /** What the VAE's downsampling uses. */
 const bottomRight: Padding = { top: 0, left: 0, bottom: 1, right: 1 };
 
-function build(g: Graph, { shape, out, dtype = "f16", stride = 1, pad = same, bias, addend, rowBias }: Case): Tensor {
+function build(g: Graph, { shape, out, dtype = "f16", stride = 1, pad = same, bias, addend, rowBias, rank, frozenInput }: Case): Tensor {
   const source = { parts: [{ key: "w" }], layout: "rows" } as const;
   const inputs: Conv2dInputs = {
-    x: g.input("x", shape, { differentiable: true }),
+    x: g.input("x", shape, { differentiable: frozenInput !== true }),
     w: g.weight("w", [out, 3, 3, shape[3]], dtype, source),
     stride,
     pad,
     ...(bias && { bias: g.weight("bias", [out], "f32", source) }),
     ...(addend && { addend: g.input("addend", [shape[0], ...addend, out], { differentiable: true }) }),
-    ...(rowBias && { rowBias: g.input("rowBias", [shape[0], rowBias.total]), rowBiasOffset: rowBias.offset }),
+    ...(rowBias && {
+      rowBias: g.input("rowBias", [shape[0], rowBias.total], { differentiable: rowBias.trained === true }),
+      rowBiasOffset: rowBias.offset,
+    }),
+    ...(rank !== undefined && {
+      adapter: {
+        down: g.param("down", [rank, 3, 3, shape[3]], "unet").value,
+        up: g.param("up", [out, rank], "unet").value,
+        scale: 0.7,
+      },
+    }),
   };
   return conv2d(g, inputs);
 }
@@ -55,6 +69,19 @@ const cases: Record<string, Case> = {
   "stride 2, symmetric padding, odd size": { shape: [2, 7, 5, 8], out: 12, stride: 2, addend: [4, 3] },
   "stride 2, padding at the far side": { shape: [2, 8, 6, 8], out: 12, stride: 2, pad: bottomRight, bias: true },
   "stride 2, padding at the far side, odd size": { shape: [1, 9, 7, 4], out: 8, stride: 2, pad: bottomRight },
+  "an adapter": { shape: [1, 4, 3, 8], out: 12, bias: true, rank: 4 },
+  "an adapter with everything": {
+    shape: [2, 5, 7, 12],
+    out: 20,
+    bias: true,
+    addend: [5, 7],
+    rowBias: { total: 20, offset: 0, trained: true },
+    rank: 8,
+  },
+  "an adapter, stride 2, odd size": { shape: [2, 7, 5, 8], out: 12, stride: 2, bias: true, rank: 4 },
+  "an adapter, stride 2, padding at the far side": { shape: [1, 8, 6, 8], out: 12, stride: 2, pad: bottomRight, rank: 12 },
+  "an adapter wider than a tile, enough rows for several chunks": { shape: [1, 19, 16, 36], out: 68, rank: 16 },
+  "an adapter behind a frozen input": { shape: [2, 4, 5, 8], out: 8, rank: 4, frozenInput: true },
   "no padding": { shape: [1, 5, 4, 8], out: 4, pad: { top: 0, left: 0, bottom: 0, right: 0 } },
 };
 
@@ -108,13 +135,13 @@ describe("conv2d", () => {
     expect(result(2)).toEqual([0, 2, 6, 8].map((i) => stride1[i]));
   });
 
-  it("refuses to differentiate the per-batch offsets", () => {
+  it("refuses to differentiate per-batch offsets that it shares with others", () => {
     const graph = new Graph();
     const x = graph.input("x", [1, 4, 4, 4]);
-    const rowBias = graph.param("offsets", [1, 4], "unet").value;
+    const rowBias = graph.param("offsets", [1, 8], "unet").value;
     const w = graph.weight("w", [4, 3, 3, 4], "f16", { parts: [{ key: "w" }], layout: "rows" });
     const y = conv2d(graph, { x, w, rowBias, stride: 1, pad: same });
     const gradient = graph.input("seed", y.shape);
-    expect(() => differentiate(graph, [{ of: y, gradient }])).toThrow("rowBias has no gradient");
+    expect(() => differentiate(graph, [{ of: y, gradient }])).toThrow("only a rowBias of its own has a gradient");
   });
 });

@@ -4,8 +4,9 @@ import math
 
 import torch
 
-# Class names whose Linear and 1x1 Conv2d descendants are trained.
+# Class names whose Linear and Conv2d descendants are trained; k>1 convolutions and the second row only with conv_dim.
 UNET_TARGETS = ("Transformer2DModel",)
+UNET_CONV_TARGETS = ("ResnetBlock2D", "Downsample2D", "Upsample2D")
 TEXT_TARGETS = ("CLIPAttention", "CLIPMLP")
 
 
@@ -15,7 +16,8 @@ class LoraModule(torch.nn.Module):
     def __init__(self, org: torch.nn.Module, rank: int, alpha: float, g: torch.Generator) -> None:
         super().__init__()
         if isinstance(org, torch.nn.Conv2d):
-            self.lora_down = torch.nn.Conv2d(org.in_channels, rank, 1, bias=False)
+            place = {"stride": org.stride, "padding": org.padding}
+            self.lora_down = torch.nn.Conv2d(org.in_channels, rank, org.kernel_size, **place, bias=False)
             self.lora_up = torch.nn.Conv2d(rank, org.out_channels, 1, bias=False)
         else:
             self.lora_down = torch.nn.Linear(org.in_features, rank, bias=False)
@@ -32,6 +34,10 @@ class LoraModule(torch.nn.Module):
         return output + self.lora_up(self.lora_down(inputs[0])) * self.scale if self.enabled else output
 
 
+def is_wide(module: torch.nn.Module) -> bool:
+    return isinstance(module, torch.nn.Conv2d) and module.kernel_size != (1, 1)
+
+
 def targets(root: torch.nn.Module, prefix: str, classes: tuple[str, ...]) -> dict[str, torch.nn.Module]:
     """kohya name -> module to adapt."""
     found = {}
@@ -39,9 +45,7 @@ def targets(root: torch.nn.Module, prefix: str, classes: tuple[str, ...]) -> dic
         if type(parent).__name__ not in classes:
             continue
         for child_path, child in parent.named_modules():
-            if isinstance(child, torch.nn.Linear) or (
-                isinstance(child, torch.nn.Conv2d) and child.kernel_size == (1, 1)
-            ):
+            if isinstance(child, torch.nn.Linear | torch.nn.Conv2d):
                 found[f"{prefix}.{path}.{child_path}".replace(".", "_")] = child
     return found
 
@@ -49,15 +53,30 @@ def targets(root: torch.nn.Module, prefix: str, classes: tuple[str, ...]) -> dic
 class LoraNetwork:
     """The adapters of one run: `text` and `unet` map kohya names to modules; either side may be left out."""
 
-    def __init__(self, models, rank: int, alpha: float, seed: int, unet: bool = True, text: bool = True) -> None:
+    def __init__(
+        self,
+        models,
+        rank: int,
+        alpha: float,
+        seed: int,
+        unet: bool = True,
+        text: bool = True,
+        conv: tuple[int, float] | None = None,
+    ) -> None:
+        """`conv`: conv_dim and conv_alpha."""
         g = torch.Generator().manual_seed(seed)
         self.text, self.unet = {}, {}
         if text:
             found = targets(models.text, "lora_te", TEXT_TARGETS)
             self.text = {k: LoraModule(m, rank, alpha, g) for k, m in found.items()}
         if unet:
-            found = targets(models.unet, "lora_unet", UNET_TARGETS)
-            self.unet = {k: LoraModule(m, rank, alpha, g) for k, m in found.items()}
+            classes = UNET_TARGETS if conv is None else UNET_TARGETS + UNET_CONV_TARGETS
+            found = targets(models.unet, "lora_unet", classes)
+            self.unet = {
+                k: LoraModule(m, *(conv if is_wide(m) else (rank, alpha)), g)
+                for k, m in found.items()
+                if not is_wide(m) or (conv is not None and conv[0] > 0)
+            }
         dtype = next(models.unet.parameters()).dtype
         for m in self.modules().values():
             m.to(dtype)

@@ -1,4 +1,4 @@
-"""Replay traces: 20 optimizer updates of a LoRA run from recorded inputs, as sd-scripts would take them.
+"""Replay traces: optimizer updates (20, or what its settings say) of a LoRA run from recorded inputs, as sd-scripts would take them.
 
 For each run of RUNS: data/replay/<name>.trace.safetensors (what drives it), <name>.expected.json (losses per
 micro-batch, gradient norms per update, how well f32 itself determines them) and <name>.expected.safetensors (the
@@ -101,6 +101,15 @@ RUNS = [
         {**UNET_ONLY, "v_parameterization": True, "min_snr_gamma": 5, "lr_scheduler": "cosine"},
         up_std=0.05,
     ),
+    Run(
+        "sd1-adamw-unet-b2-locon",
+        "sd1",
+        2,
+        8,
+        8,
+        {**UNET_ONLY, "network_args": ["conv_dim=3", "conv_alpha=2"], "max_train_steps": 10},
+        up_std=0.05,
+    ),
 ]
 
 
@@ -119,6 +128,12 @@ def recorded_inputs(run: Run, count: int, seed: int) -> dict[str, torch.Tensor]:
         out[f"timesteps.{i}"] = torch.randint(0, 1000, (run.batch,), generator=g, dtype=torch.int32)
         out[f"input_ids.{i}"] = captions[pick]
     return out
+
+
+def conv_settings(config: dict) -> tuple[int, float] | None:
+    """conv_dim and conv_alpha out of network_args, as sd-scripts reads them."""
+    args = dict(entry.split("=") for entry in config.get("network_args", []))
+    return (int(args["conv_dim"]), float(args.get("conv_alpha", 1))) if "conv_dim" in args else None
 
 
 def optimizer_for(network: LoraNetwork, config: dict) -> torch.optim.Optimizer:
@@ -155,6 +170,7 @@ def train(
         seed=0,
         unet=not config.get("network_train_text_encoder_only", False),
         text=not config.get("network_train_unet_only", False),
+        conv=conv_settings(config),
     )
     network.load(initial)
     optimizer = optimizer_for(network, config)
@@ -218,7 +234,7 @@ def make(run: Run, seed: int) -> None:
     config = COMMON | run.config | {"v2": run.family == "sd2", "train_batch_size": run.batch}
     if run.noise_offset:
         config["noise_offset"] = run.noise_offset
-    given = recorded_inputs(run, UPDATES * config["gradient_accumulation_steps"], seed)
+    given = recorded_inputs(run, config["max_train_steps"] * config["gradient_accumulation_steps"], seed)
     start = LoraNetwork(
         load_models(f, mini(f.name)),
         config["network_dim"],
@@ -226,6 +242,7 @@ def make(run: Run, seed: int) -> None:
         seed=seed + 1,
         unet=not config.get("network_train_text_encoder_only", False),
         text=not config.get("network_train_unet_only", False),
+        conv=conv_settings(config),
     )
     if run.up_std:
         start.randomize_up(run.up_std, seed + 2)

@@ -34,6 +34,7 @@ function recipeModules({ modules, rank, width }: { modules: number; rank: number
     in: width,
     out: width,
     fileRank: 2,
+    kernel: 1,
   }));
 }
 
@@ -65,6 +66,20 @@ describe("a written LoRA", () => {
       "lora_unet_module_1.lora_down.weight F16 4x16x1x1",
       "lora_unet_module_1.lora_up.weight F16 16x4x1x1",
     ]);
+  });
+
+  test("has LoCon's shapes for a 3×3 convolution", async () => {
+    const convolution = {
+      name: "lora_unet_down_blocks_0_resnets_0_conv1", alpha: 2, rank: 3, in: 8, out: 4, fileRank: 4, kernel: 3,
+      down: Float32Array.from({ length: 3 * 8 * 9 }, (_, i) => i), up: Float32Array.from({ length: 12 }, (_, i) => -i),
+    } as const;
+    const file = await open(writeLoraFile({ modules: [convolution], metadata: {}, savePrecision: "float" }));
+    expect([...file.tensors.values()].map(({ name, shape }) => [name.split(".").slice(1).join("."), shape]).toSorted()).toEqual([
+      ["alpha", []],
+      ["lora_down.weight", [3, 8, 3, 3]],
+      ["lora_up.weight", [4, 3, 1, 1]],
+    ]);
+    expect(await readLora(file)).toEqual([convolution]);
   });
 
   test("is read back as it was written", async () => {

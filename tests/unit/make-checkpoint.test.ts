@@ -112,6 +112,7 @@ describe("inspect", () => {
       in: 768,
       out: 1,
       fileRank: 2,
+      kernel: 1,
     } as const;
     const metadata = { ss_note: "\u001b[31mred", ss_long: "x".repeat(1000) };
     const sink = await createNodeFile(out);

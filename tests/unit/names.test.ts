@@ -29,6 +29,22 @@ test.each([
   expect(new Set(targets.map(({ name }) => name)).size).toBe(targets.length);
 });
 
+test.each(["sd1", "sd2"] as const)("%s has LoCon's further targets with conv_dim, and with 0 all but the 3×3 convolutions", async (family) => {
+  const model = await openReal(family);
+  const plain = new Set(loraTargets(model).map(({ name }) => name));
+  const added = (convDim: number) => loraTargets(model, convDim).filter(({ name }) => !plain.has(name));
+  const count = (pattern: RegExp): number => added(8).filter(({ name }) => pattern.test(name)).length;
+  expect(loraTargets(model, 8).filter(({ part }) => part === "unet").length).toBe(278);
+  expect([count(/_conv1$/), count(/_time_emb_proj$/), count(/_conv2$/), count(/_conv_shortcut$/)]).toEqual([22, 22, 22, 14]);
+  expect([count(/_downsamplers_0_conv$/), count(/_upsamplers_0_conv$/)]).toEqual([3, 3]);
+  const size = (kernel: number): number =>
+    added(8).filter((target) => target.kernel === kernel).reduce((sum, target) => sum + target.in * kernel ** 2 + target.out, 0);
+  expect([size(1), size(3)]).toEqual([82_880, 544_000]);
+  expect(added(0).map(({ kind }) => kind).toSorted()).toEqual([...Array(14).fill("conv1x1"), ...Array(22).fill("linear")]);
+  const linears = added(8).filter(({ fileRank }) => fileRank === 2);
+  expect(linears.map(({ name }) => name)).toEqual(added(8).map(({ name }) => name).filter((name) => name.endsWith("_time_emb_proj")));
+});
+
 test.each(["sd1", "sd2"] as const)("%s targets lie inside their weights", async (family) => {
   for (const { weight, in: from, out } of loraTargets(await openReal(family))) {
     const [rows, columns] = real[family][weight.key]!;

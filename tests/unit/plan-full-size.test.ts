@@ -45,6 +45,21 @@ describe("SD1.5 at 512x512, batch 1, rank 16, default limits", () => {
     expect(result.flops / 1e12).toBeGreaterThan(1.8);
     expect(result.flops / 1e12).toBeLessThan(2.05);
   });
+
+  it("trains a LoCon in factored form: no binding grows, and the update has the reference's number of weights", () => {
+    const config = { ...base, network_train_unet_only: true, gradient_checkpointing: true };
+    const lora = plan(sd15, config, 512);
+    const locon = plan(sd15, { ...config, conv_dim: 8 }, 512);
+    report("UNet LoCon checkpointed", locon);
+    const bytesOf = ({ parts }: RunForecast): number => parts.find(({ key }) => key === "adapters")!.bytes;
+    // 82,880 weights per network_dim and 544,000 per conv_dim more, and room between tensors.
+    const added = (bytesOf(locon) - bytesOf(lora)) / 4;
+    const exact = 16 * 82_880 + 8 * 544_000;
+    expect(added / exact).toBeGreaterThanOrEqual(1);
+    expect(added / exact).toBeLessThan(1.01);
+    expect(locon.largestBindingBytes).toBe(lora.largestBindingBytes);
+    expect(locon.peakBytes).toBeLessThan(lora.peakBytes * 1.15);
+  });
 });
 
 function report(label: string, { parts, phases, ...rest }: RunForecast): void {

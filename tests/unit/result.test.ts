@@ -42,7 +42,7 @@ function openBytes(bytes: Uint8Array<ArrayBuffer>, name = "lora"): Promise<Safet
 
 async function state(): Promise<RunState> {
   const weights = new Map([["lora_unet_a", { down: Float32Array.of(1, 2, 3, 4, 5, 6), up: Float32Array.of(7, 8, 9, 10) }]]);
-  const modules = [{ name: "lora_unet_a", in: 3, out: 2, fileRank: 4 }] as const;
+  const modules = [{ name: "lora_unet_a", in: 3, out: 2, rank: 2, alpha: 2, fileRank: 4, kernel: 1 }] as const;
   return { update: 8, seed: 77, config, facts: await origin(), modules, weights, optimizer: [], kept: new Map() };
 }
 

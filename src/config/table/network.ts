@@ -1,4 +1,4 @@
-import { bool, float, int } from "../parameter.ts";
+import { bool, float, int, optionalInt } from "../parameter.ts";
 
 export const networkParameters = {
   network_dim: int({
@@ -28,6 +28,36 @@ export const networkParameters = {
       en: "It scales what the LoRA adds. Halving it is close to halving the LoRA's learning rate; it is not a penalty.",
       "zh-CN": "它缩放 LoRA 叠加的量。减半大致相当于学习率减半，并不是某种惩罚项。",
     },
+  }),
+  conv_dim: optionalInt({
+    default: null,
+    min: 0,
+    max: 512,
+    isNetworkArg: true,
+    group: "network",
+    label: { en: "Convolution rank (LoCon)", "zh-CN": "卷积秩（LoCon）" },
+    hint: {
+      en: "Trains the UNet's convolution blocks too. Empty leaves them alone; up to 12 is advised.",
+      "zh-CN": "同时训练 UNet 的卷积块。留空则不训练；建议不超过 12。",
+    },
+    more: {
+      en: "This makes the LoRA a LoCon: its 3×3 convolutions get this rank, and the other layers of those blocks get the rank above. It learns texture and style more closely, for a larger file and slower steps. 0 trains only those other layers.",
+      "zh-CN": "设置后 LoRA 成为 LoCon：3×3 卷积使用此秩，这些块中的其他层使用上面的秩。它能更贴近质感和画风，但文件更大、每步更慢。0 表示只训练那些其他层。",
+    },
+    when: (values) => values["network_train_text_encoder_only"] !== true,
+  }),
+  conv_alpha: float({
+    default: 1,
+    min: 0,
+    max: 1e6,
+    isNetworkArg: true,
+    group: "network",
+    label: { en: "Convolution alpha", "zh-CN": "卷积 Alpha" },
+    hint: {
+      en: "As alpha, for the 3×3 convolutions. 0 means the same as their rank.",
+      "zh-CN": "与 Alpha 相同，用于 3×3 卷积。0 表示与其秩相同。",
+    },
+    when: (values) => values["conv_dim"] !== null && values["conv_dim"] !== 0 && values["network_train_text_encoder_only"] !== true,
   }),
   network_train_unet_only: bool({
     default: false,

@@ -5,6 +5,8 @@
 // to `partial` (down, then up, per chunk) for lora-grad-sum.wgsl.
 //
 //   DOWN, UP   which gradients are wanted
+//   CONV       x is maps [B, H, W, k]; row m of dh is a pixel of a convolution's output, and down[i][tap][k] sums the
+//              pixels of x that the tap meets
 //#if DOWN
 //! read x: array<vec4<f32>>
 //! read dh: array<vec4<f32>>
@@ -25,6 +27,9 @@
 //#endif
 //! params rows: u32, chunkRows: u32, chunks: u32, rank4: u32, groups: u32, k4: u32, n4: u32
 //! params downUnits: u32, units: u32, down4: u32, total4: u32
+//#if CONV
+//! params taps: u32, sourceH: u32, sourceW: u32, gridH: u32, gridW: u32, kernelW: u32, stride: i32, padTop: i32, padLeft: i32
+//#endif
 
 //#if SLICED
 var<workgroup> sums: array<vec4<f32>, $(LANES * SLICES * 4)>;
@@ -65,7 +70,14 @@ fn main(@builtin(workgroup_id) wg: vec3<u32>, @builtin(num_workgroups) grid: vec
   if (isDown) {
     //#if DOWN
     let colTiles = (p.k4 + $(LANES - 1)) / $LANES;
+    //#if CONV
+    rankAt4 = unit / (colTiles * p.taps) * $(RANK / 4);
+    let tap = unit / colTiles % p.taps;
+    let offY = i32(tap / p.kernelW) - p.padTop;
+    let offX = i32(tap % p.kernelW) - p.padLeft;
+    //#else
     rankAt4 = unit / colTiles * $(RANK / 4);
+    //#endif
     col4 = unit % colTiles * $LANES + lane;
     inside = col4 < p.k4;
     let at = min(col4, p.k4 - 1);
@@ -74,7 +86,16 @@ fn main(@builtin(workgroup_id) wg: vec3<u32>, @builtin(num_workgroups) grid: vec
     //#else
     for (var m = start; m < end; m++) {
     //#endif
+      //#if CONV
+      // A negative coordinate is a huge unsigned one.
+      let sy = u32(i32(m / p.gridW % p.gridH) * p.stride + offY);
+      let sx = u32(i32(m % p.gridW) * p.stride + offX);
+      let ok = (sy < p.sourceH) & (sx < p.sourceW);
+      let pixel = select(0u, (m / (p.gridH * p.gridW) * p.sourceH + sy) * p.sourceW + sx, ok);
+      let s = x[pixel * p.k4 + at] * select(0.0, 1.0, ok);
+      //#else
       let s = x[m * p.k4 + at];
+      //#endif
       //#for q RANK / 4
       let t$q = dh[m * width4 + rankAt4 + $q];
       acc$(q * 4) = fma(vec4(t$q.x), s, acc$(q * 4));
@@ -132,8 +153,15 @@ fn main(@builtin(workgroup_id) wg: vec3<u32>, @builtin(num_workgroups) grid: vec
   if (slice > 0 || !inside) { return; }
   if (isDown) {
     //#if DOWN
+    //#if CONV
+    let tap = unit / ((p.k4 + $(LANES - 1)) / $LANES) % p.taps;
+    let step = p.taps * p.k4;
+    //#else
+    let tap = 0u;
+    let step = p.k4;
+    //#endif
     //#for i RANK
-    emitDown(chunk, (rankAt4 * 4 + $i) * p.k4 + col4, acc$i);
+    emitDown(chunk, (rankAt4 * 4 + $i) * step + tap * p.k4 + col4, acc$i);
     //#endfor
     //#endif
   } else {

@@ -1,9 +1,14 @@
 /**
  * Gradient of conv2d towards its input, plus what other users of the input have sent back:
  * dx[y][x][c] = addend + sum over taps and o of dy[(y + pad - ky) / stride][...][o] * w[o][ky][kx][c].
+ * With an adapter also dh = loraScale * dy * up, which goes back through `down` as dy does through `w`.
  */
-import { dim, elementCount, lastDim } from "../graph/tensor.ts";
+import { invariant } from "../../errors.ts";
+import { dim, elementCount, lastDim, rowCount, type Tensor } from "../graph/tensor.ts";
+import { addConvolutionDx } from "./conv-reference.ts";
 import { gemmCall } from "./gemm-lower.ts";
+import type { Graph } from "../graph/graph.ts";
+import type { KernelCall } from "../graph/lower.ts";
 import type { OpDef } from "../graph/op.ts";
 import type { Conv2dAttrs } from "./conv2d.ts";
 
@@ -11,64 +16,96 @@ export interface Conv2dDxAttrs extends Conv2dAttrs {
   /** Size of the convolution's input. */
   readonly height: number;
   readonly width: number;
+  /** Without: only dh is wanted (nothing trainable in front of the convolution). */
+  readonly dx: boolean;
 }
 
 export const conv2dDxOp: OpDef<Conv2dDxAttrs> = {
   kind: "conv2dDx",
-  outputs: ({ dy, w }, { height, width }) => [{ shape: [dim(dy!, 0), height, width, lastDim(w!)] }],
-  lower(ctx, { stride, pad, height, width }) {
+  outputs: ({ dy, w, up }, { height, width, dx }) => [
+    ...(dx ? [{ shape: [dim(dy!, 0), height, width, lastDim(w!)] }] : []),
+    ...(up === undefined ? [] : [{ shape: [...dy!.shape.slice(0, -1), lastDim(up)] }]),
+  ],
+  lower(ctx, { stride, pad, height, width, loraScale, dx: wantsDx }) {
     const dy = ctx.input("dy");
     const w = ctx.input("w");
-    const dx = ctx.output();
-    const call = gemmCall(ctx.tier, {
-      rows: elementCount(dx.shape) / lastDim(dx),
-      cols: lastDim(dx),
-      red: lastDim(dy),
-      a: dy,
-      w,
-      y: dx,
-      weightsByReduction: true,
-      addend: ctx.optional("addend"),
-      conv: {
-        sourceH: dim(dy, 1),
-        sourceW: dim(dy, 2),
-        targetH: height,
-        targetW: width,
-        kernelH: dim(w, 1),
-        kernelW: dim(w, 2),
-        stride,
-        padTop: pad.top,
-        padLeft: pad.left,
-      },
-      convGradient: true,
-    });
-    return [call];
-  },
-  flops: ({ dy, w }) => (2 * elementCount(dy!.shape) * elementCount(w!.shape)) / lastDim(dy!),
-  reference({ dy, w, addend }, { stride, pad, height, width }) {
-    const [batch, outH, outW, out] = dy!.shape as [number, number, number, number];
-    const [, kernelH, kernelW, channels] = w!.shape as [number, number, number, number];
-    const dx = addend === undefined ? new Float64Array(batch * height * width * channels) : Float64Array.from(addend.data);
-    for (let b = 0; b < batch; b++) {
-      for (let oy = 0; oy < outH; oy++) {
-        for (let ox = 0; ox < outW; ox++) {
-          for (let ky = 0; ky < kernelH; ky++) {
-            const iy = oy * stride + ky - pad.top;
-            if (iy < 0 || iy >= height) continue;
-            for (let kx = 0; kx < kernelW; kx++) {
-              const ix = ox * stride + kx - pad.left;
-              if (ix < 0 || ix >= width) continue;
-              const dxAt = ((b * height + iy) * width + ix) * channels;
-              for (let o = 0; o < out; o++) {
-                const factor = dy!.data[((b * outH + oy) * outW + ox) * out + o]!;
-                const wAt = ((o * kernelH + ky) * kernelW + kx) * channels;
-                for (let c = 0; c < channels; c++) dx[dxAt + c] = dx[dxAt + c]! + factor * w!.data[wAt + c]!;
-              }
-            }
-          }
-        }
-      }
+    const down = ctx.optional("down");
+    const up = ctx.optional("up");
+    const calls: KernelCall[] = [];
+    const dh = up && ctx.output(wantsDx ? 1 : 0);
+    if (up !== undefined && dh !== undefined) {
+      const product = { rows: rowCount(dy), cols: lastDim(dh), red: lastDim(dy), a: dy, w: up, y: dh };
+      calls.push(gemmCall(ctx.tier, { ...product, weightsByReduction: true, scale: loraScale }));
     }
-    return [dx];
+    if (!wantsDx) return calls;
+    const back = (gradient: Tensor, kernel: Tensor, target: Tensor, addend: Tensor | undefined): KernelCall =>
+      gemmCall(ctx.tier, {
+        rows: rowCount(target),
+        cols: lastDim(target),
+        red: lastDim(gradient),
+        a: gradient,
+        w: kernel,
+        y: target,
+        weightsByReduction: true,
+        addend,
+        conv: {
+          sourceH: dim(gradient, 1),
+          sourceW: dim(gradient, 2),
+          targetH: height,
+          targetW: width,
+          kernelH: dim(kernel, 1),
+          kernelW: dim(kernel, 2),
+          stride,
+          padTop: pad.top,
+          padLeft: pad.left,
+        },
+        convGradient: true,
+      });
+    const dx = ctx.output();
+    let addend = ctx.optional("addend");
+    if (down !== undefined && dh !== undefined) {
+      const throughDown = ctx.scratch(dx.shape);
+      calls.push(back(dh, down, throughDown, addend));
+      addend = throughDown;
+    }
+    calls.push(back(dy, w, dx, addend));
+    return calls;
+  },
+  flops({ dy, w, down, up }, { dx }) {
+    const adapter = (up ? elementCount(up.shape) : 0) + (dx && down ? elementCount(down.shape) : 0);
+    return 2 * rowCount(dy!) * ((dx ? elementCount(w!.shape) : 0) + adapter);
+  },
+  reference({ dy, w, addend, down, up }, { stride, pad, height, width, loraScale, dx: wantsDx }) {
+    const [batch, , , out] = dy!.shape as [number, number, number, number];
+    const rank = up?.shape[1] ?? 0;
+    const dh = new Float64Array((dy!.data.length / out) * rank);
+    for (let at = 0; at < dh.length; at++) {
+      const row = Math.floor(at / rank) * out;
+      for (let o = 0; o < out; o++) dh[at]! += loraScale * dy!.data[row + o]! * up!.data[o * rank + (at % rank)]!;
+    }
+    if (!wantsDx) return [dh];
+    const size = batch * height * width * w!.shape[3]!;
+    const dx = addend === undefined ? new Float64Array(size) : Float64Array.from(addend.data);
+    addConvolutionDx(dx, [height, width], dy!, w!, { stride, pad });
+    if (up === undefined) return [dx];
+    const through = { shape: [...dy!.shape.slice(0, -1), rank], data: dh };
+    if (down !== undefined) addConvolutionDx(dx, [height, width], through, down, { stride, pad });
+    return [dx, dh];
   },
 };
+
+export function conv2dDx(
+  graph: Graph,
+  inputs: {
+    readonly dy: Tensor;
+    readonly w: Tensor;
+    readonly addend: Tensor | undefined;
+    readonly down: Tensor | undefined;
+    readonly up: Tensor | undefined;
+  },
+  attrs: Conv2dDxAttrs,
+): { dx: Tensor | undefined; dh: Tensor | undefined } {
+  const outputs = graph.add(conv2dDxOp, inputs, attrs);
+  invariant(outputs.length > 0, "conv2dDx computes something");
+  return attrs.dx ? { dx: outputs[0], dh: outputs[1] } : { dx: undefined, dh: outputs[0] };
+}

@@ -1,11 +1,15 @@
 /**
- * 2-D convolution on NHWC maps, as an implicit matrix product over (kernel row, kernel column, channel).
+ * 2-D convolution on NHWC maps, as an implicit matrix product over (kernel row, kernel column, channel), with an
+ * optional adapter: h = loraScale * conv(x, down) at the same stride and padding, and y += h * upT.
  * Weights are [out][kernel row][kernel column][in] for the forward and the gradient alike.
  */
 import { invariant } from "../../errors.ts";
-import { dim, elementCount, lastDim, type Tensor } from "../graph/tensor.ts";
-import { conv2dDxOp } from "./conv2d-dx.ts";
-import { gemmCall } from "./gemm-lower.ts";
+import { dim, elementCount, lastDim, rowCount, type Tensor } from "../graph/tensor.ts";
+import { conv2dDx } from "./conv2d-dx.ts";
+import { addConvolution } from "./conv-reference.ts";
+import { gemmCall, type ConvGeometry } from "./gemm-lower.ts";
+import { loraGrad } from "./lora-grad.ts";
+import { sumPixels } from "./sum-pixels.ts";
 import type { Graph } from "../graph/graph.ts";
 import type { OpDef } from "../graph/op.ts";
 
@@ -21,6 +25,8 @@ export interface Conv2dAttrs {
   readonly pad: Padding;
   /** First column of rowBias. */
   readonly rowBiasOffset: number;
+  /** alpha / rank of the adapter. */
+  readonly loraScale: number;
 }
 
 export const conv2dOp: OpDef<Conv2dAttrs> = {
@@ -28,7 +34,7 @@ export const conv2dOp: OpDef<Conv2dAttrs> = {
   outputs(inputs, { stride, pad, rowBiasOffset }) {
     const x = inputs["x"]!;
     const w = inputs["w"]!;
-    const { bias, addend, rowBias } = inputs;
+    const { bias, addend, rowBias, down, up } = inputs;
     invariant(x.shape.length === 4 && w.shape.length === 4, "conv2d: x is [B,H,W,C], w is [out,kh,kw,in]");
     const [batch, height, width, channels] = x.shape as [number, number, number, number];
     const [out, kernelH, kernelW] = w.shape as [number, number, number, number];
@@ -41,88 +47,120 @@ export const conv2dOp: OpDef<Conv2dAttrs> = {
     if (rowBias !== undefined) {
       invariant(dim(rowBias, 0) === batch && rowBiasOffset + out <= lastDim(rowBias), "conv2d: rowBias does not match y");
     }
-    return [{ shape }];
+    if (down === undefined || up === undefined) {
+      invariant(down === up, "conv2d: an adapter is down and up");
+      return [{ shape }];
+    }
+    const rank = lastDim(up);
+    invariant(down.shape.join() === [rank, kernelH, kernelW, channels].join(), "conv2d: down does not match w");
+    invariant(up.shape.join() === [out, rank].join(), "conv2d: up is [out, r]");
+    if (inputs["h"] !== undefined) return [{ shape }];
+    return [{ shape }, { shape: [batch, outH, outW, rank], keep: "always", reuseAs: "h" }];
   },
   gradient(ctx, attrs) {
     const dy = ctx.dy();
     if (dy === undefined) return;
-    invariant(!ctx.needs("rowBias"), "conv2d: rowBias has no gradient; it must not depend on anything trainable");
+    const { x, w, down, up } = ctx.inputs as { x: Tensor; w: Tensor; down?: Tensor; up?: Tensor };
+    const needs = { x: ctx.needs("x"), down: ctx.needs("down"), up: ctx.needs("up") };
     if (ctx.needs("addend")) ctx.contribute("addend", dy);
-    if (!ctx.needs("x")) return;
-    const { x, w } = ctx.inputs as { x: Tensor; w: Tensor };
-    ctx.accumulate("x", (addend) => {
-      const [dx] = ctx.graph.add(conv2dDxOp, { dy, w, addend }, { ...attrs, height: dim(x, 1), width: dim(x, 2) });
-      invariant(dx !== undefined, "conv2dDx has an output");
+    if (ctx.needs("rowBias")) {
+      invariant(lastDim(ctx.inputs["rowBias"]!) === lastDim(dy), "conv2d: only a rowBias of its own has a gradient");
+      ctx.contribute("rowBias", sumPixels(ctx.graph, dy));
+    }
+
+    let dh: Tensor | undefined;
+    const back = (addend: Tensor | undefined): Tensor | undefined => {
+      const size = { height: dim(x, 1), width: dim(x, 2) };
+      const { dx, dh: gradient } = conv2dDx(ctx.graph, { dy, w, addend, down, up }, { ...attrs, ...size, dx: needs.x });
+      dh = gradient;
       return dx;
-    });
+    };
+    if (needs.x) ctx.accumulate("x", (addend) => back(addend)!);
+    else if (needs.down) back(undefined);
+
+    const h = ctx.outputs[1];
+    if (h === undefined || down === undefined || !(needs.down || needs.up)) return;
+    loraGrad(
+      ctx,
+      { ...(needs.down && { x: ctx.saved(x), dh }), ...(needs.up && { dy, h: ctx.saved(h) }) },
+      { down: needs.down, up: needs.up, groups: 1, conv: { ...attrs, kernelH: dim(down, 1), kernelW: dim(down, 2) } },
+    );
   },
-  lower(ctx, { stride, pad, rowBiasOffset }) {
+  lower(ctx, { stride, pad, rowBiasOffset, loraScale }) {
     const x = ctx.input("x");
     const w = ctx.input("w");
     const y = ctx.output();
     const rowBias = ctx.optional("rowBias");
-    const call = gemmCall(ctx.tier, {
-      rows: elementCount(y.shape) / lastDim(y),
+    const down = ctx.optional("down");
+    const up = ctx.optional("up");
+    const conv: ConvGeometry = {
+      sourceH: dim(x, 1),
+      sourceW: dim(x, 2),
+      targetH: dim(y, 1),
+      targetW: dim(y, 2),
+      kernelH: dim(w, 1),
+      kernelW: dim(w, 2),
+      stride,
+      padTop: pad.top,
+      padLeft: pad.left,
+    };
+    const common = { rows: rowCount(y), red: lastDim(x), a: x, weightsByReduction: false, conv };
+    const main = {
+      ...common,
       cols: lastDim(y),
-      red: lastDim(x),
-      a: x,
       w,
       y,
-      weightsByReduction: false,
       bias: ctx.optional("bias"),
       addend: ctx.optional("addend"),
       rowBias: rowBias && { tensor: rowBias, stride: lastDim(rowBias), offset: rowBiasOffset },
-      conv: {
-        sourceH: dim(x, 1),
-        sourceW: dim(x, 2),
-        targetH: dim(y, 1),
-        targetW: dim(y, 2),
-        kernelH: dim(w, 1),
-        kernelW: dim(w, 2),
-        stride,
-        padTop: pad.top,
-        padLeft: pad.left,
-      },
-    });
-    return [call];
+    };
+    if (down === undefined || up === undefined) return [gemmCall(ctx.tier, main)];
+    const known = ctx.optional("h");
+    const h = known ?? ctx.output(1);
+    const product = gemmCall(ctx.tier, { ...main, extension: { a: h, aStride: lastDim(h), w: up, red: lastDim(up) } });
+    if (known !== undefined) return [product];
+    return [gemmCall(ctx.tier, { ...common, cols: lastDim(h), w: down, y: h, scale: loraScale }), product];
   },
-  flops({ x, w }, { stride, pad }) {
+  flops({ x, w, down, up, h }, { stride, pad }) {
     const outH = Math.floor((dim(x!, 1) + pad.top + pad.bottom - dim(w!, 1)) / stride) + 1;
     const outW = Math.floor((dim(x!, 2) + pad.left + pad.right - dim(w!, 2)) / stride) + 1;
-    return 2 * dim(x!, 0) * outH * outW * elementCount(w!.shape);
+    const adapter = (down && !h ? elementCount(down.shape) : 0) + (up ? elementCount(up.shape) : 0);
+    return 2 * dim(x!, 0) * outH * outW * (elementCount(w!.shape) + adapter);
   },
-  reference({ x, w, bias, addend, rowBias }, { stride, pad, rowBiasOffset }) {
-    const [batch, height, width, channels] = x!.shape as [number, number, number, number];
+  reference({ x, w, bias, addend, rowBias, down, up, h: known }, { stride, pad, rowBiasOffset, loraScale }) {
+    const [batch, height, width] = x!.shape as [number, number, number, number];
     const [out, kernelH, kernelW] = w!.shape as [number, number, number, number];
     const outH = Math.floor((height + pad.top + pad.bottom - kernelH) / stride) + 1;
     const outW = Math.floor((width + pad.left + pad.right - kernelW) / stride) + 1;
-    const y = new Float64Array(batch * outH * outW * out);
-    let at = 0;
-    for (let b = 0; b < batch; b++) {
-      for (let oy = 0; oy < outH; oy++) {
-        for (let ox = 0; ox < outW; ox++) {
-          for (let o = 0; o < out; o++, at++) {
-            let sum = (bias?.data[o] ?? 0) + (addend?.data[at] ?? 0);
-            if (rowBias !== undefined) sum += rowBias.data[b * rowBias.shape[1]! + rowBiasOffset + o]!;
-            for (let ky = 0; ky < kernelH; ky++) {
-              const iy = oy * stride + ky - pad.top;
-              if (iy < 0 || iy >= height) continue;
-              for (let kx = 0; kx < kernelW; kx++) {
-                const ix = ox * stride + kx - pad.left;
-                if (ix < 0 || ix >= width) continue;
-                const xAt = ((b * height + iy) * width + ix) * channels;
-                const wAt = ((o * kernelH + ky) * kernelW + kx) * channels;
-                for (let c = 0; c < channels; c++) sum += x!.data[xAt + c]! * w!.data[wAt + c]!;
-              }
-            }
-            y[at] = sum;
-          }
-        }
-      }
+    const pixels = batch * outH * outW;
+    const y = new Float64Array(pixels * out);
+    for (let at = 0; at < y.length; at++) {
+      const o = at % out;
+      y[at] = (bias?.data[o] ?? 0) + (addend?.data[at] ?? 0);
+      if (rowBias !== undefined) y[at]! += rowBias.data[Math.floor(at / (out * outH * outW)) * rowBias.shape[1]! + rowBiasOffset + o]!;
     }
-    return [y];
+    addConvolution(y, [batch, outH, outW], x!, w!, { stride, pad });
+    if (down === undefined || up === undefined) return [y];
+    const rank = up.shape[1]!;
+    const h = new Float64Array(pixels * rank);
+    addConvolution(h, [batch, outH, outW], x!, down, { stride, pad });
+    for (let i = 0; i < h.length; i++) h[i]! *= loraScale;
+    for (let at = 0; at < y.length; at++) {
+      for (let i = 0; i < rank; i++) y[at]! += h[Math.floor(at / out) * rank + i]! * up.data[(at % out) * rank + i]!;
+    }
+    return known === undefined ? [y, h] : [y];
   },
 };
+
+/** A low-rank adapter beside a convolution. */
+export interface ConvAdapter {
+  /** [r, kh, kw, Ci]; r is a multiple of 4 (pad with zero rows) */
+  readonly down: Tensor;
+  /** [Co, r] */
+  readonly up: Tensor;
+  /** alpha / rank */
+  readonly scale: number;
+}
 
 export interface Conv2dInputs {
   /** [B, H, W, Ci] */
@@ -133,16 +171,18 @@ export interface Conv2dInputs {
   readonly bias?: Tensor;
   /** [B, Ho, Wo, Co], added to the result (residual) */
   readonly addend?: Tensor;
-  /** [B, total]: columns rowBiasOffset.. are added per batch entry and channel (time embedding). No gradient. */
+  /** [B, total]: columns rowBiasOffset.. are added per batch entry and channel (time embedding). */
   readonly rowBias?: Tensor;
   readonly rowBiasOffset?: number;
   readonly stride: 1 | 2;
   readonly pad: Padding;
+  readonly adapter?: ConvAdapter | undefined;
 }
 
-/** @returns [B, Ho, Wo, Co]. Ci and Co are multiples of 4. */
-export function conv2d(graph: Graph, { stride, pad, rowBiasOffset = 0, ...inputs }: Conv2dInputs): Tensor {
-  const [y] = graph.add(conv2dOp, inputs, { stride, pad, rowBiasOffset });
+/** @returns [B, Ho, Wo, Co]. Ci, Co and the rank are multiples of 4. */
+export function conv2d(graph: Graph, { stride, pad, rowBiasOffset = 0, adapter, ...inputs }: Conv2dInputs): Tensor {
+  const attrs = { stride, pad, rowBiasOffset, loraScale: adapter?.scale ?? 0 };
+  const [y] = graph.add(conv2dOp, { ...inputs, down: adapter?.down, up: adapter?.up }, attrs);
   invariant(y !== undefined, "conv2d has an output");
   return y;
 }

@@ -1,8 +1,10 @@
 /**
- * Gradients of a linear layer's adapter, added in place: down += dhT * x and, for each stacked layer j,
- * up_j += dy_jT * h_j. Deterministic: many rows are cut into fixed chunks whose sums are added in order.
+ * Gradients of a layer's adapter, added in place: down += dhT * x and, for each stacked layer j, up_j += dy_jT * h_j.
+ * Beside a convolution, down [r, kh, kw, in] gets for every tap the pixels of x that it meets.
+ * Deterministic: many rows are cut into fixed chunks whose sums are added in order.
  */
-import { lastDim, rowCount, elementCount, type Tensor } from "../graph/tensor.ts";
+import { addConvolutionDw, type ConvPlace } from "./conv-reference.ts";
+import { dim, lastDim, rowCount, elementCount, type Tensor } from "../graph/tensor.ts";
 import { ceilDiv, spread } from "../tier.ts";
 import { pickLoraGradVariant } from "../variants.ts";
 import type { GradientContext } from "../graph/autodiff.ts";
@@ -16,6 +18,8 @@ export interface LoraGradAttrs {
   readonly down: boolean;
   readonly up: boolean;
   readonly groups: number;
+  /** The layer is a convolution of maps [B, H, W, C]. */
+  readonly conv?: ConvPlace & { readonly kernelH: number; readonly kernelW: number };
 }
 
 const kernel = { name: "lora-grad", source };
@@ -24,7 +28,7 @@ const sumKernel = { name: "lora-grad-sum", source: sumSource };
 export const loraGradOp: OpDef<LoraGradAttrs> = {
   kind: "loraGrad",
   outputs: () => [],
-  lower(ctx, { down: wantsDown, up: wantsUp, groups }) {
+  lower(ctx, { down: wantsDown, up: wantsUp, groups, conv }) {
     const targets = {
       ...(wantsDown && { down: ctx.accumulated("down") }),
       ...(wantsUp && { up: ctx.accumulated("up") }),
@@ -34,7 +38,7 @@ export const loraGradOp: OpDef<LoraGradAttrs> = {
       ...(down && { x: ctx.input("x"), dh: ctx.input("dh") }),
       ...(up && { dy: ctx.input("dy"), h: ctx.input("h") }),
     };
-    const rows = rowCount(down ? ctx.input("x") : ctx.input("dy"));
+    const rows = rowCount(ctx.input(down ? "dh" : "dy"));
     const rank = lastDim(down ? ctx.input("dh") : ctx.input("h")) / groups;
     const k = down ? lastDim(ctx.input("x")) : 0;
     const n = up ? lastDim(ctx.input("dy")) : 0;
@@ -44,7 +48,8 @@ export const loraGradOp: OpDef<LoraGradAttrs> = {
     const { lanes, slices, rankTile, chunkRows } = pickLoraGradVariant(ctx.tier, { rows, rank });
     const chunks = ceilDiv(rows, chunkRows);
     const colTile = lanes * 4;
-    const downUnits = ceilDiv(k, colTile) * ((groups * rank) / rankTile);
+    const taps = conv === undefined ? 1 : conv.kernelH * conv.kernelW;
+    const downUnits = taps * ceilDiv(k, colTile) * ((groups * rank) / rankTile);
     const units = downUnits + groups * ceilDiv(n / groups, colTile) * (rank / rankTile);
     const isSplit = chunks > 1;
     const partials = isSplit ? ctx.scratch([chunks, total4 * 4]) : undefined;
@@ -52,7 +57,7 @@ export const loraGradOp: OpDef<LoraGradAttrs> = {
     const calls: KernelCall[] = [
       {
         kernel,
-        defines: { ...flags, LANES: lanes, SLICES: slices, RANK: rankTile, SPLIT: isSplit, SLICED: slices > 1 },
+        defines: { ...flags, CONV: conv !== undefined && wantsDown, LANES: lanes, SLICES: slices, RANK: rankTile, SPLIT: isSplit, SLICED: slices > 1 },
         bindings: { ...sources, ...(partials === undefined ? targets : { partials }) },
         params: {
           rows,
@@ -66,6 +71,7 @@ export const loraGradOp: OpDef<LoraGradAttrs> = {
           units,
           down4,
           total4,
+          ...(conv && down && { taps, ...convParams(conv, ctx.input("x"), ctx.input("dh")) }),
         },
         grid: spread(units * chunks),
       },
@@ -81,15 +87,33 @@ export const loraGradOp: OpDef<LoraGradAttrs> = {
     }
     return calls;
   },
-  flops: ({ x, dh, dy, h }, { groups }) =>
-    (x && dh ? 2 * elementCount(x.shape) * lastDim(dh) : 0) + (dy && h ? (2 * elementCount(dy.shape) * lastDim(h)) / groups : 0),
-  reference({ x, dh, dy, h, down, up }, { groups }) {
+  flops: ({ x, dh, dy, h, down }, { groups }) =>
+    (x && dh && down ? 2 * rowCount(dh) * elementCount(down.shape) : 0) + (dy && h ? (2 * elementCount(dy.shape) * lastDim(h)) / groups : 0),
+  reference({ x, dh, dy, h, down, up }, { groups, conv }) {
     const results: Float64Array[] = [];
-    if (down && x && dh) results.push(addOuter(down, dh, x, 1, false));
+    if (down && x && dh && conv) {
+      const sum = Float64Array.from(down.data);
+      addConvolutionDw(sum, [conv.kernelH, conv.kernelW], x, dh, conv);
+      results.push(sum);
+    } else if (down && x && dh) results.push(addOuter(down, dh, x, 1, false));
     if (up && dy && h) results.push(addOuter(up, h, dy, groups, true));
     return results;
   },
 };
+
+/** @param x the convolution's input @param dh gradient of what `down` made of it */
+function convParams({ stride, pad, kernelW }: NonNullable<LoraGradAttrs["conv"]>, x: Tensor, dh: Tensor): Record<string, number> {
+  return {
+    sourceH: dim(x, 1),
+    sourceW: dim(x, 2),
+    gridH: dim(dh, 1),
+    gridW: dim(dh, 2),
+    kernelW,
+    stride,
+    padTop: pad.top,
+    padLeft: pad.left,
+  };
+}
 
 /** target += smallT * wide, or its transpose with `small` and `wide` split in `groups` equal blocks of columns. */
 function addOuter(target: RefTensor, small: RefTensor, wide: RefTensor, groups: number, byColumn: boolean): Float64Array {
