@@ -1,5 +1,5 @@
 /** What each optimizer takes as `optimizer_args`, with the defaults of the classes that sd-scripts makes. */
-import { finite, flag, growth, ignored, number, only, orNone, pair, positive, whole } from "./python-arguments.ts";
+import { finite, flag, growth, ignored, number, only, orNone, pair, positive, triple, whole } from "./python-arguments.ts";
 import type { Argument } from "./python-arguments.ts";
 
 const betas = (first: number, second: number): Argument<readonly [number, number]> =>
@@ -15,6 +15,11 @@ const bitsandbytes = {
 /** What the optimizers of D-Adaptation have in common. */
 const adaptive = { weight_decay: number(0), d0: positive(1e-6), log_every: ignored, fsdp_in_use: ignored };
 
+const adan = {
+  betas: triple([0.98, 0.92, 0.99], number(0, 0, 1), "must be three numbers from 0 up to but not including 1"), eps: positive(1e-8),
+  weight_decay: number(0.02), no_prox: flag(false), d0: positive(1e-6), log_every: ignored, growth_rate: growth,
+};
+
 /** Arguments by `optimizer_type`. */
 export const OPTIMIZER_ARGUMENTS = {
   AdamW: { ...adam, weight_decay: number(0.01) },
@@ -28,6 +33,8 @@ export const OPTIMIZER_ARGUMENTS = {
   },
   DAdaptAdaGrad: { momentum: number(0, 0, 1), eps: positive(1e-6), weight_decay: number(0), d0: positive(1e-6), log_every: ignored, growth_rate: growth },
   DAdaptSGD: { ...adaptive, momentum: number(0, 0, 1), growth_rate: growth },
+  DAdaptAdan: adan,
+  DAdaptAdanIP: adan,
   DAdaptLion: { ...adaptive, betas: betas(0.9, 0.99) },
   Prodigy: {
     betas: betas(0.9, 0.999), beta3: orNone(number(0, 0, 1)), eps: positive(1e-8), weight_decay: number(0), decouple: flag(true),
@@ -62,6 +69,8 @@ const CLASSES: Readonly<Record<keyof typeof OPTIMIZER_ARGUMENTS, string>> = {
   DAdaptAdam: "dadaptation.dadapt_adam.DAdaptAdam",
   DAdaptAdaGrad: "dadaptation.dadapt_adagrad.DAdaptAdaGrad",
   DAdaptSGD: "dadaptation.dadapt_sgd.DAdaptSGD",
+  DAdaptAdan: "dadaptation.dadapt_adan.DAdaptAdan",
+  DAdaptAdanIP: "dadaptation.experimental.dadapt_adan_ip.DAdaptAdanIP",
   DAdaptLion: "dadaptation.dadapt_lion.DAdaptLion",
   Prodigy: "prodigyopt.prodigy.Prodigy",
   AdamW8bit: "bitsandbytes.optim.adamw.AdamW8bit",

@@ -9,9 +9,9 @@ export function findsOwnStep(type: TrainingConfig["optimizer_type"]): boolean {
   return type === "Prodigy" || type.startsWith("DAdapt");
 }
 
-/** DAdaptAdaGrad takes the first part's rate without a word, as it does for sd-scripts. */
+/** DAdaptAdaGrad and the Adans take the first part's rate without a word, as they do for sd-scripts. */
 function hasOneRate(type: TrainingConfig["optimizer_type"]): boolean {
-  return findsOwnStep(type) && type !== "DAdaptAdaGrad";
+  return findsOwnStep(type) && !["DAdaptAdaGrad", "DAdaptAdan", "DAdaptAdanIP"].includes(type);
 }
 
 /**

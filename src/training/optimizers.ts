@@ -3,6 +3,7 @@ import { adam, adamW } from "../gpu/optimizers/adamw.ts";
 import { adafactor } from "../gpu/optimizers/adafactor.ts";
 import { adamW8bit, lion8bit, sgd8bit } from "../gpu/optimizers/blockwise.ts";
 import { dAdaptAdam } from "../gpu/optimizers/dadapt-adam.ts";
+import { dAdaptAdan } from "../gpu/optimizers/dadapt-adan.ts";
 import { dAdaptAdaGrad, dAdaptSgd } from "../gpu/optimizers/dadapt-dual.ts";
 import { dAdaptLion } from "../gpu/optimizers/dadapt-lion.ts";
 import { prodigy } from "../gpu/optimizers/prodigy.ts";
@@ -38,6 +39,15 @@ export function createOptimizer(config: Pick<TrainingConfig, "optimizer_type" | 
       });
     case "DAdaptAdaGrad":
       return dAdaptAdaGrad({ ...settings, weightDecay, growthRate: settings.growth_rate });
+    case "DAdaptAdan":
+    case "DAdaptAdanIP":
+      return dAdaptAdan({
+        ...settings,
+        weightDecay,
+        isProxFree: settings.no_prox,
+        growthRate: settings.growth_rate,
+        isInnerProduct: settings.type === "DAdaptAdanIP",
+      });
     case "DAdaptSGD":
       return dAdaptSgd({ ...settings, weightDecay, growthRate: settings.growth_rate });
     case "DAdaptLion":

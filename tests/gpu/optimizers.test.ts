@@ -9,6 +9,7 @@ import { random } from "./harness/check-op.ts";
 import { openTestGpu } from "./harness/adapter.ts";
 import { referencePath } from "./harness/reference-data.ts";
 import { dAdaptAdam } from "../../src/gpu/optimizers/dadapt-adam.ts";
+import { dAdaptAdan } from "../../src/gpu/optimizers/dadapt-adan.ts";
 import { dAdaptAdaGrad, dAdaptSgd } from "../../src/gpu/optimizers/dadapt-dual.ts";
 import { dAdaptLion } from "../../src/gpu/optimizers/dadapt-lion.ts";
 import { prodigy } from "../../src/gpu/optimizers/prodigy.ts";
@@ -103,7 +104,7 @@ function rateOf(entry: Case, t: number): number {
 }
 
 /** Cases by the beginning of their name. */
-const makers: readonly (readonly [string, (settings: Settings) => Optimizer])[] = [
+const makers: readonly (readonly [string, (settings: Settings, name: string) => Optimizer])[] = [
   // bitsandbytes' own defaults where a case does not say them.
   [
     "AdamW8bit",
@@ -142,6 +143,17 @@ const makers: readonly (readonly [string, (settings: Settings) => Optimizer])[] 
   ["DAdaptAdaGrad", (s) => dAdaptAdaGrad({ ...s.adaptive(), momentum: s.number("momentum"), eps: s.number("eps", 1e-6) })],
   ["DAdaptSGD", (s) => dAdaptSgd({ ...s.adaptive(), momentum: s.number("momentum") })],
   ["DAdaptLion", (s) => dAdaptLion({ ...s.adaptive(), betas: s.pair("betas", 0.99) })],
+  [
+    "DAdaptAdan",
+    (s, name) =>
+      dAdaptAdan({
+        ...s.adaptive(),
+        betas: [0.98, 0.92, 0.99],
+        weightDecay: s.number("weight_decay", 0.02),
+        isProxFree: s.flag("no_prox"),
+        isInnerProduct: name.startsWith("DAdaptAdanIP"),
+      }),
+  ],
   ["DAdaptAdamPreprint", (s) => dAdaptAdam({ ...s.adaptive(), isDecoupled: s.flag("decouple"), isPreprint: true })],
   ["DAdaptAdam", (s) => dAdaptAdam({ ...s.adaptive(), isDecoupled: s.flag("decouple"), isPreprint: false })],
   [
@@ -174,7 +186,7 @@ const makers: readonly (readonly [string, (settings: Settings) => Optimizer])[] 
 const cases = fixtures.cases.flatMap((entry) => {
   if (/ScheduleFree/.test(entry.name)) return [];
   const make = makers.find(([start]) => entry.name.startsWith(start))?.[1];
-  return make === undefined ? [] : [{ entry, make }];
+  return make === undefined ? [] : [{ entry, make: (settings: Settings): Optimizer => make(settings, entry.name) }];
 });
 
 let gpu: Gpu;
@@ -279,7 +291,7 @@ describe("8-bit state", () => {
     const make = makers.find(([name]) => name === start)![1];
     const uniform = (seed: number): number[] => Array.from({ length: n }, random(seed));
     const w = { shape: [n], init: Float32Array.from(uniform(1), (x) => (x * 2 - 1) * 0.1) };
-    const run = await openOptimizer(gpu, make(settings), { w }, () => settings.number("lr"));
+    const run = await openOptimizer(gpu, make(settings, start), { w }, () => settings.number("lr"));
     let params: Float32Array = w.init;
     for (let t = 0; t < steps; t++) {
       const grad = Float32Array.from(uniform(100 + t), (x, i) => (x * 2 - 1) * 10 ** -(i % 5));

@@ -167,6 +167,7 @@ describe("optimizerSettings", () => {
     expect(settings("DAdaptAdam")).toMatchObject({ decouple: false, use_bias_correction: false, growth_rate: Infinity });
     expect(settings("DAdaptAdaGrad")).toMatchObject({ momentum: 0, eps: 1e-6, weight_decay: 0 });
     expect(settings("DAdaptSGD")).toMatchObject({ momentum: 0, weight_decay: 0 });
+    expect(settings("DAdaptAdanIP")).toMatchObject({ betas: [0.98, 0.92, 0.99], weight_decay: 0.02, no_prox: false });
     expect(settings("DAdaptLion")).toMatchObject({ betas: [0.9, 0.99], weight_decay: 0 });
     expect(settings("AdamW8bit")).toMatchObject({ betas: [0.9, 0.999], eps: 1e-8, weight_decay: 0.01, min_8bit_size: 4096 });
     expect(settings("Lion8bit")).toMatchObject({ betas: [0.9, 0.99], weight_decay: 0, min_8bit_size: 4096 });

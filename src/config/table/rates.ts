@@ -44,7 +44,7 @@ export const rateParameters = {
   optimizer_type: choice({
     choices: [
       "AdamW", "AdamW8bit", "Adam", "Lion", "Lion8bit", "Adafactor", "SGDNesterov", "SGDNesterov8bit",
-      "Prodigy", "DAdaptation", "DAdaptAdam", "DAdaptAdaGrad", "DAdaptSGD", "DAdaptLion",
+      "Prodigy", "DAdaptation", "DAdaptAdam", "DAdaptAdaGrad", "DAdaptSGD", "DAdaptLion", "DAdaptAdan", "DAdaptAdanIP",
     ],
     aliases: {
       "": "AdamW",
