@@ -3,6 +3,7 @@ import { parseConfig } from "../../src/config/config.ts";
 import { ConfigError } from "../../src/config/errors.ts";
 import { learningRates, rateFactor, updatesOf } from "../../src/config/learning-rate.ts";
 import { PARAMETERS } from "../../src/config/parameters.ts";
+import { RandomSequence } from "../../src/random/rng.ts";
 // From transformers and diffusers: tests/reference/make_rates.py.
 import fixture from "./fixtures/rates.json" with { type: "json" };
 
@@ -43,6 +44,39 @@ describe("rateFactor", () => {
     const text = '"warmup_type=\'cosine\'" decay_type=\'1-sqrt\'';
     const { config } = parseConfig({ lr_scheduler: "warmup_stable_decay", lr_scheduler_args: text });
     expect(config.lr_scheduler_args).toEqual(["warmup_type='cosine'", "decay_type='1-sqrt'"]);
+  });
+});
+
+describe("any settings of the schedule", () => {
+  it("are refused by name, or give each update of a run a finite factor that is not negative", () => {
+    const random = new RandomSequence(7, "noise", 0);
+    const pick = <T>(values: readonly T[]): T => values[random.below(values.length)]!;
+    const lengths = [0, 1, 3, 40, 1000, 0.1, 0.5, 0.99];
+    const accepted = new Set<string>();
+    for (let i = 0; i < 3000; i++) {
+      const settings = {
+        lr_scheduler: pick(PARAMETERS.lr_scheduler.choices ?? []),
+        learning_rate: pick([1e-4, 1, 1e-7, 0]),
+        lr_warmup_steps: pick(lengths),
+        lr_decay_steps: pick(lengths),
+        lr_scheduler_num_cycles: pick([1, 2, 7]),
+        lr_scheduler_power: pick([0, 0.5, 1, 3]),
+        lr_scheduler_timescale: pick([null, 1, 5, 1e6]),
+        lr_scheduler_min_lr_ratio: pick([null, 0, 0.3, 1]),
+        lr_scheduler_args: pick([[], ["min_lr=1e-6"], ["lr_end=0"], ["num_cycles=3"], ["decay_type='1-sqrt'"], ["step_rules='2:5,0'"], ["x"]]),
+      };
+      const total = pick([1, 2, 40, 97]);
+      try {
+        const factor = rateFactor(parseConfig(settings).config, total);
+        const worst = Math.min(...Array.from({ length: total }, (_, update) => factor(update)).map((value) => (Number.isFinite(value) ? value : -1)));
+        if (worst < 0) throw new Error(`${JSON.stringify(settings)} of ${total} gives ${worst}`);
+        accepted.add(settings.lr_scheduler);
+      } catch (error) {
+        if (!(error instanceof ConfigError) || !error.param.startsWith("l")) throw error;
+      }
+    }
+    // Adafactor's own comes with its optimizer only.
+    expect(accepted).toEqual(new Set(PARAMETERS.lr_scheduler.choices?.filter((name) => name !== "adafactor")));
   });
 });
 
