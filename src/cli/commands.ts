@@ -5,6 +5,7 @@ import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { InputError } from "../errors.ts";
 import { readOptions, usageError, type Command } from "./command.ts";
+import { configCommand } from "./config.ts";
 import { inspectFile } from "./inspect.ts";
 import { runMakeCheckpoint } from "./make-checkpoint.ts";
 import { planCommand } from "./plan.ts";
@@ -58,6 +59,7 @@ of scripts/bench.mjs.
 export const commands: readonly Command[] = [
   trainCommand,
   planCommand,
+  configCommand,
   tagCommand,
   sampleCommand,
   inspectCommand,

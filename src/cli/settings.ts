@@ -112,7 +112,8 @@ function startingValues(values: Readonly<Record<string, unknown>>): TrainingConf
   };
 }
 
-async function readText(path: string): Promise<string> {
+/** @throws InputError `file.missing`, `file.cannotOpen` */
+export async function readText(path: string): Promise<string> {
   return readFile(path, "utf8").catch((cause: unknown) => {
     const missing = (cause as NodeJS.ErrnoException).code === "ENOENT";
     const message = missing ? `${path} does not exist` : `${path} cannot be read`;

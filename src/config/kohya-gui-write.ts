@@ -57,11 +57,11 @@ export function changeGuiConfig(
     gui.set("noise_offset_type", config.multires_noise_iterations === null ? "Original" : "Multires");
   }
   const fields = withoutArguments(String(gui.get("additional_parameters") ?? ""), new Set(keys));
-  gui.set("additional_parameters", fields);
+  if (gui.has("additional_parameters")) gui.set("additional_parameters", fields);
   // Read back as the GUI would understand it: what it has lost goes where its command line gets it from.
   const lost = new Set([...differences(config, gui), ...keys.filter((key) => losesZero(key, config))]);
   const options = [...lost].map((key) => writeArgument(key, config[key])).filter((option) => option !== undefined);
-  gui.set("additional_parameters", [fields, ...options].filter((text) => text !== "").join(" "));
+  if (options.length > 0) gui.set("additional_parameters", [fields, ...options].filter((text) => text !== "").join(" "));
   const warnings = differences(config, gui).map((key) => notInGui(key, config[key]));
   return { values: Object.fromEntries(gui), warnings };
 }

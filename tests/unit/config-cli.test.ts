@@ -1,0 +1,58 @@
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { configCommand } from "../../src/cli/config.ts";
+import { loadKohyaConfig } from "../../src/config/kohya.ts";
+import { InputError } from "../../src/errors.ts";
+
+const saved = new URL("fixtures/kohya/gui-2023-spring.json", import.meta.url).pathname;
+let folder = "";
+let printed: string[] = [];
+
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), "lorasmith-config-"));
+  printed = [];
+  vi.spyOn(process.stdout, "write").mockImplementation((text) => printed.push(String(text)) > 0);
+  vi.spyOn(process.stderr, "write").mockImplementation((text) => printed.push(`warning ${String(text)}`) > 0);
+});
+afterEach(async () => {
+  vi.restoreAllMocks();
+  await rm(folder, { recursive: true });
+});
+
+describe("lorasmith config", () => {
+  it("writes the same bytes in the same format, and only what --set changes", async () => {
+    const before = await readFile(saved, "utf8");
+    await configCommand.run(["--from", saved, "--to", join(folder, "same.json")]);
+    expect(await readFile(join(folder, "same.json"), "utf8")).toBe(before);
+    await configCommand.run(["--from", saved, "--to", join(folder, "other.json"), "--set", "network_dim=8"]);
+    expect(await readFile(join(folder, "other.json"), "utf8")).toBe(before.replace('"network_dim": 32', '"network_dim": 8'));
+  });
+
+  it("goes through TOML, a preset and a link to the same settings", async () => {
+    const { config } = loadKohyaConfig(await readFile(saved, "utf8"));
+    await configCommand.run(["--from", saved, "--to", join(folder, "a.toml")]);
+    await configCommand.run(["--from", join(folder, "a.toml"), "--to", join(folder, "b.json"), "--format", "preset"]);
+    printed = [];
+    await configCommand.run(["--from", join(folder, "b.json"), "--format", "link"]);
+    const link = `https://example.org/page/${printed.join("").trim()}`;
+    printed = [];
+    await configCommand.run(["--from", link, "--format", "toml"]);
+    expect(loadKohyaConfig(printed.join("")).config).toEqual(config);
+  });
+
+  it("names what cannot be used and goes on, or stops there with --strict", async () => {
+    const bad = join(folder, "bad.toml");
+    await writeFile(bad, "network_dim = 0\nnework_alpha = 3\nseed = 5\n");
+    await configCommand.run(["--from", bad, "--format", "json"]);
+    expect(printed.join("")).toMatch(/network_dim is 0.*\n.*nework_alpha/);
+    await expect(configCommand.run(["--from", bad, "--strict"])).rejects.toThrow(/network_dim is 0/);
+  });
+
+  it.each([[[]], [["--from", "/nowhere.toml"]], [["--from", saved, "--format", "yaml"]], [["--from", "x/#p=1.AAAA"]]])(
+    "refuses %j", async (argv) => {
+      await expect(configCommand.run(argv)).rejects.toBeInstanceOf(InputError);
+    },
+  );
+});
