@@ -22,7 +22,7 @@ export interface StepReport {
   readonly loss: number;
   /** Global L2 norm of the adapter gradients before clipping. */
   readonly gradNorm: number;
-  /** Learning rates used for this update; a side that is not trained is absent. */
+  /** Learning rates used for this update, times the step size that the optimizer found; a side that is not trained is absent. */
   readonly lr: { readonly unet?: number; readonly textEncoder?: number };
   /** Wall time of this update. */
   readonly stepMs: number;

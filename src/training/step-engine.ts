@@ -6,7 +6,7 @@ import { invariant } from "../errors.ts";
 import { byteLength } from "../gpu/graph/tensor.ts";
 import { timestepEmbedding } from "../models/unet.ts";
 import { lossWeightWidth } from "../gpu/ops/diffusion-loss.ts";
-import { updateTensors } from "../gpu/optimizers/update-graph.ts";
+import { stepEstimate, updateTensors } from "../gpu/optimizers/update-graph.ts";
 import { scalarsPerGroup } from "../gpu/optimizers/optimizer.ts";
 import { compilePrograms, type CompileProgress } from "../gpu/program/compile.ts";
 import { Arena, type Program } from "../gpu/program/program.ts";
@@ -58,6 +58,8 @@ export interface UpdateReport {
   readonly isFinite: boolean;
 }
 
+  /** By which the optimizer multiplies the learning rates: its estimate after this update, where it makes one. */
+  readonly stepSize: number;
 export class StepEngine {
   readonly plan: TrainingPlan;
   readonly adapters: AdapterMemory;
@@ -180,12 +182,14 @@ export class StepEngine {
     this.#residents.write(updateTensors.scalars, scalars);
     this.#residents.write(updateTensors.settings, Float32Array.of(maxGradNorm, 0, 0, 0));
     this.#update?.run();
-    this.#copyOut(updateTensors.report, reportHeaderBytes, 0);
+    this.#copyOut(updateTensors.report, 16, 0);
+    const hasEstimate = this.plan.updateMemory.kept.some(({ name }) => name === stepEstimate);
+    if (hasEstimate) this.#copyOut(stepEstimate, 4, 16);
 
     const report = await this.#readReport();
     const losses = this.#lossesOf(batches, report);
     const isFinite = report[2] === 1 && losses.every(Number.isFinite);
-    return { losses, gradNorm: report[0] ?? NaN, isFinite };
+    return { losses, gradNorm: report[0] ?? NaN, isFinite, stepSize: hasEstimate ? (report[4] ?? NaN) : 1 };
   }
 
   /** Forward and backward only: adds to the gradients and leaves the adapter alone (tests, diagnostics). */

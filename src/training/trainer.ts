@@ -18,7 +18,7 @@ import { writeResult, type AdapterState } from "./result.ts";
 import { planRun } from "./run-settings.ts";
 import { planDataset, type DatasetPlan, type TrainingPicture } from "./run-plan.ts";
 import { savesAfter, type SavedAdapter } from "./save-schedule.ts";
-import { learningRates } from "../config/learning-rate.ts";
+import { learningRates, type LearningRates } from "../config/learning-rate.ts";
 import { StepEngine, type MicroBatch } from "./step-engine.ts";
 import { microBatchIndex, updateSpan } from "./steps.ts";
 import { SampleSession } from "./sample-session.ts";
@@ -148,7 +148,7 @@ class UpdateLoop {
         totalEpochs: steps.epochs,
         loss,
         gradNorm: report.gradNorm,
-        lr,
+        lr: scaled(lr, report.stepSize),
         stepMs: performance.now() - started,
       };
       const finished = update;
@@ -269,6 +269,11 @@ function pick<T>(cache: readonly (T | undefined)[], items: readonly number[]): T
   return items.map((item) => {
     const value = cache[item];
     invariant(value !== undefined, `picture ${item} is not cached`);
+/** Rates as they act, for D-Adaptation and Prodigy the step size that they found. */
+function scaled({ unet, textEncoder }: LearningRates, factor: number): LearningRates {
+  return { ...(unet === undefined ? {} : { unet: unet * factor }), ...(textEncoder === undefined ? {} : { textEncoder: textEncoder * factor }) };
+}
+
     return value;
   });
 }

@@ -41,6 +41,8 @@ export interface TrainingPlanOptions {
   /** How long captions are; where absent, one chunk without weights. */
   readonly captions?: CaptionShape;
   readonly lossType: LossType;
+  /** Pixels count by a mask that each micro-batch brings. */
+  readonly isMasked?: boolean;
   /** Micro-batches per update, at most. */
   readonly accumulation: number;
   /** Pictures that are made while training. */
@@ -64,8 +66,8 @@ export interface TrainingPlan {
   readonly samples: SampleMemory | undefined;
 }
 
-/** Report buffer: [norm, coefficient, finite, Σg²], then the per-sample losses of each micro-batch. */
-export const reportHeaderBytes = 16;
+/** Report buffer: [norm, coefficient, finite, Σg², estimated step size, -, -, -], then the per-sample losses of each micro-batch. */
+export const reportHeaderBytes = 32;
 
 const plainCaptions: CaptionShape = { chunks: 1, isWeighted: false };
 
@@ -85,12 +87,13 @@ export function planTraining(options: TrainingPlanOptions): TrainingPlan {
     if (steps.has(key)) continue;
     const graph = buildTrainGraph(checkpoint, {
       ...shape,
-      adapters,
+      adapters: adapters.training,
       encodesText,
       captions: options.captions ?? plainCaptions,
       checkpointing: options.checkpointing,
       clipSkip: options.clipSkip,
       lossType: options.lossType,
+      isMasked: options.isMasked ?? false,
     });
     steps.set(key, planProgram(`step ${key}`, graph, tier));
     for (const [tensor, source] of graph.weights) {

@@ -12,6 +12,7 @@ import { forecast } from "../../src/training/forecast.ts";
 import { gaussian } from "../../src/random/rng.ts";
 import { planRun } from "../../src/training/run-settings.ts";
 import { StepEngine, type MicroBatch } from "../../src/training/step-engine.ts";
+import { stepEstimate } from "../../src/gpu/optimizers/update-graph.ts";
 import { trainingBytes } from "../../src/training/training-plan.ts";
 import type { Gpu } from "../../src/gpu/device.ts";
 import type { ModuleWeights } from "../../src/lora/adapter-set.ts";
@@ -95,7 +96,8 @@ describe.skipIf(isSlowAdapter)("A run with stacked and padded factors", () => {
 
     const whole = await create();
     whole.adapters.write("params", start);
-    await whole.runUpdate([batch(1)], rates(0), 1, 0);
+    const { stepSize } = await whole.runUpdate([batch(1)], rates(0), 1, 0);
+    expect(stepSize, "d, where there is one").toBe((await whole.readKeptState()).get(stepEstimate)?.[0] ?? 1);
     const variables = variablesOf(whole, start);
     const [wanted] = interpretOptimizer(plan.options.optimizer, variables, () => rates(0).unet!, [grads]);
     const params = named(await whole.adapters.read("params"));

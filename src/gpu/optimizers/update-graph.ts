@@ -15,6 +15,9 @@ export const updateTensors = {
   guard: "update/guard",
 } as const;
 
+/** Resident name of the state whose first number is an optimizer's estimate of the step size, where it makes one. */
+export const stepEstimate = "state/estimate";
+
 export interface UpdateGraph {
   readonly graph: Graph;
   /** Resident tensors that have these values from the start. */
