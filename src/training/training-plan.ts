@@ -41,8 +41,6 @@ export interface TrainingPlanOptions {
   /** How long captions are; where absent, one chunk without weights. */
   readonly captions?: CaptionShape;
   readonly lossType: LossType;
-  /** Pixels count by a mask that each micro-batch brings. */
-  readonly isMasked?: boolean;
   /** Micro-batches per update, at most. */
   readonly accumulation: number;
   /** Pictures that are made while training. */
@@ -87,13 +85,12 @@ export function planTraining(options: TrainingPlanOptions): TrainingPlan {
     if (steps.has(key)) continue;
     const graph = buildTrainGraph(checkpoint, {
       ...shape,
-      adapters: adapters.training,
+      adapters,
       encodesText,
       captions: options.captions ?? plainCaptions,
       checkpointing: options.checkpointing,
       clipSkip: options.clipSkip,
       lossType: options.lossType,
-      isMasked: options.isMasked ?? false,
     });
     steps.set(key, planProgram(`step ${key}`, graph, tier));
     for (const [tensor, source] of graph.weights) {
