@@ -56,10 +56,10 @@ export interface UpdateReport {
   readonly gradNorm: number;
   /** False if any gradient was infinite or NaN; the adapter was then left as it was. */
   readonly isFinite: boolean;
-}
-
   /** By which the optimizer multiplies the learning rates: its estimate after this update, where it makes one. */
   readonly stepSize: number;
+}
+
 export class StepEngine {
   readonly plan: TrainingPlan;
   readonly adapters: AdapterMemory;

@@ -264,16 +264,16 @@ function joinTokens(rows: readonly CaptionTokens[]): MicroBatch["text"] {
   };
 }
 
-/** Cached values of some pictures. */
-function pick<T>(cache: readonly (T | undefined)[], items: readonly number[]): T[] {
-  return items.map((item) => {
-    const value = cache[item];
-    invariant(value !== undefined, `picture ${item} is not cached`);
 /** Rates as they act, for D-Adaptation and Prodigy the step size that they found. */
 function scaled({ unet, textEncoder }: LearningRates, factor: number): LearningRates {
   return { ...(unet === undefined ? {} : { unet: unet * factor }), ...(textEncoder === undefined ? {} : { textEncoder: textEncoder * factor }) };
 }
 
+/** Cached values of some pictures. */
+function pick<T>(cache: readonly (T | undefined)[], items: readonly number[]): T[] {
+  return items.map((item) => {
+    const value = cache[item];
+    invariant(value !== undefined, `picture ${item} is not cached`);
     return value;
   });
 }
