@@ -4,6 +4,7 @@ import { shown } from "./errors.ts";
 import { parseConfig } from "./config.ts";
 import { withoutArguments, writeArgument } from "./kohya-args.ts";
 import { fromGuiConfig } from "./kohya-gui.ts";
+import { isNetworkArg } from "./network-args.ts";
 import type { ParameterValue } from "./parameter.ts";
 import type { ParameterKey, TrainingConfig } from "./parameters.ts";
 import { PARAMETER_KEYS, parameter } from "./parameters.ts";
@@ -26,7 +27,7 @@ const FIELDS = new Set(
   huber_schedule huber_c huber_scale vae_batch_size min_snr_gamma save_every_n_steps save_last_n_steps
   save_last_n_steps_state save_last_n_epochs save_last_n_epochs_state skip_cache_check log_with
   scale_v_pred_loss_like_noise_pred min_timestep max_timestep vae weighted_captions debiased_estimation_loss
-  network_dim network_alpha conv_alpha network_weights dim_from_weights network_dropout scale_weight_norms
+  network_dim network_alpha conv_alpha network_weights dim_from_weights network_dropout rank_dropout module_dropout scale_weight_norms
   sample_every_n_steps sample_every_n_epochs sample_sampler sample_prompts metadata_author metadata_description
   metadata_license metadata_tags metadata_title`.split(/\s+/),
 );
@@ -56,11 +57,13 @@ export function changeGuiConfig(
   if (keys.some((key) => key.includes("noise"))) {
     gui.set("noise_offset_type", config.multires_noise_iterations === null ? "Original" : "Multires");
   }
+  if (keys.includes("conv_dim")) setKind(gui, config);
   const fields = withoutArguments(String(gui.get("additional_parameters") ?? ""), new Set(keys));
   if (gui.has("additional_parameters")) gui.set("additional_parameters", fields);
   // Read back as the GUI would understand it: what it has lost goes where its command line gets it from.
   const lost = new Set([...differences(config, gui), ...keys.filter((key) => losesZero(key, config))]);
-  const options = [...lost].map((key) => writeArgument(key, config[key])).filter((option) => option !== undefined);
+  // sd-scripts has no option for what it takes within `network_args`.
+  const options = [...lost].filter((key) => !isNetworkArg(key)).map((key) => writeArgument(key, config[key])).filter((option) => option !== undefined);
   if (options.length > 0) gui.set("additional_parameters", [fields, ...options].filter((text) => text !== "").join(" "));
   const warnings = differences(config, gui).map((key) => notInGui(key, config[key]));
   return { values: Object.fromEntries(gui), warnings };
@@ -89,6 +92,12 @@ function fieldValue(key: ParameterKey, value: ParameterValue): unknown {
   return kind === "list" && Array.isArray(value) ? value.join(" ") : value;
 }
 
+/** Of sd-scripts' own networks; what LyCORIS trains stays what it is. */
+function setKind(gui: Map<string, unknown>, config: TrainingConfig): void {
+  const kinds = ["Standard", "Kohya LoCon"] as const;
+  if (kinds.some((kind) => kind === gui.get("LoRA_type"))) gui.set("LoRA_type", kinds[config.conv_dim === null ? 0 : 1]);
+}
+
 /** Steps have a field of their own beside the percentage, which is whole. */
 function setWarmup(gui: Map<string, unknown>, warmup: number): void {
   const percent = Math.round(warmup * 100);
@@ -110,7 +119,12 @@ function setSides(gui: Map<string, unknown>, config: TrainingConfig): void {
 /** Settings that the file does not mean as they are in `config`. */
 function differences(config: TrainingConfig, gui: ReadonlyMap<string, unknown>): ParameterKey[] {
   const read = parseConfig(fromGuiConfig(Object.fromEntries(gui)).values, undefined, () => undefined).config;
-  return PARAMETER_KEYS.filter((key) => !isSame(read[key], config[key]) && !isSameRate(key, read, config));
+  return PARAMETER_KEYS.filter((key) => !isSame(read[key], config[key]) && !isSameRate(key, read, config) && !isIdle(key, config));
+}
+
+/** Says something about convolutions that are not trained. */
+function isIdle(key: ParameterKey, config: TrainingConfig): boolean {
+  return key === "conv_alpha" && config.conv_dim === null;
 }
 
 /** A side's own rate may be written out where it is the common one, and does not matter where the side is not trained. */

@@ -152,6 +152,16 @@ describe("from one format to another", () => {
     expect(warnings).toEqual([]);
   });
 
+  it("turns the GUI's kind of network with the rank of convolutions", () => {
+    const locon = { ...defaultConfig(), conv_dim: 8, conv_alpha: 4 };
+    const { text, warnings } = writeKohya(locon, "gui");
+    expect(JSON.parse(text)).toMatchObject({ LoRA_type: "Kohya LoCon", conv_dim: 8, conv_alpha: 4 });
+    expect(warnings).toEqual([]);
+    expect(loadKohyaConfig(text).config).toMatchObject({ conv_dim: 8, conv_alpha: 4 });
+    expect(JSON.parse(writeKohya({ ...locon, conv_dim: null }, "gui", text).text)).toMatchObject({ LoRA_type: "Standard" });
+    expect(writeKohya(locon, "json").text).toContain("conv_dim=8");
+  });
+
   it("names what the GUI cannot say", () => {
     const { warnings } = writeKohya({ ...suggestedConfig(), caption_prefix: "a photo of" }, "gui");
     expect(warnings).toEqual([expect.objectContaining({ code: "config.notInGui", param: "caption_prefix" })]);
