@@ -31,7 +31,6 @@ const NEUTRAL: Readonly<Record<string, readonly unknown[]>> = {
   dataset_repeats: [1],
   conditioning_data_dir: [""],
   masked_loss: [false],
-  alpha_mask: [false],
   color_aug: [false],
   random_crop: [false],
   face_crop_aug_range: [""],

@@ -2,9 +2,8 @@ import type { TrainingConfig } from "../config/parameters.ts";
 import type { Placement } from "./buckets.ts";
 import { cropOffset } from "./buckets.ts";
 import type { RgbImage, RgbaImage } from "./image.ts";
-import { resizeArea } from "./resize-area.ts";
-import { resizeCv } from "./resize-cv.ts";
-import { resizeLanczos } from "./resize-lanczos.ts";
+import { resizeWithAlpha } from "./resize-alpha.ts";
+import { dropAlpha, resize, type ResizeKernel } from "./resize.ts";
 
 /**
  * A picture as the VAE takes it: resized, cropped in the middle, brought to −1…1.
@@ -18,39 +17,40 @@ export function prepareImage(image: RgbaImage, placement: Placement, kernel: Res
   return toFloat(crop(resized, left, top, placement.bucket[0], placement.bucket[1]));
 }
 
-/** Colours as they are stored under the alpha channel; nothing is composited, as in PIL's `convert("RGB")`. */
-export function dropAlpha(image: RgbaImage): RgbImage {
-  const pixels = image.width * image.height;
-  const data = new Uint8Array(pixels * 3);
-  for (let i = 0; i < pixels; i++) {
-    data[i * 3] = image.data[i * 4]!;
-    data[i * 3 + 1] = image.data[i * 4 + 1]!;
-    data[i * 3 + 2] = image.data[i * 4 + 2]!;
-  }
-  return { width: image.width, height: image.height, data };
+export interface PreparedPicture {
+  /** [height, width, 3] of the bucket, in −1…1 */
+  readonly image: Float32Array<ArrayBuffer>;
+  /** [height / 8, width / 8]: how much each pixel of the latents counts, in 0…1 */
+  readonly mask: Float32Array<ArrayBuffer> | undefined;
 }
 
-export type ResizeKernel = NonNullable<TrainingConfig["resize_interpolation"]>;
+/** A picture and, with `alpha_mask`, its alpha channel as a mask, prepared alike. */
+export function preparePicture(
+  image: RgbaImage, placement: Placement, config: Pick<TrainingConfig, "resize_interpolation" | "alpha_mask">,
+): PreparedPicture {
+  const kernel = config.resize_interpolation;
+  if (!config.alpha_mask) return { image: prepareImage(image, placement, kernel), mask: undefined };
+  const [width, height] = placement.resized;
+  const resized = resizeWithAlpha(image, width, height, kernel);
+  const [left, top] = cropOffset(placement);
+  const [rgb, alpha] = [resized.rgb, resized.alpha].map((part) => crop(part, left, top, placement.bucket[0], placement.bucket[1]));
+  return { image: toFloat(rgb!), mask: latentMask(alpha!) };
+}
 
-/** @param kernel where null, sd-scripts' choice: area averaging where no side grows, Lanczos otherwise */
-export function resize(image: RgbImage, width: number, height: number, kernel: ResizeKernel | null = null): RgbImage {
-  if (width === image.width && height === image.height) return image;
-  const shrinks = width <= image.width && height <= image.height;
-  switch (kernel ?? (shrinks ? "area" : "lanczos")) {
-    case "area":
-      return shrinks ? resizeArea(image, width, height) : resizeCv(image, width, height, "area");
-    case "lanczos":
-      return resizeLanczos(image, width, height);
-    case "nearest":
-      return resizeCv(image, width, height, "nearest");
-    case "bilinear":
-    case "linear":
-      // OpenCV takes the mean of four pixels where both sides are halved.
-      return image.width === 2 * width && image.height === 2 * height ? resizeArea(image, width, height) : resizeCv(image, width, height, "linear");
-    case "bicubic":
-    case "cubic":
-      return resizeCv(image, width, height, "cubic");
+/** Pixels per latent cell. */
+const CELL = 8;
+
+/** Mean of alpha over each latent cell, as torch's area interpolation. */
+function latentMask({ width, height, data }: RgbImage): Float32Array<ArrayBuffer> {
+  const columns = width / CELL;
+  const sums = new Float64Array((height / CELL) * columns);
+  for (let y = 0; y < height; y++) {
+    for (let x = 0; x < width; x++) {
+      const cell = Math.floor(y / CELL) * columns + Math.floor(x / CELL);
+      sums[cell] = sums[cell]! + data[(y * width + x) * 3]!;
+    }
   }
+  return Float32Array.from(sums, (sum) => sum / (255 * CELL * CELL));
 }
 
 export function crop(image: RgbImage, left: number, top: number, width: number, height: number): RgbImage {

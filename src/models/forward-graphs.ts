@@ -18,6 +18,7 @@ export const names = {
   tokenWeights: "token_weights",
   target: "target",
   lossWeights: "loss_weights",
+  lossMask: "loss_mask",
   loss: "loss",
   image: "image",
   latents: "latents",

@@ -1,6 +1,6 @@
 import type { RgbImage, RgbaImage } from "../dataset/image.ts";
 import { checkImageSize } from "../dataset/image.ts";
-import { resize } from "../dataset/prepare-image.ts";
+import { resize } from "../dataset/resize.ts";
 
 const white = 255;
 

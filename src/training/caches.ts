@@ -2,7 +2,7 @@
 import { CancelledError, InputError, invariant } from "../errors.ts";
 import { tokenCount } from "../models/forward-graphs.ts";
 import { endOfText } from "../text/clip-bpe.ts";
-import { prepareImage } from "../dataset/prepare-image.ts";
+import { preparePicture } from "../dataset/prepare-image.ts";
 import { cacheLatents, planVae, type PictureLatents } from "./latent-cache.ts";
 import { knownStates, sampleTokenRows, type EncodeIds } from "./sample-texts.ts";
 import { joinStates, splitChunks } from "./caption-states.ts";
@@ -20,7 +20,7 @@ export interface CacheInput {
   readonly plan: TrainingPlan;
   readonly captions: CaptionSource;
   readonly seed: number;
-  readonly config: Pick<TrainingConfig, "flip_aug" | "resize_interpolation">;
+  readonly config: Pick<TrainingConfig, "flip_aug" | "resize_interpolation" | "alpha_mask">;
 }
 
 export interface CacheHost extends Pick<RunObserver, "phase"> {
@@ -59,7 +59,7 @@ export async function fillCaches(
       if (dataset.shows[i] !== true) return undefined;
       const placement = dataset.buckets.placements[i];
       invariant(placement !== undefined, `${picture.path} has no bucket`);
-      return { size: placement.bucket, prepare: async () => prepareImage(await picture.decode(), placement, config.resize_interpolation) };
+      return { size: placement.bucket, prepare: async () => preparePicture(await picture.decode(), placement, config) };
     });
     let done = 0;
     const total = encodable.filter((picture) => picture !== undefined).length;

@@ -1,5 +1,6 @@
 /** Encodes every picture once through the VAE, before training. */
 import { openForward, planForward, variantOf, type ForwardPlan } from "./forward-plan.ts";
+import type { PreparedPicture } from "../dataset/prepare-image.ts";
 import { buildVaeGraph, names, requireVae } from "../models/forward-graphs.ts";
 import { gaussian, type Stream } from "../random/rng.ts";
 import type { LoadOptions } from "../models/weight-loader.ts";
@@ -25,8 +26,7 @@ export function planVae(checkpoint: Checkpoint, sizes: readonly PixelSize[], tie
 
 export interface PictureToEncode {
   readonly size: PixelSize;
-  /** [height, width, 3] in [-1, 1] at its size. */
-  prepare(): Promise<Float32Array<ArrayBuffer>>;
+  prepare(): Promise<PreparedPicture>;
 }
 
 /** Sampled latents [h, w, 4] of a picture, times the scale factor. */
@@ -34,6 +34,8 @@ export interface PictureLatents {
   readonly plain: Float32Array<ArrayBuffer>;
   /** Of its mirror image, encoded by itself: a VAE does not turn mirrored pictures into mirrored latents. */
   readonly flipped: Float32Array<ArrayBuffer> | undefined;
+  /** [h, w]: how much each pixel of the plain latents counts. */
+  readonly mask: Float32Array<ArrayBuffer> | undefined;
 }
 
 export interface CacheLatentsOptions extends LoadOptions {
@@ -66,10 +68,10 @@ export async function cacheLatents(
       if (picture === undefined) continue;
       options.signal?.throwIfAborted();
       const { size } = picture;
-      const image = await picture.prepare();
+      const { image, mask } = await picture.prepare();
       const plain = await encode(image, size, "vaeSample", index);
-      const flipped = options.flips === true ? await encode(mirrored(image, size[0]), size, "vaeSampleFlipped", index) : undefined;
-      latents[index] = { plain, flipped };
+      const flipped = options.flips === true ? await encode(mirrored(image, size[0], 3), size, "vaeSampleFlipped", index) : undefined;
+      latents[index] = { plain, flipped, mask };
       options.onPicture?.();
     }
     return latents;
@@ -94,13 +96,13 @@ export function sampleLatents(
   return latents;
 }
 
-/** @param rgb [height, width, 3] */
-function mirrored(rgb: Float32Array, width: number): Float32Array<ArrayBuffer> {
-  const out = new Float32Array(rgb.length);
-  for (let pixel = 0; pixel < rgb.length / 3; pixel++) {
+/** @param map [height, width, channels] */
+export function mirrored(map: Float32Array, width: number, channels: number): Float32Array<ArrayBuffer> {
+  const out = new Float32Array(map.length);
+  for (let pixel = 0; pixel < map.length / channels; pixel++) {
     const x = pixel % width;
-    const from = (pixel - x + (width - 1 - x)) * 3;
-    out.set(rgb.subarray(from, from + 3), pixel * 3);
+    const from = (pixel - x + (width - 1 - x)) * channels;
+    out.set(map.subarray(from, from + channels), pixel * channels);
   }
   return out;
 }

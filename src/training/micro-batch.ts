@@ -17,6 +17,8 @@ export interface MicroBatchParts {
   readonly text: MicroBatch["text"];
   readonly prediction: Prediction;
   readonly config: LossWeightConfig & HuberConfig;
+  /** [B, h, w]: how much each pixel counts, where the run is masked. */
+  readonly mask?: Float32Array<ArrayBuffer> | undefined;
   /** [B]: further factors of each sample's loss; 1 where absent. */
   readonly sampleWeights?: readonly number[];
 }
@@ -32,6 +34,7 @@ export function makeMicroBatch(schedule: NoiseSchedule, parts: MicroBatchParts):
     lossWeights: lossWeights(schedule, timesteps, prediction, config).map((weight, i) => weight * (parts.sampleWeights?.[i] ?? 1)),
     ...(thresholds === undefined ? {} : { huberThresholds: thresholds }),
     text,
+    mask: parts.mask,
   };
 }
 

@@ -163,9 +163,17 @@ async function readBatch(
     inputNoise: config.ip_noise_gamma === null ? undefined : nchwToNhwc(await trace.readF32(`input_noise.${i}`), size),
     timesteps,
     text: context === undefined ? text : { context },
+    mask: config.alpha_mask ? await readMask(trace, shape, i) : undefined,
     prediction: config.v_parameterization ? "v" : "epsilon",
     config,
   });
+}
+
+/** `mask` [B, h, w] of a masked run. */
+async function readMask(trace: SafetensorsFile, { batch, height, width }: BatchShape, i: number): Promise<Float32Array<ArrayBuffer>> {
+  const mask = await trace.readF32(`mask.${i}`);
+  if (mask.length !== batch * height * width) throw bad(trace, `mask.${i} is not [${batch},${height},${width}]`);
+  return mask;
 }
 
 async function startingAdapter(

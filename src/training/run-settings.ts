@@ -42,6 +42,7 @@ export function planRun(
     encodesText: variesCaptions(config),
     captions: captionShape(config),
     lossType: config.loss_type,
+    isMasked: config.alpha_mask,
     accumulation: config.gradient_accumulation_steps,
     ...(samples === undefined ? {} : { samples }),
   });

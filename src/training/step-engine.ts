@@ -31,6 +31,8 @@ export interface MicroBatch {
   readonly target: Float32Array<ArrayBuffer>;
   /** [B] */
   readonly timesteps: ArrayLike<number>;
+  /** [B, h, w]: how much each pixel of the latents counts; wanted where the plan is masked. */
+  readonly mask?: Float32Array<ArrayBuffer> | undefined;
   /** [B]: factor of each sample's mean loss. */
   readonly lossWeights: ArrayLike<number>;
   /** [B]: c of each sample, where the loss has one. */
@@ -239,7 +241,7 @@ export class StepEngine {
     });
   }
 
-  #writeInputs({ shape, x, target, timesteps, lossWeights, huberThresholds, text }: MicroBatch): void {
+  #writeInputs({ shape, x, target, timesteps, lossWeights, huberThresholds, text, mask }: MicroBatch): void {
     const { unet } = this.plan.options.checkpoint;
     this.#residents.write(names.x, x);
     this.#residents.write(names.target, target);
@@ -253,6 +255,10 @@ export class StepEngine {
       weights.set([weight, gradientWeight, huberThresholds?.[b] ?? 0], lossWeightWidth * b);
     }
     this.#residents.write(names.lossWeights, weights);
+    if (this.plan.options.isMasked === true) {
+      invariant(mask !== undefined, "the plan wants a mask");
+      this.#residents.write(names.lossMask, mask);
+    }
     if ("ids" in text) {
       this.#residents.write(names.ids, text.ids);
       if (text.weights !== undefined) this.#residents.write(names.tokenWeights, text.weights);

@@ -24,6 +24,8 @@ export interface TrainGraphOptions {
   readonly checkpointing: Checkpointing;
   readonly clipSkip: number;
   readonly lossType: LossType;
+  /** Pixels count by a mask. */
+  readonly isMasked: boolean;
 }
 
 /** @returns [batch, joined tokens, width] */
@@ -53,9 +55,10 @@ export function buildTrainGraph(checkpoint: Checkpoint, options: TrainGraphOptio
   const pred = buildUNet(b, unet, { x, timestepEmbedding, context }, options.checkpointing);
   const target = graph.input(names.target, pred.shape);
   const weights = graph.input(names.lossWeights, [batch, lossWeightWidth]);
+  const mask = options.isMasked ? graph.input(names.lossMask, [batch, height, width]) : undefined;
   const dpred = graph.scope("loss", () => {
     const outputs = { loss: graph.output(names.loss, [batch]), guard: graph.output(updateTensors.guard, [4]) };
-    return diffusionLoss(graph, options.lossType, { pred, target, weights }, outputs);
+    return diffusionLoss(graph, options.lossType, { pred, target, weights, mask }, outputs);
   });
   differentiate(graph, [{ of: pred, gradient: dpred }]);
   return graph;

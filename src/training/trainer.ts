@@ -9,6 +9,7 @@ import { initialAdapter } from "./adapter-init.ts";
 import { fillCaches, type Caches } from "./caches.ts";
 import { CaptionSource } from "./caption-source.ts";
 import { NotFiniteError } from "./errors.ts";
+import { mirrored } from "./latent-cache.ts";
 import { joinSamples, makeMicroBatch } from "./micro-batch.ts";
 import { drawNoise, drawTimesteps } from "./noise-draws.ts";
 import { createNoiseSchedule, type NoiseSchedule } from "./noise-schedule.ts";
@@ -198,9 +199,12 @@ class UpdateLoop {
     const [width, height] = bucket.resolution;
     const shape = { batch: batch.items.length, height: height / 8, width: width / 8 };
     const isFlipped = uniform(this.#seed, "flips", index, shape.batch);
-    const latents = joinSamples(
-      pick(this.#caches.latents, batch.items).map(({ plain, flipped }, place) => (flipped !== undefined && isFlipped[place]! < 0.5 ? flipped : plain)),
-    );
+    const shown = pick(this.#caches.latents, batch.items).map(({ plain, flipped, mask }, place) => {
+      if (flipped === undefined || isFlipped[place]! >= 0.5) return { latents: plain, mask };
+      return { latents: flipped, mask: mask === undefined ? undefined : mirrored(mask, shape.width, 1) };
+    });
+    const latents = joinSamples(shown.map((sample) => sample.latents));
+    const masks = shown.flatMap(({ mask }) => (mask === undefined ? [] : [mask]));
     const { states, captions } = this.#caches;
     const tokensOf = (picture: number, place: number): CaptionTokens => captions.tokens(picture, { ...moment, microBatch: index, place });
     const text =
@@ -213,6 +217,7 @@ class UpdateLoop {
       ...drawNoise(config, this.#seed, index, shape, latents),
       timesteps: drawTimesteps(config, this.#seed, index, shape.batch),
       text,
+      mask: masks.length === 0 ? undefined : joinSamples(masks),
       prediction: config.v_parameterization ? "v" : "epsilon",
       config,
       sampleWeights: batch.items.map((item) => (this.#job.pictures[item]?.isReg === true ? config.prior_loss_weight : 1)),

@@ -41,6 +41,8 @@ export interface TrainingPlanOptions {
   /** How long captions are; where absent, one chunk without weights. */
   readonly captions?: CaptionShape;
   readonly lossType: LossType;
+  /** Pixels count by a mask that each micro-batch brings. */
+  readonly isMasked?: boolean;
   /** Micro-batches per update, at most. */
   readonly accumulation: number;
   /** Pictures that are made while training. */
@@ -91,6 +93,7 @@ export function planTraining(options: TrainingPlanOptions): TrainingPlan {
       checkpointing: options.checkpointing,
       clipSkip: options.clipSkip,
       lossType: options.lossType,
+      isMasked: options.isMasked ?? false,
     });
     steps.set(key, planProgram(`step ${key}`, graph, tier));
     for (const [tensor, source] of graph.weights) {

@@ -80,6 +80,21 @@ describe("mirror images", () => {
   });
 });
 
+describe("transparency as a mask", () => {
+  test("teaches nothing where everything is transparent", async () => {
+    for (const name of ["a", "b"]) {
+      await mkdir(join(root, "clear/1_cat"), { recursive: true });
+      const opaque = sharp(join(root, `data/1_cat/${name}.png`));
+      await opaque.ensureAlpha(0).png().toFile(join(root, `clear/1_cat/${name}.png`));
+    }
+    const clear = ["--data", join(root, "clear")];
+    const learned = ({ weights }: Awaited<ReturnType<typeof trained>>) => weights.filter(([, up]) => up.some((value) => value !== 0)).length;
+    expect(learned(await trained([], clear))).toBeGreaterThan(0);
+    expect(learned(await trained(["alpha_mask=true"], clear))).toBe(0);
+    expect(learned(await trained(["alpha_mask=true"]))).toBeGreaterThan(0);
+  });
+});
+
 describe("regularization pictures", () => {
   test("are trained on beside the others, with the weight that they are given", async () => {
     const lengths = ["max_train_epochs=1", "train_batch_size=1"];

@@ -16,12 +16,13 @@ beforeAll(async () => {
 });
 afterAll(() => gpu.destroy());
 
-function build(graph: Graph, type: LossType, shape: readonly number[]) {
+function build(graph: Graph, type: LossType, shape: readonly number[], isMasked = false) {
   const [batch = 0] = shape;
   const inputs = {
     pred: graph.input("pred", shape),
     target: graph.input("target", shape),
     weights: graph.input("weights", [batch, lossWeightWidth]),
+    ...(isMasked ? { mask: graph.input("mask", shape.slice(0, 3)) } : {}),
   };
   const loss = graph.output("loss", [batch]);
   const guard = graph.tensor("grad", [4], "f32", "guard");
@@ -43,6 +44,18 @@ describe("diffusionLoss", () => {
         return [loss, dpred];
       },
       values: { weights },
+      forwardOnly: true,
+    });
+  });
+
+  it.each(["l2", "l1", "huber", "smooth_l1"] as const)("counts each pixel's %s loss as the mask says", async (type) => {
+    const weights = [1, 0.5, 0.1, 0, 2, -0.5, 0.5, 0];
+    await checkOp(gpu, {
+      build: (g) => {
+        const { loss, dpred } = build(g, type, [2, 9, 11, 4], true);
+        return [loss, dpred];
+      },
+      values: { weights, mask: Array.from({ length: 2 * 9 * 11 }, (_, i) => (i % 5) / 4) },
       forwardOnly: true,
     });
   });

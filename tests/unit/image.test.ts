@@ -1,7 +1,8 @@
 import { describe, expect, it } from "vitest";
 import { decodeNodeImage } from "../../src/cli/node-images.ts";
 import { readImageSize } from "../../src/dataset/image-size.ts";
-import { crop, dropAlpha, prepareImage, resize } from "../../src/dataset/prepare-image.ts";
+import { crop, prepareImage, preparePicture } from "../../src/dataset/prepare-image.ts";
+import { dropAlpha, resize } from "../../src/dataset/resize.ts";
 import { blobSource } from "../../src/formats/byte-source.ts";
 import { InputError } from "../../src/errors.ts";
 // From OpenCV and Pillow: tests/reference/make_images.py.
@@ -37,7 +38,7 @@ describe("resize", () => {
 
   const kernels = ["lanczos", "nearest", "bilinear", "linear", "bicubic", "cubic", "area"] as const;
   it.each(kernels)("gives the bytes of the reference for resize_interpolation %s", (kernel) => {
-    for (const example of resizes) {
+    for (const example of resizes.resized) {
       const [width, height] = example.from as [number, number];
       const resized = resize({ width, height, data: bytesOf(example.source) }, example.to[0]!, example.to[1]!, kernel);
       const { worst, share } = difference(resized.data, bytesOf(example.resized[kernel]));
@@ -68,6 +69,21 @@ describe("prepareImage", () => {
     const expected = [10, 20].flatMap((level) => [level, level, level]).map((level) => (level / 255) * 2 - 1);
     expect(prepared.length).toBe(6);
     for (const [i, value] of expected.entries()) expect(prepared[i]).toBeCloseTo(value, 6);
+  });
+
+  it.each(resizes.masked)("makes a mask of alpha as sd-scripts does: from $from to $to, $kernel", ({ kernel, source: pixels, rgb, mask, ...sizes }) => {
+    const [width = 0, height = 0] = sizes.from;
+    const [toWidth = 0, toHeight = 0] = sizes.to;
+    const placement = { bucket: [toWidth, toHeight], resized: [toWidth, toHeight], ratioError: 0 } as const;
+    const picture = { width, height, data: bytesOf(pixels) };
+    const settings = { resize_interpolation: kernel as "bilinear" | null, alpha_mask: true };
+    const prepared = preparePicture(picture, placement, settings);
+    const { worst, share } = difference(prepared.image.map((value) => Math.round((value + 1) * 127.5)), bytesOf(rgb));
+    expect(worst).toBeLessThanOrEqual(1);
+    expect(share).toBeLessThan(0.01);
+    expect(prepared.mask!.length).toBe(mask.length);
+    for (const [i, value] of mask.entries()) expect(Math.abs(prepared.mask![i]! - value)).toBeLessThan(1e-4);
+    expect(preparePicture(picture, placement, { ...settings, alpha_mask: false }).mask).toBeUndefined();
   });
 
   it("crops by rows", () => {

@@ -74,6 +74,20 @@ export const folderParameters = {
       "zh-CN": "相当于把少量图片增加一倍，编码时间也加倍。镜像图片会像 sd-scripts 那样单独编码。",
     },
   }),
+  alpha_mask: bool({
+    default: false,
+    group: "folders",
+    label: { en: "Transparency as a mask", "zh-CN": "透明度作为遮罩" },
+    hint: {
+      en: "What is transparent in a PNG or WebP is not learned; what is half transparent counts half.",
+      "zh-CN": "PNG 或 WebP 中透明的部分不参与学习，半透明的部分按一半计算。",
+    },
+    more: {
+      en: "For subjects that were cut out of their background. Pictures without transparency count whole. Where much is "
+        + "masked, the loss becomes smaller, as in sd-scripts: it is still divided by all pixels.",
+      "zh-CN": "适合抠掉背景的主体。没有透明度的图片整张参与。遮住的部分多时损失会变小，与 sd-scripts 一致：仍然除以全部像素。",
+    },
+  }),
   output_dir: text({
     default: "",
     group: "folders",

@@ -25,6 +25,8 @@ const diffusionLossOp: OpDef<Attrs> = {
   outputs: ({ pred }) => [{ shape: [dim(pred!, 0)] }, { shape: pred!.shape }],
   lower(ctx, { type }) {
     const pred = ctx.input("pred");
+    const mask = ctx.optional("mask");
+    invariant(mask === undefined || dim(pred, -1) === 4, "a mask wants four channels");
     const batch = dim(pred, 0);
     const width = elementCount(pred.shape) / batch / 4;
     invariant(Number.isInteger(width), "the loss needs samples of a multiple of 4 elements");
@@ -32,15 +34,16 @@ const diffusionLossOp: OpDef<Attrs> = {
       pred,
       target_: ctx.input("target"),
       weights: ctx.input("weights"),
+      ...(mask === undefined ? {} : { mask }),
       loss: ctx.output(0),
       dpred: ctx.output(1),
       guard: ctx.accumulated("guard"),
     };
     const bends = type === "huber" || type === "smooth_l1";
-    const defines = { L2: type === "l2", L1: type === "l1", BEND: bends, HUBER: type === "huber" };
+    const defines = { L2: type === "l2", L1: type === "l1", BEND: bends, HUBER: type === "huber", MASKED: mask !== undefined };
     return [{ kernel, defines, bindings, params: { width }, grid: [batch, 1, 1] }];
   },
-  reference({ pred, target, weights, guard }, { type }) {
+  reference({ pred, target, weights, mask, guard }, { type }) {
     const batch = pred!.shape[0]!;
     const n = pred!.data.length / batch;
     const loss = new Float64Array(batch);
@@ -48,8 +51,9 @@ const diffusionLossOp: OpDef<Attrs> = {
       const b = Math.floor(i / n);
       const [weight = 0, gradientWeight = 0, c = 0] = weights!.data.subarray(lossWeightWidth * b, lossWeightWidth * b + 3);
       const { cost, slope } = element(type, value - target!.data[i]!, c);
-      loss[b] = loss[b]! + (cost * weight) / n;
-      return (slope * gradientWeight) / n;
+      const share = mask?.data[Math.floor(i / 4)] ?? 1;
+      loss[b] = loss[b]! + (cost * share * weight) / n;
+      return (slope * share * gradientWeight) / n;
     });
     const flag = Float64Array.from(guard!.data);
     if (!loss.every(Number.isFinite)) flag[0] = 1;
@@ -70,6 +74,8 @@ export interface LossInputs {
   readonly target: Tensor;
   /** [B,4]: per sample the weight in the logged loss, the weight in the gradient, c (above 0 where the type has one), and nothing */
   readonly weights: Tensor;
+  /** [B,h,w]: how much each pixel counts; all alike where absent. Four channels only. The mean is over all pixels anyway. */
+  readonly mask?: Tensor | undefined;
 }
 
 export interface LossOutputs {
