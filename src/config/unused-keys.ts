@@ -20,7 +20,8 @@ const HARMLESS = new Set(
   gpu_ids main_process_port extra_accelerate_launch_args blocks_to_swap noise_offset_type LyCORIS_preset factor unit
   use_tucker use_cp use_scalar dora_wd bypass_mode decompose_both rank_dropout_scale rescaled train_norm
   train_on_input constrain metadata_merged_from
-  initial_epoch initial_step skip_until_initial_step save_state save_state_on_train_end`.split(/\s+/),
+  initial_epoch initial_step skip_until_initial_step save_state save_state_on_train_end no_token_padding save_as_bool t5xxl_lr
+  sdxl_no_half_vae sdxl_cache_text_encoder_outputs sdxl_cache_text_encoder_outputs_to_disk train_lora_ggpo`.split(/\s+/),
 );
 
 /** Key → values with which leaving it out changes nothing. */
@@ -35,9 +36,6 @@ const NEUTRAL: Readonly<Record<string, readonly unknown[]>> = {
   random_crop: [false],
   face_crop_aug_range: [""],
   network_args: [""],
-  network_dropout: [0],
-  rank_dropout: [0],
-  module_dropout: [0],
   scale_weight_norms: [0],
   network_weights: ["", 0],
   lora_network_weights: [""],
@@ -46,6 +44,10 @@ const NEUTRAL: Readonly<Record<string, readonly unknown[]>> = {
   mid_lr_weight: [""],
   up_lr_weight: [""],
   block_lr_zero_threshold: ["", 0],
+  block_lr: [""],
+  conv_dims: [""],
+  conv_alphas: [""],
+  train_inpainting: [false],
   block_dims: [""],
   block_alphas: [""],
   conv_block_dims: [""],

@@ -9,6 +9,7 @@
  */
 import { InputError, invariant } from "../errors.ts";
 import type { Graph } from "../gpu/graph/graph.ts";
+import type { DropoutRates } from "../gpu/ops/adapter-dropout.ts";
 import type { AdapterProvider, LinearAdapter, WeightPart } from "../models/model-builder.ts";
 import type { LoraTarget } from "../models/names.ts";
 import type { TrainedTensor } from "../gpu/optimizers/trained-tensor.ts";
@@ -20,9 +21,14 @@ export interface AdapterSettings {
   readonly alpha: number;
   /** conv_dim and conv_alpha, for 3×3 convolutions among the targets. */
   readonly conv?: { readonly rank: number; readonly alpha: number };
+  /** What is dropped while training; absent means nothing. */
+  readonly dropout?: DropoutRates;
   /** Sides that have an adapter and are trained. */
   readonly trains: { readonly unet: boolean; readonly textEncoder: boolean };
 }
+
+/** Resident name of what a micro-batch's dropout is drawn from. */
+export const dropoutDraw = "dropout/draw";
 
 export type ParamGroup = "unet" | "textEncoder";
 
@@ -97,6 +103,22 @@ export class AdapterSet implements AdapterProvider {
   /** Groups with at least one module, in sd-scripts' order of parameter groups. */
   get groups(): readonly ParamGroup[] {
     return (["textEncoder", "unet"] as const).filter((group) => this.targets.some(({ part }) => part === group));
+  }
+
+  /** The same adapters for graphs of training, where dropout acts. */
+  get training(): AdapterProvider {
+    const { dropout } = this.settings;
+    if (dropout === undefined) return this;
+    return {
+      adapts: (key) => this.adapts(key),
+      adapterFor: (graph, parts, inWidth, outWidth) => {
+        const adapter = this.adapterFor(graph, parts, inWidth, outWidth);
+        const first = this.#byWeight.get(`${parts[0]?.key ?? ""}@${parts[0]?.rowStart ?? 0}`);
+        if (adapter === undefined || first === undefined) return undefined;
+        const draw = graph.input(dropoutDraw, [4], { dtype: "u32" });
+        return { ...adapter, dropout: { ...dropout, layer: this.targets.indexOf(first), draw } };
+      },
+    };
   }
 
   adapts(key: string): boolean {

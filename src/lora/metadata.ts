@@ -137,7 +137,9 @@ export function buildLoraMetadata(given: TrainingSettings, facts: RunFacts): Map
   // What sd-scripts writes where it runs outside of its repository.
   add("sd_scripts_commit_hash", "(unknown)");
   const networkPairs = networkArgs(settings);
-  if (networkPairs.length > 0) add("network_args", pythonJson({ ...Object.fromEntries(networkPairs), dropout: null }));
+  // sd-scripts adds it to the arguments of every network.
+  const networkDropout = Number(settings["network_dropout"] ?? 0) || null;
+  if (networkPairs.length > 0) add("network_args", pythonJson({ ...Object.fromEntries(networkPairs), dropout: networkDropout }));
   const args = settings["optimizer_args"];
   add("optimizer", optimizerText(String(settings["optimizer_type"] ?? "AdamW"), Array.isArray(args) ? args.map(String) : []));
   addDataset(add, setting, facts);

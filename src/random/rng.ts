@@ -21,8 +21,18 @@ const STREAMS = {
   captions: 20,
   flips: 21,
   vaeSampleFlipped: 22,
+  networkDropout: 30,
+  rankDropout: 31,
+  moduleDropout: 32,
 } as const;
 export type Stream = keyof typeof STREAMS;
+
+/** Streams whose numbers are drawn on the GPU, too. */
+export const streamNumbers = {
+  networkDropout: STREAMS.networkDropout,
+  rankDropout: STREAMS.rankDropout,
+  moduleDropout: STREAMS.moduleDropout,
+} as const;
 
 /** Numbers of one (seed, stream, index), in order. */
 export class RandomSequence {

@@ -21,6 +21,8 @@ export interface MicroBatchParts {
   readonly mask?: Float32Array<ArrayBuffer> | undefined;
   /** [B]: further factors of each sample's loss; 1 where absent. */
   readonly sampleWeights?: readonly number[];
+  /** What dropout is drawn from. */
+  readonly draw?: MicroBatch["draw"];
 }
 
 export function makeMicroBatch(schedule: NoiseSchedule, parts: MicroBatchParts): MicroBatch {
@@ -34,6 +36,7 @@ export function makeMicroBatch(schedule: NoiseSchedule, parts: MicroBatchParts):
     lossWeights: lossWeights(schedule, timesteps, prediction, config).map((weight, i) => weight * (parts.sampleWeights?.[i] ?? 1)),
     ...(thresholds === undefined ? {} : { huberThresholds: thresholds }),
     text,
+    draw: parts.draw,
     mask: parts.mask,
   };
 }

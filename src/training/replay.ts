@@ -166,6 +166,7 @@ async function readBatch(
     mask: config.alpha_mask ? await readMask(trace, shape, i) : undefined,
     prediction: config.v_parameterization ? "v" : "epsilon",
     config,
+    draw: { seed: config.seed ?? 0, microBatch: i },
   });
 }
 

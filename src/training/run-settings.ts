@@ -15,10 +15,13 @@ import type { Checkpoint } from "../models/checkpoint-types.ts";
 export function createAdapters(checkpoint: Pick<Checkpoint, "unet" | "textEncoder">, config: TrainingConfig): AdapterSet {
   const rates = baseRates(config);
   const { conv_dim: convDim } = config;
+  const dropout = { network: config.network_dropout ?? 0, rank: config.rank_dropout ?? 0, module: config.module_dropout ?? 0 };
+  const drops = Object.values(dropout).some((rate) => rate > 0);
   return new AdapterSet(loraTargets(checkpoint, convDim), {
     rank: config.network_dim,
     alpha: config.network_alpha,
     ...(convDim !== null && convDim > 0 && { conv: { rank: convDim, alpha: config.conv_alpha } }),
+    ...(drops && { dropout }),
     trains: { unet: rates.unet !== undefined, textEncoder: rates.textEncoder !== undefined },
   });
 }

@@ -19,6 +19,7 @@ import { loadWeights, type LoadOptions } from "../models/weight-loader.ts";
 import { names } from "../models/forward-graphs.ts";
 import { keptPrograms, reportHeaderBytes, shapeKey, trainingBytes, type BatchShape, type TrainingPlan } from "./training-plan.ts";
 import type { ForwardRunner, ProgramRunner } from "../models/forward-runner.ts";
+import { dropoutDraw } from "../lora/adapter-set.ts";
 import type { Gpu } from "../gpu/device.ts";
 import type { KeptState } from "./state-file.ts";
 
@@ -44,6 +45,8 @@ export interface MicroBatch {
   readonly text:
     | { readonly ids: Int32Array<ArrayBuffer>; readonly weights?: Float32Array<ArrayBuffer> | undefined }
     | { readonly context: Float32Array<ArrayBuffer> };
+  /** What dropout is drawn from, where there is any: the run's seed and the micro-batch's number in it. */
+  readonly draw?: { readonly seed: number; readonly microBatch: number } | undefined;
 }
 
 export interface UpdateRates {
@@ -241,10 +244,14 @@ export class StepEngine {
     });
   }
 
-  #writeInputs({ shape, x, target, timesteps, lossWeights, huberThresholds, text, mask }: MicroBatch): void {
+  #writeInputs({ shape, x, target, timesteps, lossWeights, huberThresholds, text, mask, draw }: MicroBatch): void {
     const { unet } = this.plan.options.checkpoint;
     this.#residents.write(names.x, x);
     this.#residents.write(names.target, target);
+    if (this.plan.options.adapters.settings.dropout !== undefined) {
+      invariant(draw !== undefined, "dropout needs numbers");
+      this.#residents.write(dropoutDraw, Uint32Array.of(draw.seed % 2 ** 32, Math.floor(draw.seed / 2 ** 32), draw.microBatch, 0));
+    }
     this.#residents.write(names.timestepEmbedding, timestepEmbedding(timesteps, unet.modelChannels));
     let weights = this.#scratchWeights.get(shape.batch);
     if (weights === undefined) this.#scratchWeights.set(shape.batch, (weights = new Float32Array(shape.batch * lossWeightWidth)));

@@ -220,6 +220,7 @@ class UpdateLoop {
       mask: masks.length === 0 ? undefined : joinSamples(masks),
       prediction: config.v_parameterization ? "v" : "epsilon",
       config,
+      draw: { seed: this.#seed, microBatch: index },
       sampleWeights: batch.items.map((item) => (this.#job.pictures[item]?.isReg === true ? config.prior_loss_weight : 1)),
     });
   }

@@ -87,7 +87,7 @@ export function planTraining(options: TrainingPlanOptions): TrainingPlan {
     if (steps.has(key)) continue;
     const graph = buildTrainGraph(checkpoint, {
       ...shape,
-      adapters,
+      adapters: adapters.training,
       encodesText,
       captions: options.captions ?? plainCaptions,
       checkpointing: options.checkpointing,

@@ -77,6 +77,25 @@ describe.each(traces)("%s", (name) => {
   });
 });
 
+describe("dropout", () => {
+  it.skipIf(isSlowAdapter)("follows from seed and micro-batch alone, also where activations are computed again", async () => {
+    const trace = await openReference("replay/sd1-adamw-unet-b2-locon.trace.safetensors");
+    const checkpoint = await openMini("sd1");
+    const run = async (overrides: object): Promise<{ bytes: string; losses: readonly number[] }> => {
+      const { weights, losses } = await replay(gpu, checkpoint, trace, { overrides: { ...overrides } });
+      return { bytes: [...weights].map(([module, { down, up }]) => `${module} ${hash(down)} ${hash(up)}`).join("\n"), losses };
+    };
+    const rates = { network_dropout: 0.1, network_args: ["conv_dim=3", "conv_alpha=2", "rank_dropout=0.2", "module_dropout=0.2"], seed: 5 };
+    const first = await run(rates);
+    expect((await run({ ...rates, gradient_checkpointing: true })).bytes).toBe(first.bytes);
+    const plain = await run({ seed: 5 });
+    const none = await run({ seed: 5, network_dropout: 0, rank_dropout: 0, module_dropout: 0 });
+    expect(none.bytes).toBe(plain.bytes);
+    expect(plain.losses[0]).not.toBe(first.losses[0]);
+    expect((await run({ ...rates, seed: 6 })).losses[0]).not.toBe(first.losses[0]);
+  });
+});
+
 class Similarity {
   #dot = 0;
   #a = 0;

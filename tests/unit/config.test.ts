@@ -86,10 +86,10 @@ describe("parseConfig", () => {
 
   it("tells keys that would change the result from harmless and from unknown ones", () => {
     const { unknownKeys, warnings } = parseConfig({
-      xformers: true, network_dropout: 0.1, keep_tokens: 0, shuffle_caption: "False", nework_dim: 8,
+      xformers: true, scale_weight_norms: 0.1, keep_tokens: 0, shuffle_caption: "False", nework_dim: 8,
     });
     expect(unknownKeys).toEqual(["nework_dim"]);
-    expect(warnings).toEqual([expect.objectContaining({ code: "config.notSupported", param: "network_dropout" })]);
+    expect(warnings).toEqual([expect.objectContaining({ code: "config.notSupported", param: "scale_weight_norms" })]);
   });
 
   it.each([
@@ -120,6 +120,10 @@ describe("parseConfig", () => {
     [{ optimizer_type: "Prodigy", learning_rate: 1, text_encoder_lr: 0.5 }, "config.conflict", "text_encoder_lr"],
     [{ optimizer_type: "DAdaptLion", learning_rate: 1, unet_lr: 0.5 }, "config.conflict", "unet_lr"],
     [{ lr_scheduler: "adafactor" }, "config.conflict", "lr_scheduler"],
+    [
+      { optimizer_type: "Lion", optimizer_args: ["decoupled_weight_decay=True"], learning_rate: 0, unet_lr: 1e-4 },
+      "config.optimizerArgs", "optimizer_args",
+    ],
     [{ optimizer_args: ["momentum=0.9"] }, "config.optimizerArgs", "optimizer_args"],
     [{ optimizer_args: ["betas=0.9"] }, "config.optimizerArgs", "optimizer_args"],
     [{ optimizer_type: "Lion", optimizer_args: ["eps=1e-8"] }, "config.optimizerArgs", "optimizer_args"],

@@ -19,6 +19,17 @@ describe("network_args", () => {
     expect(parseConfig({ network_args: "conv_dim=4" }).config).toMatchObject({ conv_dim: 4, conv_alpha: 1 });
   });
 
+  it("hold rank_dropout and module_dropout, and not network_dropout", () => {
+    const file = 'network_dropout = 0.1\nnetwork_args = ["rank_dropout=0.25", "module_dropout=0"]\n';
+    const { config, warnings } = loadKohyaConfig(file);
+    expect(config).toMatchObject({ network_dropout: 0.1, rank_dropout: 0.25, module_dropout: null });
+    expect(warnings).toEqual([]);
+    const text = writeKohyaToml(config);
+    expect(text).toContain('network_args = [ "rank_dropout=0.25" ]');
+    expect(text).toContain("network_dropout = 0.1");
+    expect(() => parseConfig({ network_args: ["rank_dropout=1"] })).toThrow(/rank_dropout/);
+  });
+
   it("name the setting that cannot be used", () => {
     expect(() => parseConfig({ network_args: ["conv_dim=many"] })).toThrow(/conv_dim/);
     expect(() => parseConfig({ network_args: ["conv_dim=-1"] })).toThrow(/conv_dim/);
@@ -63,8 +74,10 @@ describe("network_args", () => {
       numBatchesPerEpoch: 1, numEpochs: 1, maxTrainSteps: 1, steps: 1, epoch: 1, implementationVersion: "lorasmith/0",
       dataset: { dirs: {}, regDirs: {}, tagFrequency: {}, bucketInfo: null },
     };
+    expect(buildLoraMetadata({ network_dropout: 0.1 }, facts).get("ss_network_dropout")).toBe("0.1");
     const told = (settings: object) => buildLoraMetadata({ ...settings }, facts).get("ss_network_args");
     expect(told({ conv_dim: 8, conv_alpha: 4 })).toBe('{"conv_dim": "8", "conv_alpha": "4", "dropout": null}');
+    expect(told({ rank_dropout: 0.25, network_dropout: 0.1 })).toBe('{"rank_dropout": "0.25", "dropout": 0.1}');
     expect(told({ conv_dim: null, conv_alpha: 1 })).toBeUndefined();
   });
 });

@@ -1,4 +1,4 @@
-import { bool, float, int, optionalInt } from "../parameter.ts";
+import { bool, float, int, optionalFloat, optionalInt } from "../parameter.ts";
 
 export const networkParameters = {
   network_dim: int({
@@ -58,6 +58,48 @@ export const networkParameters = {
       "zh-CN": "与 Alpha 相同，用于 3×3 卷积。0 表示与其秩相同。",
     },
     when: (values) => values["conv_dim"] !== null && values["conv_dim"] !== 0 && values["network_train_text_encoder_only"] !== true,
+  }),
+  network_dropout: optionalFloat({
+    default: null,
+    min: 0,
+    max: 0.99,
+    zeroIsNull: true,
+    group: "network",
+    label: { en: "Dropout", "zh-CN": "Dropout（随机丢弃）" },
+    hint: {
+      en: "Share of the LoRA's inner values that a step leaves out, against overfitting. 0.1 to 0.5 if any.",
+      "zh-CN": "每一步随机舍去 LoRA 内部数值的比例，用于防止过拟合。若使用，通常为 0.1 到 0.5。",
+    },
+    more: {
+      en: "Which values are left out changes from step to step and follows from the seed. Samples and the finished LoRA use all of them.",
+      "zh-CN": "每一步舍去的数值不同，由种子决定。样图和训练完成的 LoRA 使用全部数值。",
+    },
+  }),
+  rank_dropout: optionalFloat({
+    default: null,
+    min: 0,
+    max: 0.99,
+    zeroIsNull: true,
+    isNetworkArg: true,
+    group: "network",
+    label: { en: "Rank dropout", "zh-CN": "秩 Dropout" },
+    hint: {
+      en: "Share of the ranks that a step leaves out, drawn anew for each picture and layer.",
+      "zh-CN": "每一步舍去的秩的比例，对每张图片和每一层分别抽取。",
+    },
+  }),
+  module_dropout: optionalFloat({
+    default: null,
+    min: 0,
+    max: 0.99,
+    zeroIsNull: true,
+    isNetworkArg: true,
+    group: "network",
+    label: { en: "Module dropout", "zh-CN": "模块 Dropout" },
+    hint: {
+      en: "Share of the layers that a step trains without their LoRA.",
+      "zh-CN": "每一步不使用 LoRA 的层所占的比例。",
+    },
   }),
   network_train_unet_only: bool({
     default: false,

@@ -5,6 +5,7 @@
  */
 import { invariant } from "../../errors.ts";
 import { dim, elementCount, lastDim, rowCount, type Tensor } from "../graph/tensor.ts";
+import { dropoutCall, dropReference } from "./adapter-dropout.ts";
 import { addConvolutionDx } from "./conv-reference.ts";
 import { gemmCall } from "./gemm-lower.ts";
 import type { Graph } from "../graph/graph.ts";
@@ -26,7 +27,7 @@ export const conv2dDxOp: OpDef<Conv2dDxAttrs> = {
     ...(dx ? [{ shape: [dim(dy!, 0), height, width, lastDim(w!)] }] : []),
     ...(up === undefined ? [] : [{ shape: [...dy!.shape.slice(0, -1), lastDim(up)] }]),
   ],
-  lower(ctx, { stride, pad, height, width, loraScale, dx: wantsDx }) {
+  lower(ctx, { stride, pad, height, width, loraScale, dropout, dx: wantsDx }) {
     const dy = ctx.input("dy");
     const w = ctx.input("w");
     const down = ctx.optional("down");
@@ -36,6 +37,7 @@ export const conv2dDxOp: OpDef<Conv2dDxAttrs> = {
     if (up !== undefined && dh !== undefined) {
       const product = { rows: rowCount(dy), cols: lastDim(dh), red: lastDim(dy), a: dy, w: up, y: dh };
       calls.push(gemmCall(ctx.tier, { ...product, weightsByReduction: true, scale: loraScale }));
+      if (dropout !== undefined) calls.push(dropoutCall(dh, ctx.input("draw"), 1, dropout));
     }
     if (!wantsDx) return calls;
     const back = (gradient: Tensor, kernel: Tensor, target: Tensor, addend: Tensor | undefined): KernelCall =>
@@ -75,7 +77,7 @@ export const conv2dDxOp: OpDef<Conv2dDxAttrs> = {
     const adapter = (up ? elementCount(up.shape) : 0) + (dx && down ? elementCount(down.shape) : 0);
     return 2 * rowCount(dy!) * ((dx ? elementCount(w!.shape) : 0) + adapter);
   },
-  reference({ dy, w, addend, down, up }, { stride, pad, height, width, loraScale, dx: wantsDx }) {
+  reference({ dy, w, addend, down, up, draw }, { stride, pad, height, width, loraScale, dropout, dx: wantsDx }) {
     const [batch, , , out] = dy!.shape as [number, number, number, number];
     const rank = up?.shape[1] ?? 0;
     const dh = new Float64Array((dy!.data.length / out) * rank);
@@ -83,6 +85,7 @@ export const conv2dDxOp: OpDef<Conv2dDxAttrs> = {
       const row = Math.floor(at / rank) * out;
       for (let o = 0; o < out; o++) dh[at]! += loraScale * dy!.data[row + o]! * up!.data[o * rank + (at % rank)]!;
     }
+    if (dropout !== undefined) dropReference(dh, rank, batch, draw!, 1, dropout);
     if (!wantsDx) return [dh];
     const size = batch * height * width * w!.shape[3]!;
     const dx = addend === undefined ? new Float64Array(size) : Float64Array.from(addend.data);
@@ -102,6 +105,7 @@ export function conv2dDx(
     readonly addend: Tensor | undefined;
     readonly down: Tensor | undefined;
     readonly up: Tensor | undefined;
+    readonly draw?: Tensor | undefined;
   },
   attrs: Conv2dDxAttrs,
 ): { dx: Tensor | undefined; dh: Tensor | undefined } {

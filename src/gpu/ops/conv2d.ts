@@ -5,6 +5,7 @@
  */
 import { invariant } from "../../errors.ts";
 import { dim, elementCount, lastDim, rowCount, type Tensor } from "../graph/tensor.ts";
+import { dropoutCall, dropReference, type AdapterDropout, type DropoutAttrs } from "./adapter-dropout.ts";
 import { conv2dDx } from "./conv2d-dx.ts";
 import { addConvolution } from "./conv-reference.ts";
 import { gemmCall, type ConvGeometry } from "./gemm-lower.ts";
@@ -27,6 +28,8 @@ export interface Conv2dAttrs {
   readonly rowBiasOffset: number;
   /** alpha / rank of the adapter. */
   readonly loraScale: number;
+  /** With it there is an input `draw`. */
+  readonly dropout?: DropoutAttrs | undefined;
 }
 
 export const conv2dOp: OpDef<Conv2dAttrs> = {
@@ -60,7 +63,7 @@ export const conv2dOp: OpDef<Conv2dAttrs> = {
   gradient(ctx, attrs) {
     const dy = ctx.dy();
     if (dy === undefined) return;
-    const { x, w, down, up } = ctx.inputs as { x: Tensor; w: Tensor; down?: Tensor; up?: Tensor };
+    const { x, w, down, up, draw } = ctx.inputs as { x: Tensor; w: Tensor; down?: Tensor; up?: Tensor; draw?: Tensor };
     const needs = { x: ctx.needs("x"), down: ctx.needs("down"), up: ctx.needs("up") };
     if (ctx.needs("addend")) ctx.contribute("addend", dy);
     if (ctx.needs("rowBias")) {
@@ -71,7 +74,7 @@ export const conv2dOp: OpDef<Conv2dAttrs> = {
     let dh: Tensor | undefined;
     const back = (addend: Tensor | undefined): Tensor | undefined => {
       const size = { height: dim(x, 1), width: dim(x, 2) };
-      const { dx, dh: gradient } = conv2dDx(ctx.graph, { dy, w, addend, down, up }, { ...attrs, ...size, dx: needs.x });
+      const { dx, dh: gradient } = conv2dDx(ctx.graph, { dy, w, addend, down, up, draw }, { ...attrs, ...size, dx: needs.x });
       dh = gradient;
       return dx;
     };
@@ -86,7 +89,7 @@ export const conv2dOp: OpDef<Conv2dAttrs> = {
       { down: needs.down, up: needs.up, groups: 1, conv: { ...attrs, kernelH: dim(down, 1), kernelW: dim(down, 2) } },
     );
   },
-  lower(ctx, { stride, pad, rowBiasOffset, loraScale }) {
+  lower(ctx, { stride, pad, rowBiasOffset, loraScale, dropout }) {
     const x = ctx.input("x");
     const w = ctx.input("w");
     const y = ctx.output();
@@ -119,7 +122,8 @@ export const conv2dOp: OpDef<Conv2dAttrs> = {
     const h = known ?? ctx.output(1);
     const product = gemmCall(ctx.tier, { ...main, extension: { a: h, aStride: lastDim(h), w: up, red: lastDim(up) } });
     if (known !== undefined) return [product];
-    return [gemmCall(ctx.tier, { ...common, cols: lastDim(h), w: down, y: h, scale: loraScale }), product];
+    const drop = dropout === undefined ? [] : [dropoutCall(h, ctx.input("draw"), 1, dropout)];
+    return [gemmCall(ctx.tier, { ...common, cols: lastDim(h), w: down, y: h, scale: loraScale }), ...drop, product];
   },
   flops({ x, w, down, up, h }, { stride, pad }) {
     const outH = Math.floor((dim(x!, 1) + pad.top + pad.bottom - dim(w!, 1)) / stride) + 1;
@@ -127,7 +131,7 @@ export const conv2dOp: OpDef<Conv2dAttrs> = {
     const adapter = (down && !h ? elementCount(down.shape) : 0) + (up ? elementCount(up.shape) : 0);
     return 2 * dim(x!, 0) * outH * outW * (elementCount(w!.shape) + adapter);
   },
-  reference({ x, w, bias, addend, rowBias, down, up, h: known }, { stride, pad, rowBiasOffset, loraScale }) {
+  reference({ x, w, bias, addend, rowBias, down, up, draw, h: known }, { stride, pad, rowBiasOffset, loraScale, dropout }) {
     const [batch, height, width] = x!.shape as [number, number, number, number];
     const [out, kernelH, kernelW] = w!.shape as [number, number, number, number];
     const outH = Math.floor((height + pad.top + pad.bottom - kernelH) / stride) + 1;
@@ -145,6 +149,7 @@ export const conv2dOp: OpDef<Conv2dAttrs> = {
     const h = new Float64Array(pixels * rank);
     addConvolution(h, [batch, outH, outW], x!, down, { stride, pad });
     for (let i = 0; i < h.length; i++) h[i]! *= loraScale;
+    if (dropout !== undefined) dropReference(h, rank, batch, draw!, 1, dropout);
     for (let at = 0; at < y.length; at++) {
       for (let i = 0; i < rank; i++) y[at]! += h[Math.floor(at / out) * rank + i]! * up.data[(at % out) * rank + i]!;
     }
@@ -160,6 +165,7 @@ export interface ConvAdapter {
   readonly up: Tensor;
   /** alpha / rank */
   readonly scale: number;
+  readonly dropout?: AdapterDropout;
 }
 
 export interface Conv2dInputs {
@@ -181,8 +187,9 @@ export interface Conv2dInputs {
 
 /** @returns [B, Ho, Wo, Co]. Ci, Co and the rank are multiples of 4. */
 export function conv2d(graph: Graph, { stride, pad, rowBiasOffset = 0, adapter, ...inputs }: Conv2dInputs): Tensor {
-  const attrs = { stride, pad, rowBiasOffset, loraScale: adapter?.scale ?? 0 };
-  const [y] = graph.add(conv2dOp, { ...inputs, down: adapter?.down, up: adapter?.up }, attrs);
+  const { dropout } = adapter ?? {};
+  const attrs = { stride, pad, rowBiasOffset, loraScale: adapter?.scale ?? 0, dropout };
+  const [y] = graph.add(conv2dOp, { ...inputs, down: adapter?.down, up: adapter?.up, draw: dropout?.draw }, attrs);
   invariant(y !== undefined, "conv2d has an output");
   return y;
 }

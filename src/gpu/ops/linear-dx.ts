@@ -4,6 +4,7 @@
  */
 import { invariant } from "../../errors.ts";
 import { dim, elementCount, lastDim, rowCount, type Tensor } from "../graph/tensor.ts";
+import { dropoutCall, dropReference } from "./adapter-dropout.ts";
 import { gemmCall } from "./gemm-lower.ts";
 import type { Graph } from "../graph/graph.ts";
 import type { OpDef } from "../graph/op.ts";
@@ -26,7 +27,7 @@ export const linearDxOp: OpDef<LinearDxAttrs> = {
       ...(up === undefined ? [] : [{ shape: [...leading, groups * lastDim(up)] }]),
     ];
   },
-  lower(ctx, { dx: wantsDx, loraScale, groups }) {
+  lower(ctx, { dx: wantsDx, loraScale, groups, dropout }) {
     const dy = ctx.input("dy");
     const w = ctx.input("w");
     const down = ctx.optional("down");
@@ -51,6 +52,7 @@ export const linearDxOp: OpDef<LinearDxAttrs> = {
           groupedReduction: true,
         }),
       );
+      if (dropout !== undefined) calls.push(dropoutCall(dh, ctx.input("draw"), groups, dropout));
     }
     if (!wantsDx) return calls;
     const dx = ctx.output();
@@ -75,7 +77,7 @@ export const linearDxOp: OpDef<LinearDxAttrs> = {
     const adapter = up === undefined ? 0 : elementCount(up.shape) + (dx && down ? elementCount(down.shape) : 0);
     return 2 * rows * ((dx ? elementCount(w!.shape) : 0) + adapter);
   },
-  reference({ dy, w, addend, down, up }, { dx: wantsDx, loraScale, groups }) {
+  reference({ dy, w, addend, down, up, draw }, { dx: wantsDx, loraScale, groups, dropout }) {
     const n = dy!.shape.at(-1)!;
     const rows = dy!.data.length / n;
     const k = w!.data.length / n;
@@ -90,6 +92,7 @@ export const linearDxOp: OpDef<LinearDxAttrs> = {
         }
       }
     }
+    if (dropout !== undefined) dropReference(dh, groups * rank, dy!.shape[0]!, draw!, groups, dropout);
     if (!wantsDx) return [dh];
     const dx = new Float64Array(rows * k);
     for (let m = 0; m < rows; m++) {
@@ -112,6 +115,7 @@ export function linearDx(
     readonly addend: Tensor | undefined;
     readonly down: Tensor | undefined;
     readonly up: Tensor | undefined;
+    readonly draw?: Tensor | undefined;
   },
   attrs: LinearDxAttrs,
 ): { dx: Tensor | undefined; dh: Tensor | undefined } {

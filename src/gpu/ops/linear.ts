@@ -7,6 +7,7 @@
  */
 import { invariant } from "../../errors.ts";
 import { dim, elementCount, lastDim, rowCount, type Tensor } from "../graph/tensor.ts";
+import { dropoutCall, dropReference, type AdapterDropout, type DropoutAttrs } from "./adapter-dropout.ts";
 import { gemmCall } from "./gemm-lower.ts";
 import { linearDx } from "./linear-dx.ts";
 import { loraGrad } from "./lora-grad.ts";
@@ -18,6 +19,8 @@ export interface LinearAttrs {
   readonly loraScale: number;
   /** Stacked layers: y's columns are `groups` equal blocks, block j uses h's block j. */
   readonly groups: number;
+  /** With it there is an input `draw`. */
+  readonly dropout?: DropoutAttrs | undefined;
 }
 
 export const linearOp: OpDef<LinearAttrs> = {
@@ -44,13 +47,13 @@ export const linearOp: OpDef<LinearAttrs> = {
   gradient(ctx, attrs) {
     const dy = ctx.dy();
     if (dy === undefined) return;
-    const { x, w, down, up } = ctx.inputs as { x: Tensor; w: Tensor; down?: Tensor; up?: Tensor };
+    const { x, w, down, up, draw } = ctx.inputs as { x: Tensor; w: Tensor; down?: Tensor; up?: Tensor; draw?: Tensor };
     const needs = { x: ctx.needs("x"), down: ctx.needs("down"), up: ctx.needs("up") };
     if (ctx.needs("addend")) ctx.contribute("addend", dy);
 
     let dh: Tensor | undefined;
     const back = (addend: Tensor | undefined): Tensor | undefined => {
-      const { dx, dh: gradient } = linearDx(ctx.graph, { dy, w, addend, down, up }, { ...attrs, dx: needs.x });
+      const { dx, dh: gradient } = linearDx(ctx.graph, { dy, w, addend, down, up, draw }, { ...attrs, dx: needs.x });
       dh = gradient;
       return dx;
     };
@@ -65,7 +68,7 @@ export const linearOp: OpDef<LinearAttrs> = {
       { down: needs.down, up: needs.up, groups: attrs.groups },
     );
   },
-  lower(ctx, { loraScale, groups }) {
+  lower(ctx, { loraScale, groups, dropout }) {
     const x = ctx.input("x");
     const w = ctx.input("w");
     const down = ctx.optional("down");
@@ -81,13 +84,14 @@ export const linearOp: OpDef<LinearAttrs> = {
     const product = gemmCall(ctx.tier, { ...main, groups, extension: { a: h, aStride: lastDim(h), w: up, red: lastDim(up) } });
     if (known !== undefined) return [product];
     const reduction = { rows, cols: lastDim(h), red, a: x, w: down, y: h, weightsByReduction: false, scale: loraScale };
-    return [gemmCall(ctx.tier, reduction), product];
+    const drop = dropout === undefined ? [] : [dropoutCall(h, ctx.input("draw"), groups, dropout)];
+    return [gemmCall(ctx.tier, reduction), ...drop, product];
   },
   flops({ x, w, down, up }) {
     const rows = rowCount(x!);
     return 2 * rows * (elementCount(w!.shape) + (down && up ? elementCount(down.shape) + elementCount(up.shape) : 0));
   },
-  reference({ x, w, bias, addend, down, up, h: known }, { loraScale, groups }) {
+  reference({ x, w, bias, addend, down, up, draw, h: known }, { loraScale, groups, dropout }) {
     const red = x!.shape.at(-1)!;
     const rows = x!.data.length / red;
     const cols = w!.shape[0]!;
@@ -101,6 +105,9 @@ export const linearOp: OpDef<LinearAttrs> = {
     const y = new Float64Array(rows * cols);
     for (let m = 0; m < rows; m++) {
       for (let i = 0; i < groups * rank; i++) h[m * groups * rank + i] = loraScale * dot(x!.data, m * red, down!.data, i * red, red);
+    }
+    if (dropout !== undefined) dropReference(h, groups * rank, x!.shape[0]!, draw!, groups, dropout);
+    for (let m = 0; m < rows; m++) {
       for (let n = 0; n < cols; n++) {
         const block = Math.floor(n / (cols / groups));
         let sum = dot(x!.data, m * red, w!.data, n * red, red) + (bias?.data[n] ?? 0) + (addend?.data[m * cols + n] ?? 0);
@@ -130,6 +137,7 @@ export interface LinearAdapter {
   readonly scale: number;
   /** Number of layers stacked along N (default 1). */
   readonly groups?: number;
+  readonly dropout?: AdapterDropout;
 }
 
 export interface LinearInputs {
@@ -146,8 +154,9 @@ export interface LinearInputs {
 
 /** @returns [..., N]. K, N / groups and the rank are multiples of 4. */
 export function linear(graph: Graph, { x, w, bias, addend, adapter }: LinearInputs): Tensor {
-  const attrs = { loraScale: adapter?.scale ?? 0, groups: adapter?.groups ?? 1 };
-  const [y] = graph.add(linearOp, { x, w, bias, addend, down: adapter?.down, up: adapter?.up }, attrs);
+  const { dropout } = adapter ?? {};
+  const attrs = { loraScale: adapter?.scale ?? 0, groups: adapter?.groups ?? 1, dropout };
+  const [y] = graph.add(linearOp, { x, w, bias, addend, down: adapter?.down, up: adapter?.up, draw: dropout?.draw }, attrs);
   invariant(y !== undefined, "linear has an output");
   return y;
 }
