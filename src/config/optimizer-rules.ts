@@ -19,7 +19,11 @@ function hasOneRate(type: TrainingConfig["optimizer_type"]): boolean {
  * @throws ConfigError `config.conflict`, `config.optimizerArgs`
  */
 export function checkOptimizer(config: TrainingConfig): void {
-  optimizerSettings(config);
+  const settings = optimizerSettings(config);
+  if (settings.type === "Lion" && settings.decoupled_weight_decay && config.learning_rate === 0) {
+    const rule = "the decay is divided by learning_rate, which must then be above 0";
+    throw new ConfigError("optimizerArgs", "optimizer_args", "decoupled_weight_decay=True", rule);
+  }
   const isRelative = ownRate(config) !== undefined;
   if (isRelative && config.lr_warmup_steps !== 0) {
     const rule = "Adafactor with relative_step has a schedule of its own without a warmup; set it to 0, or relative_step=False";
