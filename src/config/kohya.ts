@@ -9,6 +9,7 @@ import { GUI_NAMES, fromGuiConfig, isGuiConfig } from "./kohya-gui.ts";
 import type { ParameterKey, TrainingConfig } from "./parameters.ts";
 import { PARAMETER_KEYS, isParameterKey, parameter } from "./parameters.ts";
 import { GROUPS } from "./parameter.ts";
+import { isPromptFileName } from "./sample-prompts.ts";
 import { isSame } from "./same-value.ts";
 import { isNetworkArg, joinNetworkArgs, takeNetworkArgs } from "./network-args.ts";
 import { judgeUnusedKey } from "./unused-keys.ts";
@@ -126,7 +127,7 @@ function tomlLine(config: TrainingConfig, key: keyof TrainingConfig): string {
   if (value === null || value === "") return "";
   const { kind } = parameter(key);
   // sd-scripts wants the name of a file; the text itself is what this program reads back.
-  const remark = key === "sample_prompts" ? "# For sd-scripts, save these lines as a .txt file and write its name here.\n" : "";
+  const remark = key === "sample_prompts" && !isPromptFileName(value) ? "# For sd-scripts, save these lines as a .txt file and write its name here.\n" : "";
   return `${remark}${stringify({ [key]: writtenValue(key, value) }, { numbersAsFloat: kind === "float" }).trimEnd()}\n`;
 }
 

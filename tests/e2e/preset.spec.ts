@@ -5,6 +5,7 @@ import type { Page } from "playwright/test";
 import { suggestedConfig } from "../../src/config/parameters.ts";
 import { presetOf } from "../../src/config/preset.ts";
 import { writeShareLink } from "../../src/config/share-link.ts";
+import { makeTrainingData } from "./training-data.ts";
 
 const markup = "<img src=x onerror=\"document.title='hacked'\"><script>1</script>";
 const config = { ...suggestedConfig(), network_dim: 24, sample_prompts: `${markup}\nSmith`, training_comment: markup };
@@ -87,4 +88,15 @@ test("a JSON of kohya_ss comes in with what is wrong with it, and goes out as it
   await page.getByText("Export", { exact: true }).click();
   const [file] = await Promise.all([page.waitForEvent("download"), page.getByRole("button", { name: "kohya_ss (JSON)" }).click()]);
   expect(readFileSync(await file.path(), "utf8").split("\n").filter((line) => !saved.includes(line))).toEqual([]);
+});
+
+test("pictures and settings go into a zip for sd-scripts", async ({ page }) => {
+  const { dataset } = await makeTrainingData();
+  await page.goto("/#/train");
+  await page.locator("input[type=file][webkitdirectory]").first().setInputFiles(dataset);
+  await expect(page.getByText("set/2_sls 1girl").first()).toBeVisible();
+  await page.getByText("Export", { exact: true }).click();
+  const [file] = await Promise.all([page.waitForEvent("download"), page.getByRole("button", { name: "sd-scripts with pictures (zip)" }).click()]);
+  const zip = readFileSync(await file.path(), "latin1");
+  for (const text of ["last/config.toml", "last/train/2_sls 1girl/", "num_repeats = 2", "accelerate launch"]) expect(zip).toContain(text);
 });

@@ -46,6 +46,9 @@ export const presetsZhCN = {
   "export.title": "导出",
   "export.toml": "sd-scripts（TOML）",
   "export.gui": "kohya_ss（JSON）",
+  "export.zip": "sd-scripts 含图片（zip）",
+  "export.zip.about": "包含文件夹、两个 TOML、提示词和在别处训练的命令。",
+  "export.zip.needs": "zip 需要图片：请先选择训练图片。",
   "export.done": "已保存到下载文件夹。请注意：",
 
   "configNote.notSupported": "不支持 {key}，它在这里不起作用。",

@@ -5,6 +5,7 @@
 import type { ConfigWarning } from "../../config/errors.ts";
 import { ConfigError } from "../../config/errors.ts";
 import { loadKohyaConfig } from "../../config/kohya.ts";
+import { exportForSdScripts } from "../../config/kohya-export.ts";
 import { writeKohya } from "../../config/kohya-write.ts";
 import type { KohyaFormat, WrittenConfig } from "../../config/kohya-write.ts";
 import type { TrainingConfig } from "../../config/parameters.ts";
@@ -14,10 +15,12 @@ import type { BuiltinPreset } from "../../config/preset-builtin.ts";
 import { withBuiltin } from "../../config/preset-builtin.ts";
 import { readPresetFile, writePresetFile } from "../../config/preset-file.ts";
 import { readShareLink, writeShareLink } from "../../config/share-link.ts";
+import { understandFolder } from "../../dataset/folders.ts";
 import { serializeError } from "../../errors.ts";
 import type { SerializedError } from "../../errors.ts";
 import { blobSource } from "../../formats/byte-source.ts";
 import { shortModelHash } from "../../formats/model-hash.ts";
+import { zipOf } from "../../formats/zip-writer.ts";
 import type { PresetRecord } from "../../storage/database.ts";
 import { openCopy } from "../../storage/opfs.ts";
 import { deletePreset, ownPresets, savePreset } from "../../storage/preset-store.ts";
@@ -157,6 +160,27 @@ export class Presets {
   /** The settings at hand for kohya, with everything foreign of the file that they came from. */
   write(format: KohyaFormat): WrittenConfig {
     return writeKohya(this.#setup.form.config, format, this.#origin);
+  }
+
+  /** The run as sd-scripts would have it, pictures and all; undefined, with the error shown, where that fails. */
+  async zipForSdScripts(): Promise<{ readonly zip: Blob; readonly warnings: readonly ConfigWarning[] } | undefined> {
+    const { dataset, form, model } = this.#setup;
+    if (dataset === undefined) return undefined;
+    try {
+      const modelName = model?.ref.name ?? "model.safetensors";
+      const listing = dataset.files.map(({ path, file }) => ({ path, size: file.size }));
+      const { subsets } = understandFolder(listing, form.config.caption_extension);
+      const { files, warnings } = exportForSdScripts(form.config, subsets, modelName, this.#origin);
+      const blobs = new Map(dataset.files.map(({ path, file }) => [path, file]));
+      const entries = files.map((file) => ({
+        path: `${form.config.output_name}/${file.path}`,
+        contents: "text" in file ? new Blob([file.text]) : (blobs.get(file.from) ?? new Blob()),
+      }));
+      return { zip: await zipOf(entries), warnings };
+    } catch (error) {
+      this.#fail(error);
+      return undefined;
+    }
   }
 
   #proposePreset(preset: Preset): void {

@@ -1,0 +1,96 @@
+/** A run for sd-scripts: kohya's folders, both configurations and the command, as files beside each other. */
+import { stringify } from "smol-toml";
+import { normalizeExtension } from "../dataset/caption-files.ts";
+import { baseName, stemOf } from "../dataset/paths.ts";
+import type { Subset } from "../dataset/report.ts";
+import type { WrittenConfig } from "./kohya-write.ts";
+import { writeKohya } from "./kohya-write.ts";
+import type { TrainingConfig } from "./parameters.ts";
+
+/** A text that is made, or a file of the dataset under another path. */
+export type ExportedFile = { readonly path: string } & ({ readonly text: string } | { readonly from: string });
+
+export interface SdScriptsExport {
+  readonly files: readonly ExportedFile[];
+  readonly warnings: WrittenConfig["warnings"];
+}
+
+/**
+ * @param origin text of the file of kohya's that the settings came from
+ * @param model file name of the base model, which is not part of it
+ */
+export function exportForSdScripts(
+  config: TrainingConfig, subsets: readonly Subset[], model: string, origin?: string,
+): SdScriptsExport {
+  const folders = folderNames(subsets);
+  const extension = normalizeExtension(config.caption_extension);
+  const pictures = subsets.flatMap(({ images }, index) => images.flatMap(({ path, captionPath }): ExportedFile[] => {
+    const to = `${folders[index]}/${baseName(path)}`;
+    return [{ path: to, from: path }, ...(captionPath === null ? [] : [{ path: `${stemOf(to)}${extension}`, from: captionPath }])];
+  }));
+  const prompts = config.sample_prompts === "" ? "" : "prompts.txt";
+  const there = {
+    ...config, pretrained_model_name_or_path: model, train_data_dir: "", reg_data_dir: "", output_dir: "output",
+    caption_extension: extension, sample_prompts: prompts,
+  };
+  const { text, warnings } = writeKohya(there, "toml", origin);
+  const texts: ExportedFile[] = [
+    { path: "config.toml", text: withRuntime(text) },
+    { path: "dataset.toml", text: datasetToml(subsets, folders) },
+    { path: "train.sh", text: script },
+    { path: "README.txt", text: readme(model) },
+    ...(prompts === "" ? [] : [{ path: prompts, text: `${config.sample_prompts}\n` }]),
+  ];
+  return { files: [...texts, ...pictures], warnings };
+}
+
+/** kohya's `10_name`, below `train` or `reg`; the same name twice gets a number. */
+function folderNames(subsets: readonly Subset[]): string[] {
+  const used = new Map<string, number>();
+  return subsets.map(({ repeats, classTokens, isReg }) => {
+    const name = classTokens.replaceAll(/[\\/:*?"<>|\p{Cc}]/gu, "_").trim() || "pictures";
+    const path = `${isReg ? "reg" : "train"}/${repeats}_${name}`;
+    const count = (used.get(path) ?? 0) + 1;
+    used.set(path, count);
+    return count === 1 ? path : `${path} (${count})`;
+  });
+}
+
+/** What is not said here sd-scripts takes from `config.toml`. */
+function datasetToml(subsets: readonly Subset[], folders: readonly string[]): string {
+  const rows = subsets.map(({ repeats, classTokens, isReg }, index) => ({
+    image_dir: folders[index] ?? "",
+    num_repeats: repeats,
+    ...(classTokens === "" ? {} : { class_tokens: classTokens }),
+    ...(isReg ? { is_reg: true } : {}),
+  }));
+  return `${stringify({ datasets: [{ subsets: rows }] }).trimEnd()}\n`;
+}
+
+/** Latents are always cached here, and sd-scripts brings pictures to their size only where it does so too. */
+function withRuntime(toml: string): string {
+  return /^\s*(cache_latents|color_aug|random_crop)\s*=\s*true/m.test(toml) ? toml : `cache_latents = true\n${toml}`;
+}
+
+const command = "accelerate launch --num_cpu_threads_per_process 2 \"$SD_SCRIPTS/train_network.py\" --config_file config.toml --dataset_config dataset.toml";
+
+const script = `#!/bin/sh
+# SD_SCRIPTS is the folder of kohya's sd-scripts.
+cd "$(dirname "$0")" || exit 1
+SD_SCRIPTS="\${SD_SCRIPTS:-../sd-scripts}"
+${command} "$@"
+`;
+
+const readme = (model: string): string => `Put the base model (${model}) into this folder, or correct its path in config.toml.
+Then, in sd-scripts' Python environment and with SD_SCRIPTS set to its folder:
+
+  ${command}
+
+Several GPUs: put --multi_gpu --num_processes N behind "accelerate launch".
+The LoRA is written to the folder "output".
+
+请把底模（${model}）放进本文件夹，或修改 config.toml 中的路径。
+然后在 sd-scripts 的 Python 环境中，把 SD_SCRIPTS 设为其目录并运行上面的命令。
+多张显卡：在 accelerate launch 后面加上 --multi_gpu --num_processes N。
+结果保存在 output 文件夹。
+`;
