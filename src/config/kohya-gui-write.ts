@@ -57,7 +57,6 @@ export function changeGuiConfig(
   if (keys.some((key) => key.includes("noise"))) {
     gui.set("noise_offset_type", config.multires_noise_iterations === null ? "Original" : "Multires");
   }
-  if (keys.includes("conv_dim")) setKind(gui, config);
   const fields = withoutArguments(String(gui.get("additional_parameters") ?? ""), new Set(keys));
   if (gui.has("additional_parameters")) gui.set("additional_parameters", fields);
   // Read back as the GUI would understand it: what it has lost goes where its command line gets it from.
@@ -79,9 +78,10 @@ function setField(gui: Map<string, unknown>, key: ParameterKey, config: Training
   if (key === "max_train_epochs") gui.set("epoch", value ?? 1);
 }
 
-/** The type of network says whether its convolutions are trained; their rank is there in any case. */
+/** The type of sd-scripts' own networks says whether convolutions are trained; what LyCORIS trains stays what it is. */
 function setNetworkType(gui: Map<string, unknown>, convDim: number | null): void {
-  gui.set("LoRA_type", convDim === null ? "Standard" : "Kohya LoCon");
+  const type = gui.get("LoRA_type") ?? "Standard";
+  if (type === "Standard" || type === "Kohya LoCon") gui.set("LoRA_type", convDim === null ? "Standard" : "Kohya LoCon");
   if (convDim !== null) gui.set("conv_dim", convDim);
 }
 
@@ -90,12 +90,6 @@ function fieldValue(key: ParameterKey, value: ParameterValue): unknown {
   const { kind } = parameter(key);
   if (value === null) return kind === "int" || kind === "float" ? 0 : "";
   return kind === "list" && Array.isArray(value) ? value.join(" ") : value;
-}
-
-/** Of sd-scripts' own networks; what LyCORIS trains stays what it is. */
-function setKind(gui: Map<string, unknown>, config: TrainingConfig): void {
-  const kinds = ["Standard", "Kohya LoCon"] as const;
-  if (kinds.some((kind) => kind === gui.get("LoRA_type"))) gui.set("LoRA_type", kinds[config.conv_dim === null ? 0 : 1]);
 }
 
 /** Steps have a field of their own beside the percentage, which is whole. */
