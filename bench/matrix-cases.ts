@@ -4,7 +4,8 @@ import { conv2dDxOp } from "../src/gpu/ops/conv2d-dx.ts";
 import { differentiate } from "../src/gpu/graph/autodiff.ts";
 import { bindOp } from "../src/gpu/graph/op.ts";
 import { linear } from "../src/gpu/ops/linear.ts";
-import { linearDx } from "../src/gpu/ops/linear-dx.ts";
+import { addAdaptedDx } from "../src/gpu/ops/adapted-dx.ts";
+import { linearDxOp } from "../src/gpu/ops/linear-dx.ts";
 import { loraGradOp } from "../src/gpu/ops/lora-grad.ts";
 import type * as tfjs from "@tensorflow/tfjs-core";
 import type * as jax from "@jax-js/jax";
@@ -32,7 +33,7 @@ function linearDxCase(m: number, k: number, n: number): BenchCase {
     work: { flops: 2 * m * n * k },
     ours: (graph, { dy, w }) => {
       const frozen = { addend: undefined, down: undefined, up: undefined };
-      return [linearDx(graph, { dy: dy!, w: w!, ...frozen }, { dx: true, loraScale: 0, groups: 1 }).dx!];
+      return [addAdaptedDx(graph, linearDxOp, { dy: dy!, w: w!, ...frozen }, { dx: true, loraScale: 0, groups: 1 }).dx!];
     },
     tfjs: (tf, { dy, w }) => [tf.matMul(dy!, w!)],
     jax: (jx, { dy, w }) => [jx.numpy.matmul(dy!, w!)],

@@ -8,7 +8,8 @@ export interface ByteSource {
   readonly size: number;
   /**
    * Reads exactly `length` bytes from `offset`. The array is a fresh copy that starts at offset 0 of its own buffer,
-   * so it can be viewed as any typed array. Throws InputError `file.unreadable` when the bytes cannot be had.
+   * so it can be viewed as any typed array.
+   * @throws InputError `file.unreadable` when the bytes cannot be had
    */
   read(offset: number, length: number): Promise<Uint8Array<ArrayBuffer>>;
 }

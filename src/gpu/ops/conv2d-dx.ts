@@ -3,12 +3,10 @@
  * dx[y][x][c] = addend + sum over taps and o of dy[(y + pad - ky) / stride][...][o] * w[o][ky][kx][c].
  * With an adapter also dh = loraScale * dy * up, which goes back through `down` as dy does through `w`.
  */
-import { invariant } from "../../errors.ts";
 import { dim, elementCount, lastDim, rowCount, type Tensor } from "../graph/tensor.ts";
 import { dropoutCall, dropReference } from "./adapter-dropout.ts";
 import { addConvolutionDx } from "./conv-reference.ts";
 import { gemmCall } from "./gemm-lower.ts";
-import type { Graph } from "../graph/graph.ts";
 import type { KernelCall } from "../graph/lower.ts";
 import type { OpDef } from "../graph/op.ts";
 import type { Conv2dAttrs } from "./conv2d.ts";
@@ -96,20 +94,3 @@ export const conv2dDxOp: OpDef<Conv2dDxAttrs> = {
     return [dx, dh];
   },
 };
-
-export function conv2dDx(
-  graph: Graph,
-  inputs: {
-    readonly dy: Tensor;
-    readonly w: Tensor;
-    readonly addend: Tensor | undefined;
-    readonly down: Tensor | undefined;
-    readonly up: Tensor | undefined;
-    readonly draw?: Tensor | undefined;
-  },
-  attrs: Conv2dDxAttrs,
-): { dx: Tensor | undefined; dh: Tensor | undefined } {
-  const outputs = graph.add(conv2dDxOp, inputs, attrs);
-  invariant(outputs.length > 0, "conv2dDx computes something");
-  return attrs.dx ? { dx: outputs[0], dh: outputs[1] } : { dx: undefined, dh: outputs[0] };
-}

@@ -6,7 +6,8 @@
 import { invariant } from "../../errors.ts";
 import { dim, elementCount, lastDim, rowCount, type Tensor } from "../graph/tensor.ts";
 import { dropoutCall, dropReference, type AdapterDropout, type DropoutAttrs } from "./adapter-dropout.ts";
-import { conv2dDx } from "./conv2d-dx.ts";
+import { addAdaptedDx } from "./adapted-dx.ts";
+import { conv2dDxOp } from "./conv2d-dx.ts";
 import { addConvolution } from "./conv-reference.ts";
 import { gemmCall, type ConvGeometry } from "./gemm-lower.ts";
 import { loraGrad } from "./lora-grad.ts";
@@ -74,7 +75,7 @@ export const conv2dOp: OpDef<Conv2dAttrs> = {
     let dh: Tensor | undefined;
     const back = (addend: Tensor | undefined): Tensor | undefined => {
       const size = { height: dim(x, 1), width: dim(x, 2) };
-      const { dx, dh: gradient } = conv2dDx(ctx.graph, { dy, w, addend, down, up, draw }, { ...attrs, ...size, dx: needs.x });
+      const { dx, dh: gradient } = addAdaptedDx(ctx.graph, conv2dDxOp, { dy, w, addend, down, up, draw }, { ...attrs, ...size, dx: needs.x });
       dh = gradient;
       return dx;
     };

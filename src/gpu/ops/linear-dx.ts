@@ -2,11 +2,9 @@
  * Backward of linear towards its input: dh_j = loraScale * dy_j * up_j for each stacked layer j, and
  * dx = dy * w + dh * down + addend, where the addend is what other users of x have already sent back.
  */
-import { invariant } from "../../errors.ts";
-import { dim, elementCount, lastDim, rowCount, type Tensor } from "../graph/tensor.ts";
+import { dim, elementCount, lastDim, rowCount } from "../graph/tensor.ts";
 import { dropoutCall, dropReference } from "./adapter-dropout.ts";
 import { gemmCall } from "./gemm-lower.ts";
-import type { Graph } from "../graph/graph.ts";
 import type { OpDef } from "../graph/op.ts";
 import type { LinearAttrs } from "./linear.ts";
 
@@ -106,20 +104,3 @@ export const linearDxOp: OpDef<LinearDxAttrs> = {
     return up === undefined ? [dx] : [dx, dh];
   },
 };
-
-export function linearDx(
-  graph: Graph,
-  inputs: {
-    readonly dy: Tensor;
-    readonly w: Tensor;
-    readonly addend: Tensor | undefined;
-    readonly down: Tensor | undefined;
-    readonly up: Tensor | undefined;
-    readonly draw?: Tensor | undefined;
-  },
-  attrs: LinearDxAttrs,
-): { dx: Tensor | undefined; dh: Tensor | undefined } {
-  const outputs = graph.add(linearDxOp, inputs, attrs);
-  invariant(outputs.length > 0, "linearDx computes something");
-  return attrs.dx ? { dx: outputs[0], dh: outputs[1] } : { dx: undefined, dh: outputs[0] };
-}

@@ -9,7 +9,8 @@ import { invariant } from "../../errors.ts";
 import { dim, elementCount, lastDim, rowCount, type Tensor } from "../graph/tensor.ts";
 import { dropoutCall, dropReference, type AdapterDropout, type DropoutAttrs } from "./adapter-dropout.ts";
 import { gemmCall } from "./gemm-lower.ts";
-import { linearDx } from "./linear-dx.ts";
+import { addAdaptedDx } from "./adapted-dx.ts";
+import { linearDxOp } from "./linear-dx.ts";
 import { loraGrad } from "./lora-grad.ts";
 import type { Graph } from "../graph/graph.ts";
 import type { OpDef } from "../graph/op.ts";
@@ -53,7 +54,7 @@ export const linearOp: OpDef<LinearAttrs> = {
 
     let dh: Tensor | undefined;
     const back = (addend: Tensor | undefined): Tensor | undefined => {
-      const { dx, dh: gradient } = linearDx(ctx.graph, { dy, w, addend, down, up, draw }, { ...attrs, dx: needs.x });
+      const { dx, dh: gradient } = addAdaptedDx(ctx.graph, linearDxOp, { dy, w, addend, down, up, draw }, { ...attrs, dx: needs.x });
       dh = gradient;
       return dx;
     };
