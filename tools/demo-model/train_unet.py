@@ -7,7 +7,7 @@ import torch
 
 from model.data import Avatars
 from model.run import Training, load
-from model.schedule import add_noise, loss_weight
+from model.schedule import add_noise, face_weight, loss_weight
 from model.text import build_text_encoder, caption_ids, encode, init_tokens
 from model.unet import UNet
 
@@ -37,6 +37,7 @@ optimizer = torch.optim.AdamW(
     [{"params": others, "weight_decay": 0.01}, {"params": [table], "weight_decay": 0.0}], lr=args.lr, betas=(0.9, 0.99)
 )
 training = Training(args, args.work / args.state, "modules", modules, optimizer, decay=0.9995, clip=1.0)
+face = face_weight().to(args.device)
 
 
 def caption(record):
@@ -60,6 +61,6 @@ for _ in training.steps(args.minutes):
     x = add_noise(x0, noise, t).contiguous(memory_format=torch.channels_last)
     with torch.autocast(args.device, dtype=torch.bfloat16):
         eps = unet(x, t.to(args.device), encode(text, ids))
-    error = (eps.float() - noise).square().mean((1, 2, 3))
-    loss = (error * loss_weight(t).to(args.device)).mean()
+    error = (eps.float() - noise).square()
+    loss = ((error * face).mean((1, 2, 3)) * loss_weight(t).to(args.device)).mean()
     training.learn(loss, eps=error.mean().item())

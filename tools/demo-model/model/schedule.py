@@ -20,6 +20,16 @@ def loss_weight(t, gamma=5.0):
     return (snr.clamp(max=gamma) / snr * (1 + 3 * (t / 1000) ** 2)).float()
 
 
+def face_weight(height=16, width=16, extra=3.0):
+    """
+    [height,width] with mean 1: the cells where faces are count up to 1 + extra times as much as the background's. What people
+    ask for (frown, tongue out, wide eyes) is one or two of 256 cells, which an even mean hardly notices.
+    """
+    y, x = torch.meshgrid(torch.arange(height) - 0.5 * height, torch.arange(width) - 0.55 * width, indexing="ij")
+    weight = 1 + extra * torch.exp(-(x**2 + y**2) / (2 * (0.17 * width) ** 2))
+    return weight / weight.mean()
+
+
 @torch.no_grad()
 def ddim(predict, context, empty, x, steps=20, cfg=4.0):
     """`predict(x, t, context)` → noise. Context [N,77,C], empty [1,77,C], x [N,4,h,w] unit normal → latents."""
