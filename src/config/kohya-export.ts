@@ -41,7 +41,9 @@ export function exportForSdScripts(
     { path: "README.txt", text: readme(model) },
     ...(prompts === "" ? [] : [{ path: prompts, text: `${config.sample_prompts}\n` }]),
   ];
-  return { files: [...texts, ...pictures], warnings };
+  // Pictures of the same name and different kinds share a caption.
+  const files = new Map([...texts, ...pictures].map((file) => [file.path, file]));
+  return { files: [...files.values()], warnings };
 }
 
 /** kohya's `10_name`, below `train` or `reg`; the same name twice gets a number. */

@@ -91,6 +91,8 @@ test("a JSON of kohya_ss comes in with what is wrong with it, and goes out as it
 });
 
 test("pictures and settings go into a zip for sd-scripts", async ({ page }) => {
+  // The question where to save it is the browser's own; without it the file goes to the downloads.
+  await page.addInitScript(() => Reflect.deleteProperty(window, "showSaveFilePicker"));
   const { dataset } = await makeTrainingData();
   await page.goto("/#/train");
   await page.locator("input[type=file][webkitdirectory]").first().setInputFiles(dataset);

@@ -4,7 +4,9 @@ import { exportForSdScripts } from "../../src/config/kohya-export.ts";
 import { loadKohyaConfig } from "../../src/config/kohya.ts";
 import { suggestedConfig } from "../../src/config/parameters.ts";
 import { understandFolder } from "../../src/dataset/folders.ts";
-import { zipOf } from "../../src/formats/zip-writer.ts";
+import { blobSource } from "../../src/formats/byte-source.ts";
+import { readZipDirectory, zipDataOffset } from "../../src/formats/torch-zip.ts";
+import { blobFrom, writeZip } from "../../src/formats/zip.ts";
 
 const report = understandFolder(
   ["set/10_sls 1girl/a.png", "set/10_sls 1girl/a.caption", "set/10_sls 1girl/b.jpg", "set/reg/1_1girl/r.png"].map((path) => ({ path, size: 1 })),
@@ -56,10 +58,14 @@ describe("an export for sd-scripts", () => {
 });
 
 describe("a zip file", () => {
+  const entry = (path: string, contents: string) => ({ path, size: new Blob([contents]).size, open: () => new Blob([contents]).stream() });
+  const zipOf = (entries: Parameters<typeof writeZip>[0]) => blobFrom((to) => writeZip(entries, to), "application/zip");
+
   it("has the bytes that the format's description asks for", async () => {
-    const zip = await zipOf([{ path: "a/é.txt", contents: new Blob(["123456789"]) }]);
-    const view = new DataView(await zip.arrayBuffer());
+    const view = new DataView(await (await zipOf([entry("a/é.txt", "123456789")])).arrayBuffer());
     expect(view.getUint32(0, true)).toBe(0x04034b50);
+    // Names are UTF-8, contents stored.
+    expect([view.getUint16(6, true), view.getUint16(8, true)]).toEqual([0x0800, 0]);
     // The check value of CRC-32 for "123456789".
     expect(view.getUint32(14, true)).toBe(0xcbf43926);
     expect([view.getUint32(18, true), view.getUint32(22, true), view.getUint16(26, true)]).toEqual([9, 9, 8]);
@@ -69,5 +75,40 @@ describe("a zip file", () => {
     const directory = view.getUint32(end + 16, true);
     expect(view.getUint32(directory, true)).toBe(0x02014b50);
     expect(view.getUint32(end + 12, true)).toBe(end - directory);
+  });
+
+  it("is read back by another reader, and is the same file each time", async () => {
+    const entries = [entry("train/10_铁匠/a.png", "picture"), entry("train/10_铁匠/a.txt", ""), entry("README.txt", "read me")];
+    const zip = await zipOf(entries);
+    const source = blobSource(zip, "a.zip");
+    const found = await readZipDirectory(source);
+    expect([...found.keys()]).toEqual(entries.map(({ path }) => path));
+    const picture = found.get("train/10_铁匠/a.png")!;
+    expect(new TextDecoder().decode(await source.read(await zipDataOffset(source, picture), picture.byteLength))).toBe("picture");
+    expect(await (await zipOf(entries)).arrayBuffer()).toEqual(await zip.arrayBuffer());
+  });
+
+  it("asks for one entry at a time, and hands on what was written before it asks for the next", async () => {
+    const asked: string[] = [];
+    let written = 0;
+    const big = 3_000_000;
+    const entries = ["a", "b", "c"].map((path, index) => ({
+      path,
+      size: big,
+      open: () => {
+        asked.push(`${path} ${written >= index * big}`);
+        return new Blob([new Uint8Array(big)]).stream();
+      },
+    }));
+    await writeZip(entries, new WritableStream({ write: (bytes) => void (written += bytes.length) }));
+    expect(asked).toEqual(["a true", "b true", "c true"]);
+  });
+
+  it("is given up where an entry cannot be read, so that no half of one is taken for whole", async () => {
+    const ends: string[] = [];
+    const to = new WritableStream<Uint8Array<ArrayBuffer>>({ close: () => void ends.push("closed"), abort: () => void ends.push("aborted") });
+    const unreadable = { path: "b", size: 1, open: () => new ReadableStream<Uint8Array>({ start: (control) => control.error(new Error("gone")) }) };
+    await expect(writeZip([entry("a", "1"), unreadable], to)).rejects.toThrow("gone");
+    expect(ends).toEqual(["aborted"]);
   });
 });

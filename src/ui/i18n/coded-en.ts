@@ -86,7 +86,6 @@ export const codedEn = {
     "vae.notAVae": { what: "{file} is no VAE with a decoder.", do: "Choose the VAE of a Stable Diffusion model." },
     "vae.unsupported": { what: "{file} is a VAE of another kind of model, with {channels} latent channels.", do: "Choose the VAE of a Stable Diffusion 1.x or 2.x model." },
     "model.noDecoder": { what: "{file} has no VAE decoder.", do: "Choose the version of the checkpoint with its VAE, or a VAE file beside it." },
-    "zip.tooLarge": { what: "The pictures are too many or too large for one zip file (4 GiB).", do: "Export the TOML, and copy the folder of pictures itself." },
     "preset.damaged": { what: "This preset is damaged or incomplete.", do: "Copy the whole link again, or ask for the preset as a file." },
     "preset.newer": { what: "This preset was made by a newer version of the page (format {version}; this one knows {known}).", do: "Reload the page while online to update it, then open the preset again." },
     "preset.tooLong": { what: "The link has {length} characters; a preset's link has at most {most}.", do: "Ask for the preset as a file." },

@@ -69,7 +69,6 @@ export const codedZhCN = {
     "vae.notAVae": { what: "{file} 不是带解码器的 VAE。", do: "请选择 Stable Diffusion 模型的 VAE。" },
     "vae.unsupported": { what: "{file} 是另一类模型的 VAE，有 {channels} 个潜空间通道。", do: "请选择 Stable Diffusion 1.x 或 2.x 模型的 VAE。" },
     "model.noDecoder": { what: "{file} 中没有 VAE 解码器。", do: "请选择带 VAE 的版本，或另外选择一个 VAE 文件。" },
-    "zip.tooLarge": { what: "图片太多或太大，一个 zip 文件装不下（4 GiB）。", do: "请导出 TOML，并直接复制图片文件夹。" },
     "preset.damaged": { what: "这个预设已损坏或不完整。", do: "请重新复制完整的链接，或请对方以文件发送。" },
     "preset.newer": { what: "这个预设由更新版本的页面生成（格式 {version}，本页最高支持 {known}）。", do: "请联网刷新页面以更新，然后重新打开预设。" },
     "preset.tooLong": { what: "链接有 {length} 个字符，而预设链接最多 {most} 个。", do: "请对方以文件发送预设。" },

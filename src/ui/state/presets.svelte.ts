@@ -20,7 +20,7 @@ import { serializeError } from "../../errors.ts";
 import type { SerializedError } from "../../errors.ts";
 import { blobSource } from "../../formats/byte-source.ts";
 import { shortModelHash } from "../../formats/model-hash.ts";
-import { zipOf } from "../../formats/zip-writer.ts";
+import { writeZip } from "../../formats/zip.ts";
 import type { PresetRecord } from "../../storage/database.ts";
 import { openCopy } from "../../storage/opfs.ts";
 import { deletePreset, ownPresets, savePreset } from "../../storage/preset-store.ts";
@@ -162,8 +162,12 @@ export class Presets {
     return writeKohya(this.#setup.form.config, format, this.#origin);
   }
 
-  /** The run as sd-scripts would have it, pictures and all; undefined, with the error shown, where that fails. */
-  async zipForSdScripts(): Promise<{ readonly zip: Blob; readonly warnings: readonly ConfigWarning[] } | undefined> {
+  /**
+   * The run as sd-scripts would have it, pictures and all, as a zip file.
+   * @param save takes what writes the file, and says whether that happened
+   * @returns undefined where it did not; an error is shown
+   */
+  async exportZip(save: (write: (to: WritableStream<Uint8Array<ArrayBuffer>>) => Promise<void>) => Promise<boolean>): Promise<readonly ConfigWarning[] | undefined> {
     const { dataset, form, model } = this.#setup;
     if (dataset === undefined) return undefined;
     try {
@@ -172,11 +176,11 @@ export class Presets {
       const { subsets } = understandFolder(listing, form.config.caption_extension);
       const { files, warnings } = exportForSdScripts(form.config, subsets, modelName, this.#origin);
       const blobs = new Map(dataset.files.map(({ path, file }) => [path, file]));
-      const entries = files.map((file) => ({
-        path: `${form.config.output_name}/${file.path}`,
-        contents: "text" in file ? new Blob([file.text]) : (blobs.get(file.from) ?? new Blob()),
-      }));
-      return { zip: await zipOf(entries), warnings };
+      const entries = files.map((file) => {
+        const contents = "text" in file ? new Blob([file.text]) : (blobs.get(file.from) ?? new Blob());
+        return { path: `${form.config.output_name}/${file.path}`, size: contents.size, open: () => contents.stream() };
+      });
+      return (await save((to) => writeZip(entries, to))) ? warnings : undefined;
     } catch (error) {
       this.#fail(error);
       return undefined;
