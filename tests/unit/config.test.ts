@@ -33,11 +33,20 @@ describe("the parameter table", () => {
     }
   });
 
-  it.each(PARAMETER_KEYS)("describes %s in both languages", (key) => {
-    const { label, hint, more = hint } = parameter(key);
-    for (const text of [label, hint, more]) {
-      expect(text.en).not.toBe("");
-      expect(text["zh-CN"]).not.toBe("");
+  it.each(PARAMETER_KEYS)("tells of %s what it is, what to do with it and what it does, in both languages", (key) => {
+    const { label, hint, more } = parameter(key);
+    const lengths = [label, hint, more].map((text) => [text?.en.length ?? 0, text?.["zh-CN"].length ?? 0]);
+    expect(lengths.flat().every((length) => length > 0)).toBe(true);
+    expect(more?.en.length).toBeGreaterThan(hint.en.length < 60 ? 60 : 40);
+    expect(more?.["zh-CN"]).toMatch(/\p{Script=Han}{2}/u);
+    expect(hint["zh-CN"]).toMatch(/\p{Script=Han}|=/u);
+  });
+
+  it("says nothing twice: what is behind “more” is not the hint again, nor another setting's", () => {
+    for (const language of ["en", "zh-CN"] as const) {
+      const texts = PARAMETER_KEYS.flatMap((key) => [parameter(key).hint[language], parameter(key).more?.[language]]);
+      const repeated = texts.filter((text, at) => text !== undefined && text.length > 30 && texts.indexOf(text) !== at);
+      expect(repeated).toEqual([]);
     }
   });
 

@@ -9,6 +9,13 @@ export const folderParameters = {
       en: "A folder of pictures, or of folders such as “10_sls 1girl” (10 repeats).",
       "zh-CN": "图片文件夹，或者像“10_sls 1girl”（重复 10 次）这样的文件夹的上一级。",
     },
+    more: {
+      en: "10_sls 1girl means: each picture counts ten times per epoch, and “sls 1girl” is the caption of pictures "
+        + "that have none. Choose the folder above such folders. Loose pictures count once. Pictures differ best "
+        + "in everything but what is to be learned.",
+      "zh-CN": "10_sls 1girl 的意思是：每张图每轮算十次，没有标注的图片用“sls 1girl”作标注。"
+        + "请选择这类文件夹的上一级。零散的图片各算一次。除了要学的内容之外，图片的其他方面越多样越好。",
+    },
   }),
   reg_data_dir: text({
     default: "",
@@ -17,6 +24,14 @@ export const folderParameters = {
     hint: {
       en: "A folder of folders such as “1_1girl”: pictures of the class in general, so that it is not forgotten.",
       "zh-CN": "放有“1_1girl”这类文件夹的目录：该类别的普通图片，防止模型遗忘这个类别。",
+    },
+    more: {
+      en: "They tell the model what it already knows, such as what other girls look like, so that the new name "
+        + "does not take over the whole class. The same picture must not be on both sides. As many of them are "
+        + "shown per epoch as training pictures with their repeats: with few they repeat, with many some are never "
+        + "used.",
+      "zh-CN": "它们告诉模型已有的知识（例如其他女孩的样子），避免新名字占据整个类别。同一张图不要同时放在两边。"
+        + "每轮使用的数量与训练图片（含重复）相同：太少会重复使用，太多则有些永远用不到。",
     },
   }),
   prior_loss_weight: float({
@@ -60,6 +75,13 @@ export const folderParameters = {
       en: "How pictures are resized. Empty is best for most: area when they shrink, lanczos when they grow. nearest keeps pixel art sharp.",
       "zh-CN": "图片的缩放方式。通常留空最好：缩小用 area，放大用 lanczos。nearest 可保持像素画清晰。",
     },
+    more: {
+      en: "area averages what comes together in one pixel and so never flickers; lanczos draws sharp edges and may "
+        + "leave thin halos; bilinear and bicubic lie between. Pictures are resized to cover their bucket, and "
+        + "what stands over is cut off evenly.",
+      "zh-CN": "area 对合并到一个像素的内容取平均，不会产生锯齿；lanczos 边缘更锐利，但可能有细小光晕；"
+        + "bilinear 和 bicubic 介于两者之间。图片缩放到刚好盖住所属的桶，多出的部分从两侧均匀裁掉。",
+    },
   }),
   flip_aug: bool({
     default: false,
@@ -95,6 +117,11 @@ export const folderParameters = {
     hint: {
       en: "Where the command line writes; in the browser you download the file.",
       "zh-CN": "命令行写入文件的位置；在浏览器里则直接下载。",
+    },
+    more: {
+      en: "Besides the LoRA itself it gets the files saved on the way, and the samples in a folder of their own. "
+        + "Files of the same name are replaced.",
+      "zh-CN": "除了最终的 LoRA，训练途中保存的文件也写在这里，预览图放在其中单独的文件夹里。同名文件会被替换。",
     },
   }),
 };

@@ -47,6 +47,13 @@ export const lossParameters = {
       en: "Differences well above it count by their size, those below by their square.",
       "zh-CN": "远大于它的差异按绝对值计，小于它的按平方计。",
     },
+    more: {
+      en: "Smaller counts more of the differences by their size, which bears odd pictures better and smooths more. "
+        + "It is where the schedule ends: with snr and exponential the border is near 1 in the first, almost clean "
+        + "steps.",
+      "zh-CN": "越小，按绝对值计的差异越多，更能容忍异常图片，但也更平滑。它是调度的终点：用 snr 和 exponential 时，"
+        + "几乎无噪声处的分界接近 1。",
+    },
   }),
   huber_scale: float({
     default: 1,
@@ -59,6 +66,11 @@ export const lossParameters = {
       en: "Factor of the border with exponential and constant.",
       "zh-CN": "exponential 和 constant 的分界要乘的系数。",
     },
+    more: {
+      en: "Twice as much moves the border twice as far out at every step, towards l2. snr has a border of its own "
+        + "and does not ask for it.",
+      "zh-CN": "加倍会使每一步的分界都外移一倍，更接近 l2。snr 有自己的分界，不使用此项。",
+    },
   }),
   min_snr_gamma: optionalFloat({
     default: null,
@@ -70,6 +82,13 @@ export const lossParameters = {
     hint: {
       en: "Weighs nearly noise-free steps down, so learning is steadier. 5 is usual; empty is off.",
       "zh-CN": "降低几乎无噪声的步的权重，学习更稳定。常用 5；留空为关闭。",
+    },
+    more: {
+      en: "Steps with little noise have by far the largest say, though little is learned there. With this their "
+        + "weight is held at gamma; smaller is stronger. It makes losses smaller, so curves with and without it "
+        + "cannot be compared.",
+      "zh-CN": "噪声小的步占的比重极大，学到的却很少。此项把它们的权重限制在 gamma；越小作用越强。损失值会变小，"
+        + "因此开与不开的曲线不能比较。",
     },
   }),
   debiased_estimation_loss: bool({
@@ -95,6 +114,12 @@ export const lossParameters = {
       en: "For v-prediction models: the loss counts as if noise were predicted.",
       "zh-CN": "用于 v 预测模型：损失按预测噪声时的方式计权。",
     },
+    more: {
+      en: "Predicting v gives noisy steps more say than predicting noise does. This takes that back, so that "
+        + "settings that are known from noise prediction behave alike. Rather leave it off together with min-SNR.",
+      "zh-CN": "预测 v 时，噪声大的步比预测噪声时更受重视。此项把权重调回去，使从噪声预测得来的经验设置同样适用。"
+        + "与 Min-SNR 最好不要同时使用。",
+    },
   }),
   v_pred_like_loss: optionalFloat({
     default: null,
@@ -107,6 +132,11 @@ export const lossParameters = {
     hint: {
       en: "For noise-prediction models: share of a loss that counts as for v. Empty is off.",
       "zh-CN": "用于预测噪声的模型：附加按 v 预测计权的损失的比例。留空为关闭。",
+    },
+    more: {
+      en: "Adds this share of the loss once more, weighed by how noisy the step is. Composition then counts more, "
+        + "as in models that predict v. 0.1 to 1; it enlarges the loss.",
+      "zh-CN": "把损失按该步的噪声程度加权后再加上这个比例，使构图更受重视，类似预测 v 的模型。取 0.1 到 1；损失值会变大。",
     },
   }),
 };

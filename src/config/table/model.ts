@@ -22,6 +22,13 @@ export const modelParameters = {
       en: "Read from the checkpoint; on for SD 2.0 and 2.1.",
       "zh-CN": "从检查点读出；SD 2.0 和 2.1 为开。",
     },
+    more: {
+      en: "Stable Diffusion 2 has a larger text encoder and another tokenizer, so a LoRA of one family does "
+        + "nothing useful in the other. The file's tensors tell which it is; a setting that contradicts them is "
+        + "refused.",
+      "zh-CN": "SD 2 使用更大的文本编码器和不同的分词，两个系列的 LoRA 不能混用。文件中的张量就能说明是哪一种；"
+        + "与之矛盾的设置会被拒绝。",
+    },
   }),
   v_parameterization: bool({
     default: false,

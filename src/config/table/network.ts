@@ -12,6 +12,13 @@ export const networkParameters = {
       en: "Room to learn. 8 to 32 is plenty for one subject; more makes a bigger file and overfits sooner.",
       "zh-CN": "可学习的容量。单一主题 8 到 32 足够；越大文件越大，也越容易过拟合。",
     },
+    more: {
+      en: "Each adapted layer gets two thin matrices of this width. File size and the memory of the optimizer grow "
+        + "with it, the time of a step hardly. With other kinds of adapter less is enough: up to 32 for LoHa and "
+        + "12 for LoCon. Changing it changes what alpha means, too.",
+      "zh-CN": "每个被适配的层有两个这样宽的窄矩阵。文件大小和优化器显存随之增长，每步时间几乎不变。其他类型需要得更少："
+        + "LoHa 不超过 32，LoCon 不超过 12。改变它也会改变 Alpha 的实际效果。",
+    },
   }),
   network_alpha: float({
     default: 1,
@@ -57,6 +64,11 @@ export const networkParameters = {
       en: "As alpha, for the 3×3 convolutions. 0 means the same as their rank.",
       "zh-CN": "与 Alpha 相同，用于 3×3 卷积。0 表示与其秩相同。",
     },
+    more: {
+      en: "The strength of the convolutions is this divided by their rank, apart from the other layers. Half of "
+        + "the rank or less keeps texture from being learned faster than shape.",
+      "zh-CN": "卷积部分的强度为它除以卷积秩，与其他层分开计算。取秩的一半或更小，可避免质感比形状学得更快。",
+    },
     when: (values) => values["conv_dim"] !== null && values["conv_dim"] !== 0 && values["network_train_text_encoder_only"] !== true,
   }),
   network_dropout: optionalFloat({
@@ -87,6 +99,12 @@ export const networkParameters = {
       en: "Share of the ranks that a step leaves out, drawn anew for each picture and layer.",
       "zh-CN": "每一步舍去的秩的比例，对每张图片和每一层分别抽取。",
     },
+    more: {
+      en: "Whole columns of the factors are left out, and the others made stronger in their place, so that no "
+        + "single one carries everything. Milder on fine detail than dropping layers. 0.1 to 0.2 if any; it makes "
+        + "learning slower.",
+      "zh-CN": "整列地舍去因子，其余列相应增强，避免全部依赖某一列。对细节的影响比整层舍去小。若使用，取 0.1 到 0.2；学习会变慢。",
+    },
   }),
   module_dropout: optionalFloat({
     default: null,
@@ -100,6 +118,12 @@ export const networkParameters = {
       en: "Share of the layers that a step trains without their LoRA.",
       "zh-CN": "每一步不使用 LoRA 的层所占的比例。",
     },
+    more: {
+      en: "The strongest of the three kinds of dropout: a layer without its LoRA behaves as in the base model, so "
+        + "the others must not rely on it. 0.1 is a careful beginning, more than 0.3 rarely learns.",
+      "zh-CN": "三种 Dropout 中最强的一种：没有 LoRA 的层与底模相同，其余层因此不能依赖它。可从 0.1 谨慎开始，"
+        + "超过 0.3 往往学不到东西。",
+    },
   }),
   network_train_unet_only: bool({
     default: false,
@@ -108,6 +132,11 @@ export const networkParameters = {
     hint: {
       en: "Leaves the text encoder as it is: less memory, and words keep their meaning.",
       "zh-CN": "文本编码器保持不变：更省显存，词义不受影响。",
+    },
+    more: {
+      en: "Captions can then be encoded before the run, so the text encoder takes no memory in it, unless captions "
+        + "are shuffled or dropped. Best for styles, and where the base model knows the words already.",
+      "zh-CN": "此时标注可以在训练前编码好，训练中文本编码器不占显存（打乱或丢弃标注时除外）。适合画风，以及底模已经认识相关词语的情况。",
     },
     when: (values) => values["network_train_text_encoder_only"] !== true,
   }),
@@ -118,6 +147,11 @@ export const networkParameters = {
     hint: {
       en: "Teaches words only; seldom enough for a new look.",
       "zh-CN": "只学习词义；要学新的画面通常不够。",
+    },
+    more: {
+      en: "The picture of a word moves towards what the UNet can already draw. That is much like a Textual "
+        + "Inversion with more room, and in the same way cannot teach shapes that the base model has never seen.",
+      "zh-CN": "只是让词义靠近 UNet 已经会画的内容，类似容量更大的 Textual Inversion，同样学不会底模从未见过的形状。",
     },
     when: (values) => values["network_train_unet_only"] !== true,
   }),

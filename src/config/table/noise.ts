@@ -15,6 +15,13 @@ export const noiseParameters = {
       en: "Lets pictures get darker and brighter as a whole. 0.05 to 0.1; empty is off.",
       "zh-CN": "让画面整体能更暗或更亮。常用 0.05 到 0.1；留空为关闭。",
     },
+    more: {
+      en: "Stable Diffusion is hardly ever shown a picture that is dark or bright as a whole, so it draws medium "
+        + "ones. This shifts the noise of each colour channel by a random amount of this size, so that the mean "
+        + "has to be learned too. Above 0.1 contrast easily becomes harsh.",
+      "zh-CN": "Stable Diffusion 几乎没学过整体很暗或很亮的画面，因此总是画得不明不暗。此项让每个通道的噪声随机偏移这么多，"
+        + "使整体明暗也必须学习。超过 0.1 对比度容易过强。",
+    },
   }),
   noise_offset_random_strength: bool({
     default: false,
@@ -24,6 +31,11 @@ export const noiseParameters = {
     hint: {
       en: "Each batch takes a random share of the noise offset, from none to all of it.",
       "zh-CN": "每个批次随机取噪声偏移的一部分，从零到全部。",
+    },
+    more: {
+      en: "Pictures with and without an offset then take turns, which changes brightness more gently than a fixed "
+        + "offset and keeps ordinary light ordinary.",
+      "zh-CN": "有偏移与无偏移的情况交替出现，比固定偏移更温和，普通光线的画面也能保持正常。",
     },
   }),
   adaptive_noise_scale: optionalFloat({
@@ -72,6 +84,11 @@ export const noiseParameters = {
       en: "Strength of each coarser level relative to the one before. 0.1 to 0.3 for a LoRA.",
       "zh-CN": "每一层相对上一层的强度。训练 LoRA 常用 0.1 到 0.3。",
     },
+    more: {
+      en: "The level k counts with this to the power of k, and the sum is brought back to the usual strength. Near "
+        + "1 coarse patches drown the fine noise; 0.8 is for training whole models.",
+      "zh-CN": "第 k 层的权重是它的 k 次方，总和再调整回通常的强度。接近 1 时粗块会盖过细噪声；0.8 用于训练整个模型。",
+    },
   }),
   ip_noise_gamma: optionalFloat({
     default: null,
@@ -84,6 +101,12 @@ export const noiseParameters = {
       en: "Puts extra noise into what the model sees, so that it learns to mend its own errors. 0.1; empty is off.",
       "zh-CN": "在模型的输入里多加噪声，使其学会纠正自己的误差。常用 0.1；留空为关闭。",
     },
+    more: {
+      en: "While drawing, each step starts from the small mistakes of those before, which training otherwise never "
+        + "shows. The extra noise is not part of what has to be predicted. Much more than 0.1 blurs details.",
+      "zh-CN": "生成时每一步都从前面各步的小误差出发，而训练中平时见不到这种情况。额外的噪声不计入要预测的目标。"
+        + "远大于 0.1 会使细节模糊。",
+    },
   }),
   ip_noise_gamma_random_strength: bool({
     default: false,
@@ -93,6 +116,11 @@ export const noiseParameters = {
     hint: {
       en: "Each batch takes a random share of it, from none to all.",
       "zh-CN": "每个批次随机取其中一部分，从零到全部。",
+    },
+    more: {
+      en: "The model then meets exact and inexact inputs alike, and the setting above is the most instead of the "
+        + "rule; it may be a little larger than a fixed one.",
+      "zh-CN": "模型既会遇到准确的输入，也会遇到不准确的输入；上面的数值变成上限而不是定值，可以比固定时稍大。",
     },
   }),
   zero_terminal_snr: bool({
@@ -136,6 +164,11 @@ export const noiseParameters = {
     hint: {
       en: "Train only with less noise than this, 1 to 1000. Empty: 1000.",
       "zh-CN": "只用少于此的噪声训练，1 到 1000。留空为 1000。",
+    },
+    more: {
+      en: "Leaving out the noisiest steps keeps composition as the base model has it and learns surfaces and "
+        + "details; it suits a style of lines or textures. Together with the first timestep it cuts out a band.",
+      "zh-CN": "去掉噪声最大的步，构图保持底模原样，只学表面和细节，适合线条或质感类的画风。与最小时间步一起可截取中间一段。",
     },
   }),
 };

@@ -9,6 +9,12 @@ export const outputParameters = {
       en: "Without .safetensors. It is also the name in the <lora:…> tag.",
       "zh-CN": "不含 .safetensors。它也是 <lora:…> 标签里的名字。",
     },
+    more: {
+      en: "Files on the way have it in front: name-000001.safetensors. Something that tells runs apart later, such "
+        + "as subject and version, saves confusion; the settings themselves are in the file.",
+      "zh-CN": "训练途中的文件也以它开头：名字-000001.safetensors。用能区分各次训练的名字（如主题加版本），以后不易混淆；"
+        + "各项设置本身已写在文件里。",
+    },
   }),
   save_precision: optionalChoice({
     choices: ["float", "fp16", "bf16"],
@@ -19,6 +25,11 @@ export const outputParameters = {
     hint: {
       en: "fp16 halves the file with no visible difference. Empty keeps 32 bits.",
       "zh-CN": "fp16 使文件减半，看不出差别。留空则保留 32 位。",
+    },
+    more: {
+      en: "Training itself always keeps 32 bits. bf16 has a wider range and coarser steps than fp16, which a LoRA "
+        + "does not need; programs of all kinds read fp16.",
+      "zh-CN": "训练本身始终使用 32 位。bf16 范围更大但更粗糙，LoRA 用不到；各种程序都能读 fp16。",
     },
   }),
   save_every_n_epochs: optionalInt({
@@ -47,6 +58,10 @@ export const outputParameters = {
       en: "Older ones are deleted while the run goes on. Empty keeps all.",
       "zh-CN": "训练中会删除更早的文件。留空则全部保留。",
     },
+    more: {
+      en: "The number of files: 3 keeps the last three, however many epochs lie between them. The result itself is never deleted.",
+      "zh-CN": "指文件的个数：填 3 就保留最近三个，与中间隔几轮无关。最终结果不会被删除。",
+    },
     when: (values) => values["save_every_n_epochs"] !== null,
   }),
   save_every_n_steps: optionalInt({
@@ -59,6 +74,11 @@ export const outputParameters = {
       en: "For runs whose epochs are long. It comes on top of saving by epochs.",
       "zh-CN": "适合每轮很长的训练，与按轮保存同时有效。",
     },
+    more: {
+      en: "Named -step00000100 and so on. In a run that learns in a few hundred steps, epochs may be too coarse to "
+        + "catch the best moment.",
+      "zh-CN": "文件名以 -step00000100 等结尾。如果几百步就能学会，按轮保存可能太粗，错过最好的时刻。",
+    },
   }),
   save_last_n_steps: optionalInt({
     default: null,
@@ -70,6 +90,11 @@ export const outputParameters = {
       en: "Counted in steps, not files. Empty keeps all.",
       "zh-CN": "按步数计算，不是文件数。留空则全部保留。",
     },
+    more: {
+      en: "With a file every 100 steps, 500 keeps those of the last 500 steps and deletes what is older, each time "
+        + "a new one is written.",
+      "zh-CN": "每 100 步保存一次时，填 500 会保留最近 500 步的文件，每次写入新文件时删除更早的。",
+    },
     when: (values) => values["save_every_n_steps"] !== null,
   }),
   training_comment: text({
@@ -79,6 +104,11 @@ export const outputParameters = {
     hint: {
       en: "Written into the file's metadata, for example the trigger word.",
       "zh-CN": "写入文件的元数据，例如触发词。",
+    },
+    more: {
+      en: "It stands beside the settings that every file holds (ss_training_comment), is shown where the LoRA is "
+        + "inspected or tried here, and has no part in the training.",
+      "zh-CN": "它与文件自带的各项设置写在一起（ss_training_comment），在这里查看或试用 LoRA 时会显示，不影响训练。",
     },
   }),
 };

@@ -52,6 +52,11 @@ export const scheduleParameters = {
       en: "Last updates of warmup_stable_decay, in which the rate sinks; below 1 is a share of the run.",
       "zh-CN": "warmup_stable_decay 结尾学习率下降的步数；小于 1 的数表示占总步数的比例。",
     },
+    more: {
+      en: "The rate stays high until so many updates before the end and then falls to the minimum. Long enough to "
+        + "settle is usually a tenth to a fifth of the run (0.1 to 0.2).",
+      "zh-CN": "学习率一直保持到结束前这么多步，然后降到最小值。通常取总步数的十分之一到五分之一（0.1 到 0.2）就足够稳定。",
+    },
   }),
   lr_scheduler_num_cycles: int({
     default: 1,
@@ -64,6 +69,11 @@ export const scheduleParameters = {
       en: "How often cosine_with_restarts begins anew. With a minimum rate: half waves.",
       "zh-CN": "cosine_with_restarts 重新开始的次数；在有最小学习率的调度器中表示半波数。",
     },
+    more: {
+      en: "With 3, the rate sinks to zero three times and jumps back up in between. Files saved just before a jump "
+        + "are the settled ones. 1 is the same as cosine.",
+      "zh-CN": "取 3 时，学习率三次降到零，中间两次跳回最高。跳回之前保存的文件最稳定。取 1 与 cosine 相同。",
+    },
   }),
   lr_scheduler_power: float({
     default: 1,
@@ -75,6 +85,11 @@ export const scheduleParameters = {
     hint: {
       en: "Shape of polynomial: 1 is a straight line, 2 falls fast at first.",
       "zh-CN": "polynomial 的形状：1 为直线，2 先快后慢。",
+    },
+    more: {
+      en: "The share of the run that is left is raised to this power. Below 1 the rate stays high for long and "
+        + "falls at the end; above 1 most of the run is spent at small rates.",
+      "zh-CN": "把剩余比例取这个次方。小于 1 时学习率长时间保持较高、最后才下降；大于 1 时大部分时间都在较小的学习率上。",
     },
   }),
   lr_scheduler_timescale: optionalInt({
@@ -89,6 +104,13 @@ export const scheduleParameters = {
       en: "Updates over which inverse_sqrt falls to 71 %. Empty: the warmup, or 10,000.",
       "zh-CN": "inverse_sqrt 降到 71% 所用的步数。留空则为预热步数，没有预热时为 10000。",
     },
+    more: {
+      en: "After the warmup the rate sinks with the root of the step: after three times this number it is half, "
+        + "after fifteen times a quarter. It never reaches zero, so a run can be made longer without another "
+        + "schedule.",
+      "zh-CN": "预热之后学习率按步数的平方根下降：经过三倍于此的步数为一半，十五倍为四分之一。它不会降到零，"
+        + "因此可以直接延长训练而不必更换调度。",
+    },
   }),
   lr_scheduler_min_lr_ratio: optionalFloat({
     default: null,
@@ -100,6 +122,11 @@ export const scheduleParameters = {
     hint: {
       en: "Share of the rate that is left at the end, such as 0.1.",
       "zh-CN": "最后剩下的学习率所占比例，例如 0.1。",
+    },
+    more: {
+      en: "With 0.1 the run ends at a tenth of its rate instead of at zero, so its last epochs still learn "
+        + "something. cosine_with_min_lr must have a number here.",
+      "zh-CN": "填 0.1 时，训练结束时的学习率为十分之一而不是零，最后几轮仍能学到东西。cosine_with_min_lr 必须填写。",
     },
   }),
   lr_scheduler_args: list({
