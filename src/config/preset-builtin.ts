@@ -5,7 +5,7 @@ import { PARAMETER_KEYS, suggestedConfig } from "./parameters.ts";
 import { PRESET_KEYS } from "./preset.ts";
 
 export interface BuiltinPreset {
-  readonly id: "character" | "style" | "outfit" | "concept" | "smallGpu";
+  readonly id: "suggested" | "character" | "style" | "outfit" | "concept" | "smallGpu";
   readonly label: LocalText;
   /** What it is for and why its settings are what they are. */
   readonly why: LocalText;
@@ -22,6 +22,17 @@ const UNTOUCHED: readonly ParameterKey[] = [
 const triggerFirst = { shuffle_caption: true, keep_tokens: 1 } as const;
 
 export const BUILTIN_PRESETS: readonly BuiltinPreset[] = [
+  {
+    id: "suggested",
+    label: { en: "Where everyone begins", "zh-CN": "通用起点" },
+    why: {
+      en: "The settings that the page starts with, for whatever fits no other kind: rank 16, ten epochs at a rate of 0.0001 that sinks "
+        + "to zero, the text encoder at half of it, and a file and samples after every epoch, so that the best one can be picked.",
+      "zh-CN": "页面默认的设置，适合不属于其他类型的情况：秩 16，训练十轮，学习率 0.0001 逐渐降到零，文本编码器用一半，"
+        + "每轮保存文件并生成预览图，便于挑选最好的一个。",
+    },
+    settings: {},
+  },
   {
     id: "character",
     label: { en: "Character", "zh-CN": "人物" },

@@ -14,6 +14,9 @@ export const presetsEn = {
   "presets.delete": "Delete “{name}”",
   "presets.invalid": "Correct the marked settings first.",
 
+  "settings.changedFrom": "{n} changed from “{name}”",
+  "settings.asPreset": "As in “{name}”",
+
   "proposal.title": "Use these settings?",
   "proposal.from": "From “{name}”. Nothing has changed yet.",
   "proposal.fromBuiltin": "Preset “{name}”. Nothing has changed yet.",
@@ -32,6 +35,19 @@ export const presetsEn = {
   "proposal.apply": "Use these settings",
   "proposal.cancel": "Keep mine",
   "proposal.failed": "These settings cannot be used",
+
+  "toml.show": "TOML",
+  "toml.title": "sd-scripts' TOML",
+  "toml.text": "Settings as TOML",
+  "toml.about": "Follows the form, and what you write is taken once all of it can be used. Comments and foreign keys stay; a line that is taken away means sd-scripts' default. Esc gives up what was not taken.",
+  "toml.taken": "Same as the form.",
+  "toml.pending.one": "Not taken: {n} line to correct",
+  "toml.pending.other": "Not taken: {n} lines to correct",
+  "toml.line": "Line {line}",
+  "toml.noLine": "Not in the text",
+  "toml.syntax": "This is not TOML (column {column}): {reason}",
+  "toml.undo": "Undo edit",
+  "toml.discard": "Discard",
 
   "share.open": "Share…",
   "share.title": "Share these settings",
@@ -61,5 +77,7 @@ export const presetsEn = {
   "configNote.strayWords": "{key} has words that belong to no option.",
   "configNote.notInGui": "{key} cannot be written for kohya_ss' window. Set it there by hand.",
   "configNote.notInToml": "{key} cannot be written as TOML and is left out.",
+  "configNote.unknown": "{key} is not known here; it is kept and does nothing.",
+  "configNote.local": "{key} does nothing here: models, pictures and folders are chosen above.",
   "configNote.keptAsWritten": "{key} stays in the file as it was, although it cannot be used here.",
 } as const;

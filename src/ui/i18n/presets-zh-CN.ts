@@ -14,6 +14,9 @@ export const presetsZhCN = {
   "presets.delete": "删除“{name}”",
   "presets.invalid": "请先改正标出的设置。",
 
+  "settings.changedFrom": "与“{name}”相比改动 {n} 项",
+  "settings.asPreset": "与“{name}”相同",
+
   "proposal.title": "使用这些设置吗？",
   "proposal.from": "来自“{name}”。目前尚未更改任何设置。",
   "proposal.fromBuiltin": "预设“{name}”。目前尚未更改任何设置。",
@@ -31,6 +34,19 @@ export const presetsZhCN = {
   "proposal.apply": "使用这些设置",
   "proposal.cancel": "保留我的设置",
   "proposal.failed": "这些设置无法使用",
+
+  "toml.show": "TOML",
+  "toml.title": "sd-scripts 的 TOML",
+  "toml.text": "TOML 形式的设置",
+  "toml.about": "随表单变化；写下的内容全部可用时立即生效。注释和其他键会保留；删掉一行表示使用 sd-scripts 的默认值。按 Esc 放弃尚未生效的修改。",
+  "toml.taken": "与表单一致。",
+  "toml.pending.one": "尚未生效：有 {n} 行需要改正",
+  "toml.pending.other": "尚未生效：有 {n} 行需要改正",
+  "toml.line": "第 {line} 行",
+  "toml.noLine": "文本中没有",
+  "toml.syntax": "不是有效的 TOML（第 {column} 列）：{reason}",
+  "toml.undo": "撤销修改",
+  "toml.discard": "放弃",
 
   "share.open": "分享…",
   "share.title": "分享这些设置",
@@ -59,5 +75,7 @@ export const presetsZhCN = {
   "configNote.strayWords": "{key} 中有不属于任何选项的内容。",
   "configNote.notInGui": "{key} 无法写给 kohya_ss 界面，请在那里手动设置。",
   "configNote.notInToml": "{key} 无法写成 TOML，已省略。",
+  "configNote.unknown": "{key} 在这里未知；会保留，但不起作用。",
+  "configNote.local": "{key} 在这里不起作用：模型、图片和文件夹在上面选择。",
   "configNote.keptAsWritten": "{key} 在这里不能使用，但在文件中保持原样。",
 } as const;

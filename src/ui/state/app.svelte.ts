@@ -26,6 +26,7 @@ import { TestBench } from "./test-bench.svelte.ts";
 import { TestExchange } from "./test-exchange.svelte.ts";
 import { TestGrid } from "./test-grid.svelte.ts";
 import type { RequestChange } from "./test-request.ts";
+import { TomlPane } from "./toml-pane.svelte.ts";
 
 /** Why Start cannot be pressed; i18n keys under `block`. */
 export type Blocker = "gpu" | "model" | "dataset" | "settings" | "problems" | "otherTab" | "busy" | "plan" | "planFailed";
@@ -35,6 +36,7 @@ export class App {
   readonly i18n: I18n;
   readonly setup: Setup;
   readonly presets: Presets;
+  readonly toml: TomlPane;
   readonly monitor: RunMonitor;
   readonly client: TrainClient;
   readonly route = new Route();
@@ -61,6 +63,7 @@ export class App {
     this.i18n = new I18n(preferences.language ?? detectLanguage(navigator.languages));
     this.setup = new Setup(client);
     this.presets = new Presets(this.setup);
+    this.toml = new TomlPane(this.setup, this.presets.origin);
     this.monitor = new RunMonitor(client, preferences.smoothing);
     this.bench = new TestBench(this.generator, {
       gpuName: () => (this.#gpu?.status === "ready" ? this.#gpu.name : undefined),
@@ -303,7 +306,7 @@ export class App {
       ["model", setup.model === undefined && setup.modelBusy === undefined],
       ["dataset", setup.dataset === undefined && setup.datasetBusy === undefined],
       ["problems", setup.unusablePaths.length > 0],
-      ["settings", !setup.form.isValid],
+      ["settings", !setup.form.isValid || this.toml.isPending],
     ];
     const blockers = found.filter(([, holds]) => holds).map(([blocker]) => blocker);
     if (blockers.length > 0) return blockers;

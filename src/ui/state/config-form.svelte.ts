@@ -86,23 +86,29 @@ export class ConfigForm {
 
   /** Takes stored values key by key; those that no longer fit the table fall back to the suggestion. */
   load(stored: unknown): void {
-    const values: Record<string, ParameterValue> = { ...this.#suggested };
-    for (const [key, raw] of Object.entries(typeof stored === "object" && stored !== null ? stored : {})) {
-      if (!isParameterKey(key)) continue;
-      try {
-        values[key] = parseValue(key, parameter(key), raw);
-      } catch (error) {
-        if (!(error instanceof ConfigError)) throw error;
-      }
-    }
     this.#rejected = {};
-    this.#config = values as unknown as TrainingConfig;
+    this.#config = readValues(stored, this.#suggested);
+  }
+
+  /** Brings back stored suggestions; what they lack or what no longer fits the table is suggested as to a new run. */
+  loadSuggestions(stored: unknown): void {
+    this.#suggested = readValues(stored, suggestedConfig());
+  }
+
+  /** What fields are compared with and go back to. */
+  get suggestions(): TrainingConfig {
+    return this.#suggested;
   }
 
   /** Takes values of some settings as a whole; they are what is suggested from now on. */
   adopt(values: TrainingConfig, keys: readonly ParameterKey[]): void {
-    const taken = Object.fromEntries(keys.map((key) => [key, values[key]]));
-    this.#suggested = { ...this.#suggested, ...taken };
+    this.#suggested = { ...this.#suggested, ...pick(values, keys) };
+    this.take(values, keys);
+  }
+
+  /** Takes values of some settings as a whole. */
+  take(values: TrainingConfig, keys: readonly ParameterKey[]): void {
+    const taken = pick(values, keys);
     this.#config = { ...this.#config, ...taken };
     this.#rejected = Object.fromEntries(Object.entries(this.#rejected).filter(([key]) => !Object.hasOwn(taken, key)));
   }
@@ -110,6 +116,23 @@ export class ConfigForm {
   changedKeys(among: readonly ParameterKey[] = PARAMETER_KEYS): ParameterKey[] {
     return among.filter((key) => this.isChanged(key));
   }
+}
+
+function pick(values: TrainingConfig, keys: readonly ParameterKey[]): Partial<TrainingConfig> {
+  return Object.fromEntries(keys.map((key) => [key, values[key]]));
+}
+
+function readValues(stored: unknown, base: TrainingConfig): TrainingConfig {
+  const values: Record<string, ParameterValue> = { ...base };
+  for (const [key, raw] of Object.entries(typeof stored === "object" && stored !== null ? stored : {})) {
+    if (!isParameterKey(key)) continue;
+    try {
+      values[key] = parseValue(key, parameter(key), raw);
+    } catch (error) {
+      if (!(error instanceof ConfigError)) throw error;
+    }
+  }
+  return values as unknown as TrainingConfig;
 }
 
 function conflictIn(config: TrainingConfig): ConfigError | undefined {

@@ -18,6 +18,7 @@ const schema = v.object({
   isLogScale: v.fallback(v.boolean(), false),
   hasSingleKeys: v.fallback(v.boolean(), true),
   showsAllSettings: v.fallback(v.boolean(), false),
+  showsToml: v.fallback(v.boolean(), false),
 });
 type Values = v.InferOutput<typeof schema>;
 
@@ -47,6 +48,9 @@ export class Preferences {
   }
   get showsAllSettings(): boolean {
     return this.#values.showsAllSettings;
+  }
+  get showsToml(): boolean {
+    return this.#values.showsToml;
   }
 
   /** Changes and stores; where storing fails the choice holds until the page is closed. */

@@ -10,7 +10,7 @@ import { writeKohya } from "../../config/kohya-write.ts";
 import type { KohyaFormat, WrittenConfig } from "../../config/kohya-write.ts";
 import type { TrainingConfig } from "../../config/parameters.ts";
 import type { Difference, ModelHint, Preset } from "../../config/preset.ts";
-import { PRESET_KEYS, differencesBetween, longestPresetName, presetOf, readPreset } from "../../config/preset.ts";
+import { differencesBetween, longestPresetName, presetOf, readPreset } from "../../config/preset.ts";
 import type { BuiltinPreset } from "../../config/preset-builtin.ts";
 import { withBuiltin } from "../../config/preset-builtin.ts";
 import { readPresetFile, writePresetFile } from "../../config/preset-file.ts";
@@ -24,7 +24,7 @@ import { writeZip } from "../../formats/zip.ts";
 import type { PresetRecord } from "../../storage/database.ts";
 import { openCopy } from "../../storage/opfs.ts";
 import { deletePreset, ownPresets, savePreset } from "../../storage/preset-store.ts";
-import { readSetting, writeSetting } from "../../storage/settings-store.ts";
+import { ConfigOrigin } from "./config-origin.svelte.ts";
 import type { Setup } from "./setup.svelte.ts";
 
 /** Settings that wait for a yes. */
@@ -43,15 +43,12 @@ export interface Proposal {
   readonly origin?: string;
 }
 
-const originSetting = "configFile";
-
 export class Presets {
+  readonly origin = new ConfigOrigin();
   readonly #setup: Setup;
   #own: readonly PresetRecord[] = $state.raw([]);
   #proposal: Proposal | undefined = $state.raw();
   #error: SerializedError | undefined = $state.raw();
-  /** Text of the file of kohya's that the settings came from; what is foreign in it goes back out. */
-  #origin: string | undefined = $state.raw();
 
   constructor(setup: Setup) {
     this.#setup = setup;
@@ -69,8 +66,7 @@ export class Presets {
 
   async wake(): Promise<void> {
     this.#own = await ownPresets().catch(() => []);
-    const origin = await readSetting(originSetting).catch(() => undefined);
-    this.#origin = typeof origin === "string" ? origin : undefined;
+    await this.origin.wake();
   }
 
   proposeBuiltin(builtin: BuiltinPreset): void {
@@ -108,13 +104,10 @@ export class Presets {
   apply(): void {
     const proposal = this.#proposal;
     if (proposal === undefined) return;
-    const { form, model } = this.#setup;
-    form.adopt(proposal.next, PRESET_KEYS);
-    // The model that is open knows better what it is.
-    if (model !== undefined) form.set("v2", model.report.isV2);
-    this.#setup.settingsChanged();
-    this.#origin = proposal.origin;
-    void writeSetting(originSetting, proposal.origin ?? null).catch(() => undefined);
+    this.#setup.adopt(proposal.next, {
+      name: proposal.name ?? proposal.builtin?.label.en ?? "", ...(proposal.builtin && { builtin: proposal.builtin.id }),
+    });
+    this.origin.set(proposal.origin);
     this.dismiss();
   }
 
@@ -159,7 +152,7 @@ export class Presets {
 
   /** The settings at hand for kohya, with everything foreign of the file that they came from. */
   write(format: KohyaFormat): WrittenConfig {
-    return writeKohya(this.#setup.form.config, format, this.#origin);
+    return writeKohya(this.#setup.form.config, format, this.origin.text);
   }
 
   /**
@@ -174,7 +167,7 @@ export class Presets {
       const modelName = model?.ref.name ?? "model.safetensors";
       const listing = dataset.files.map(({ path, file }) => ({ path, size: file.size }));
       const { subsets } = understandFolder(listing, form.config.caption_extension);
-      const { files, warnings } = exportForSdScripts(form.config, subsets, modelName, this.#origin);
+      const { files, warnings } = exportForSdScripts(form.config, subsets, modelName, this.origin.text);
       const blobs = new Map(dataset.files.map(({ path, file }) => [path, file]));
       const entries = files.map((file) => {
         const contents = "text" in file ? new Blob([file.text]) : (blobs.get(file.from) ?? new Blob());

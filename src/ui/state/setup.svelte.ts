@@ -4,7 +4,8 @@
  */
 import { serializeError } from "../../errors.ts";
 import type { SerializedError } from "../../errors.ts";
-import type { ParameterKey } from "../../config/parameters.ts";
+import type { ParameterKey, TrainingConfig } from "../../config/parameters.ts";
+import { PRESET_KEYS } from "../../config/preset.ts";
 import type { DatasetRecord, ModelRef, ProvenanceRecord } from "../../storage/database.ts";
 import { understandFolder } from "../../dataset/folders.ts";
 import { isForRegularization } from "../../dataset/paths.ts";
@@ -39,8 +40,17 @@ interface Draft {
   readonly config?: unknown;
   readonly model?: ModelRef;
   readonly datasetId?: string;
+  /** What the settings began as; without it, as the program suggests. */
+  readonly preset?: ChosenPreset & { readonly settings?: unknown };
   /** The draft that the demo took the place of. */
   readonly replaced?: Draft;
+}
+
+/** A preset, link or file whose settings were taken: fields show what was changed since. */
+export interface ChosenPreset {
+  readonly name: string;
+  /** Where it came with the program, which names it in every language. */
+  readonly builtin?: string;
 }
 
 export interface OpenedModel {
@@ -76,6 +86,7 @@ export class Setup {
   #missingModel: { readonly ref: ModelRef; readonly need: ModelNeed } | undefined = $state.raw();
   #keepsCopy = $state(false);
   #replaced: Draft | undefined = $state.raw();
+  #preset: ChosenPreset | undefined = $state.raw();
 
   #dataset: OpenedDataset | undefined = $state.raw();
   #datasetBusy: "listing" | "storing" | "reading" | undefined = $state();
@@ -118,6 +129,10 @@ export class Setup {
   get datasetError() {
     return this.#datasetError;
   }
+  /** What the settings began as; undefined for the program's own suggestions. */
+  get preset() {
+    return this.#preset;
+  }
   get plan() {
     return this.#plan;
   }
@@ -147,6 +162,8 @@ export class Setup {
     const draft = this.#draft();
     const isOwn = draft.model === undefined ? draft.datasetId !== undefined : draft.model.isDemo !== true;
     if (isOwn) this.#replaced = draft;
+    this.#preset = undefined;
+    this.form.loadSuggestions({});
     this.form.load(settings);
     await this.pickModel({ file: model, isDemo: true });
     await this.importDataset([...files]);
@@ -258,6 +275,15 @@ export class Setup {
     }
   }
 
+  /** Takes the settings of a preset, and compares with them from now on. */
+  adopt(next: TrainingConfig, preset: ChosenPreset): void {
+    this.form.adopt(next, PRESET_KEYS);
+    this.#preset = preset;
+    // The model that is open knows better what it is.
+    if (this.#model !== undefined) this.form.set("v2", this.#model.report.isV2);
+    this.settingsChanged();
+  }
+
   /** Takes a change of a setting; the plan follows. */
   setParameter(key: ParameterKey, raw: unknown): void {
     this.form.set(key, raw);
@@ -290,6 +316,8 @@ export class Setup {
   }
 
   async #load(draft: Draft): Promise<void> {
+    this.#preset = draft.preset === undefined ? undefined : { name: draft.preset.name, ...(draft.preset.builtin && { builtin: draft.preset.builtin }) };
+    this.form.loadSuggestions(draft.preset?.settings);
     this.form.load(draft.config);
     await Promise.all([this.#restoreDataset(draft.datasetId), this.#restoreModel(draft.model)]);
   }
@@ -335,7 +363,8 @@ export class Setup {
   /** Samples begin with what the first caption says; a draft's own prompts stay. */
   async #suggestPrompt(files: readonly DatasetFile[], isDraft = false): Promise<void> {
     const prompt = await promptFromCaptions(files, this.form.config.caption_extension);
-    if (prompt === undefined) return;
+    // A preset said what it wants to see; on a later visit nothing else is suggested in its place.
+    if (prompt === undefined || (isDraft && this.#preset !== undefined)) return;
     this.form.suggest("sample_prompts", prompt, isDraft);
     this.#planSoon();
   }
@@ -376,6 +405,7 @@ export class Setup {
       config: this.form.config,
       ...(model === undefined ? {} : { model }),
       ...(this.#dataset?.isKept === true ? { datasetId: this.#dataset.id } : {}),
+      ...(this.#preset === undefined ? {} : { preset: { ...this.#preset, settings: this.form.suggestions } }),
     };
   }
 
