@@ -55,6 +55,8 @@ export const presetsEn = {
     "The link holds the settings that differ from the defaults, the sample prompts and the name of the base model. No pictures, no folders; nothing is uploaded.",
   "share.name": "Name of the preset",
   "share.link": "Link",
+  "share.qr": "The link as a QR code, to open it on another device",
+  "share.noQr": "This link is too long for a QR code; copy it, or share the settings as a file.",
   "share.tooLong": "These settings are too long for a link, mostly because of the sample prompts. Share them as a file.",
   "share.copy": "Copy the link",
   "share.copied": "Copied",

@@ -53,6 +53,8 @@ export const presetsZhCN = {
   "share.about": "链接包含与默认值不同的设置、预览图提示词和底模名称。不含图片和文件夹，也不会上传任何内容。",
   "share.name": "预设名称",
   "share.link": "链接",
+  "share.qr": "链接的二维码，可在其他设备上打开",
+  "share.noQr": "链接太长，放不进二维码；请复制链接，或以文件分享。",
   "share.tooLong": "这些设置太长，放不进链接（通常是预览图提示词过多）。请以文件分享。",
   "share.copy": "复制链接",
   "share.copied": "已复制",
