@@ -78,6 +78,20 @@ export function pickLoraGradVariant(tier: Tier, { rows, rank }: { rows: number; 
   return { lanes: 32, slices: 8, rankTile, chunkRows: 256 };
 }
 
+/**
+ * The same kernel for whole weights, which are wide: rows are cut only where there are too few workgroups otherwise.
+ * @param unitsOf workgroups per chunk of rows
+ */
+export function pickWeightGradVariant(
+  tier: Tier, { rows, rank, unitsOf }: { rows: number; rank: number; unitsOf: (lanes: number, rankTile: number) => number },
+): LoraGradVariant {
+  const variant = pickLoraGradVariant(tier, { rows, rank });
+  if (tier.matrixStyle === "direct") return variant;
+  const enough = 256;
+  const chunks = Math.min(ceilDiv(rows, variant.chunkRows), ceilDiv(enough, unitsOf(variant.lanes, variant.rankTile)));
+  return { ...variant, chunkRows: ceilDiv(rows, chunks) };
+}
+
 /** How a workgroup sums the pixels of maps: `lanes` vec4s of channels side by side, the pixels shared by `slices`. */
 export function pickPixelSumVariant(tier: Tier): { readonly lanes: number; readonly slices: number } {
   return tier.matrixStyle === "direct" ? { lanes: directLanes, slices: 1 } : { lanes: 8, slices: 32 };

@@ -1,18 +1,23 @@
 /**
- * The trainable LoRA of a run: which layers are adapted, where their factors live in the parameter pools, how they
- * start, and how they come back out as kohya modules.
+ * The trainable adapter of a run: which layers are adapted, where their factors live in the parameter pools, and how
+ * graphs use them.
  *
- * down is the paper's A [rank, in], up is B [out, rank]; y = Wx + (alpha / rank) · up · down · x. Beside a 3×3
- * convolution down is one, too: [rank, in, 3, 3] in files, [rank, 3, 3, in] on the GPU.
- * On the GPU ranks are padded to a multiple of 4 with zeros, which stay zero under every optimizer; linears that run
- * as one (q, k, v) have their downs and ups stacked in one tensor each.
+ * A plain LoRA runs factored: y = Wx + (alpha / rank) · up · down · x. Linears that run as one (q, k, v) have their downs
+ * and ups stacked in one tensor each. Other modules (LyCORIS) are rebuilt to a weight in every step, as LyCORIS does.
  */
 import { InputError, invariant } from "../errors.ts";
+import { adaptedWeight } from "../gpu/ops/adapted-weight.ts";
+import { rowDecompose } from "../gpu/ops/row-decompose.ts";
+import { downKey, downWidth, loraFactors, paddedRank, upKey } from "./lora-factors.ts";
+import { kroneckerCut, lycorisFactors, magnitudeKey, usesTucker, type LycorisSettings } from "./lycoris-factors.ts";
+import { moduleDelta } from "./lycoris-delta.ts";
 import type { Graph } from "../gpu/graph/graph.ts";
+import type { Tensor } from "../gpu/graph/tensor.ts";
 import type { DropoutRates } from "../gpu/ops/adapter-dropout.ts";
+import type { TrainedTensor } from "../gpu/optimizers/trained-tensor.ts";
 import type { AdapterProvider, LinearAdapter, WeightPart } from "../models/model-builder.ts";
 import type { LoraTarget } from "../models/names.ts";
-import type { TrainedTensor } from "../gpu/optimizers/trained-tensor.ts";
+import type { Factor } from "./factors.ts";
 
 export interface AdapterSettings {
   /** network_dim */
@@ -23,6 +28,8 @@ export interface AdapterSettings {
   readonly conv?: { readonly rank: number; readonly alpha: number };
   /** What is dropped while training; absent means nothing. */
   readonly dropout?: DropoutRates;
+  /** Modules are LyCORIS's. */
+  readonly lycoris?: LycorisSettings;
   /** Sides that have an adapter and are trained. */
   readonly trains: { readonly unet: boolean; readonly textEncoder: boolean };
 }
@@ -34,29 +41,20 @@ export type ParamGroup = "unet" | "textEncoder";
 
 export interface AdapterTarget extends LoraTarget {
   readonly rank: number;
+  /** As files hold it: what the module adds is multiplied by alpha / rank. */
   readonly alpha: number;
+  /** In the order of files. */
+  readonly factors: readonly Factor[];
 }
 
-/** One kohya module and its place in the stacked GPU tensors. */
+/** A factor inside a resident parameter. */
+export interface PlacedFactor extends Factor, TrainedTensor {}
+
+/** One kohya module and the places of its factors on the GPU. */
 export interface AdapterModule {
   readonly target: AdapterTarget;
   readonly group: ParamGroup;
-  /** Resident names. */
-  readonly downTensor: string;
-  readonly upTensor: string;
-  /** Elements from the start of the tensors to this module's down [padded rank × down width] and up [out × padded rank]. */
-  readonly downOffset: number;
-  readonly upOffset: number;
-  /** Rank on the GPU. */
-  readonly paddedRank: number;
-}
-
-/** Factors of one module as files hold them. */
-export interface ModuleWeights {
-  /** [rank, in] or [rank, in, 3, 3] */
-  readonly down: Float32Array<ArrayBuffer>;
-  /** [out, rank] */
-  readonly up: Float32Array<ArrayBuffer>;
+  readonly factors: readonly PlacedFactor[];
 }
 
 export class AdapterSet implements AdapterProvider {
@@ -75,7 +73,9 @@ export class AdapterSet implements AdapterProvider {
     this.settings = settings;
     this.targets = targets.filter(({ part }) => settings.trains[part]).map((target) => {
       const { rank, alpha } = target.kernel === 1 ? settings : (settings.conv ?? settings);
-      return { ...target, rank, alpha: alpha === 0 ? rank : alpha };
+      const isRebuilt = this.#isRebuilt(target);
+      const factors = isRebuilt ? lycorisFactors(target, rank, settings.lycoris!) : loraFactors(target, rank);
+      return { ...target, rank, alpha: fileAlpha(target, rank, alpha === 0 ? rank : alpha, settings.lycoris), factors };
     });
     this.#byWeight = new Map(this.targets.map((target) => [`${target.weight.key}@${target.weight.rowStart}`, target]));
   }
@@ -87,17 +87,7 @@ export class AdapterSet implements AdapterProvider {
 
   /** The factors as PyTorch has them, inside the padded and stacked tensors. */
   get tensors(): readonly TrainedTensor[] {
-    return this.modules.flatMap(({ target, downTensor, upTensor, downOffset, upOffset, paddedRank }): TrainedTensor[] => {
-      const { in: width, out, rank, kernel, fileRank } = target;
-      // A convolution's factors have four dimensions, and rules about matrices mean the last two.
-      const taps = fileRank === 4 ? [kernel, kernel] : [];
-      const steps = fileRank === 4 ? [kernel * width, width] : [];
-      const ones = taps.map(() => 1);
-      return [
-        { param: downTensor, shape: [rank, width, ...taps], offset: downOffset, strides: [downWidth(target), 1, ...steps] },
-        { param: upTensor, shape: [out, rank, ...ones], offset: upOffset, strides: [paddedRank, 1, ...ones] },
-      ];
-    });
+    return this.modules.flatMap(({ factors }) => factors);
   }
 
   /** Groups with at least one module, in sd-scripts' order of parameter groups. */
@@ -109,14 +99,15 @@ export class AdapterSet implements AdapterProvider {
   get training(): AdapterProvider {
     const { dropout } = this.settings;
     if (dropout === undefined) return this;
+    const drawFor = (graph: Graph): Tensor => graph.input(dropoutDraw, [4], { dtype: "u32" });
     return {
       adapts: (key) => this.adapts(key),
+      weightFor: (graph, w, parts) => this.#weight(graph, w, parts, drawFor),
       adapterFor: (graph, parts, inWidth, outWidth) => {
         const adapter = this.adapterFor(graph, parts, inWidth, outWidth);
-        const first = this.#byWeight.get(`${parts[0]?.key ?? ""}@${parts[0]?.rowStart ?? 0}`);
+        const first = this.#targetOf(parts[0]);
         if (adapter === undefined || first === undefined) return undefined;
-        const draw = graph.input(dropoutDraw, [4], { dtype: "u32" });
-        return { ...adapter, dropout: { ...dropout, layer: this.targets.indexOf(first), draw } };
+        return { ...adapter, dropout: { ...dropout, layer: this.targets.indexOf(first), draw: drawFor(graph) } };
       },
     };
   }
@@ -125,73 +116,92 @@ export class AdapterSet implements AdapterProvider {
     return this.#byWeight.has(`${key}@0`);
   }
 
+  weightFor(graph: Graph, w: Tensor, parts: readonly WeightPart[]): Tensor {
+    return this.#weight(graph, w, parts);
+  }
+
   adapterFor(graph: Graph, parts: readonly WeightPart[], inWidth: number, outWidth: number): LinearAdapter | undefined {
-    const targets = parts.map((part) => this.#byWeight.get(`${part.key}@${part.rowStart ?? 0}`));
+    const targets = this.#targetsOf(parts);
     const [first] = targets;
-    if (first === undefined) {
-      invariant(targets.every((target) => target === undefined), `${parts[0]?.key ?? ""}: stacked with an untrained linear`);
-      return undefined;
-    }
+    if (first === undefined || this.#isRebuilt(first)) return undefined;
     const { kernel } = first;
-    const rank = Math.ceil(first.rank / 4) * 4;
+    const rank = paddedRank(first.rank);
     const rows = outWidth / parts.length;
-    const name = targets.map((target) => target?.name ?? "").join("+");
+    const name = targets.map((target) => target.name).join("+");
     const taps = kernel === 1 ? [] : [kernel, kernel];
     const down = graph.param(`${name}/down`, [parts.length * rank, ...taps, inWidth], first.part);
     const up = graph.param(`${name}/up`, [outWidth, rank], first.part);
     targets.forEach((target, i) => {
-      invariant(target !== undefined && target.in === inWidth && target.out === rows, `${name}: parts of different shape`);
-      this.#modules.set(target.name, {
-        target,
-        group: target.part,
-        downTensor: down.value.name,
-        upTensor: up.value.name,
-        downOffset: i * rank * downWidth(target),
-        upOffset: i * rows * rank,
-        paddedRank: rank,
-      });
+      invariant(target.in === inWidth && target.out === rows, `${name}: parts of different shape`);
+      const places = new Map([
+        [downKey, { param: down.value.name, offset: i * rank * downWidth(target) }],
+        [upKey, { param: up.value.name, offset: i * rows * rank }],
+      ]);
+      const factors = target.factors.map((factor) => ({ ...factor, ...places.get(factor.key)! }));
+      this.#modules.set(target.name, { target, group: target.part, factors });
     });
     return { down: down.value, up: up.value, scale: first.alpha / first.rank, groups: parts.length };
   }
-}
 
-/** Elements of a module's factors on the GPU. */
-export function gpuSize({ target, paddedRank }: AdapterModule): { readonly down: number; readonly up: number } {
-  return { down: paddedRank * downWidth(target), up: target.out * paddedRank };
-}
-
-/** A module's factors as they lie on the GPU. */
-export function toGpu({ target, paddedRank }: AdapterModule, { down, up }: ModuleWeights): ModuleWeights {
-  const { rank, out, in: width } = target;
-  const row = downWidth(target);
-  invariant(down.length === rank * row && up.length === out * rank, `${target.name}: wrong factor sizes`);
-  const gpuDown = new Float32Array(paddedRank * row);
-  eachTap(target, (i, tap, c) => (gpuDown[i * row + tap * width + c] = down[i * row + (c * row) / width + tap]!));
-  const gpuUp = new Float32Array(out * paddedRank);
-  for (let o = 0; o < out; o++) gpuUp.set(up.subarray(o * rank, (o + 1) * rank), o * paddedRank);
-  return { down: gpuDown, up: gpuUp };
-}
-
-/** A module's factors as files hold them, from what lies on the GPU. */
-export function fromGpu({ target, paddedRank }: AdapterModule, { down, up }: ModuleWeights): ModuleWeights {
-  const { rank, out, in: width } = target;
-  const row = downWidth(target);
-  const fileDown = new Float32Array(rank * row);
-  eachTap(target, (i, tap, c) => (fileDown[i * row + (c * row) / width + tap] = down[i * row + tap * width + c]!));
-  const fileUp = new Float32Array(out * rank);
-  for (let o = 0; o < out; o++) fileUp.set(up.subarray(o * paddedRank, o * paddedRank + rank), o * rank);
-  return { down: fileDown, up: fileUp };
-}
-
-/** Elements of one row of a module's down. */
-export function downWidth(target: Pick<LoraTarget, "in" | "kernel">): number {
-  return target.in * target.kernel ** 2;
-}
-
-function eachTap(target: AdapterTarget, visit: (row: number, tap: number, channel: number) => void): void {
-  for (let i = 0; i < target.rank; i++) {
-    for (let tap = 0; tap < target.kernel ** 2; tap++) {
-      for (let c = 0; c < target.in; c++) visit(i, tap, c);
-    }
+  /** The layer's weight with what rebuilt modules add to it. */
+  #weight(graph: Graph, w: Tensor, parts: readonly WeightPart[], drawFor?: (graph: Graph) => Tensor): Tensor {
+    const targets = this.#targetsOf(parts);
+    const { lycoris, dropout } = this.settings;
+    const [first] = targets;
+    if (lycoris === undefined || first === undefined || !this.#isRebuilt(first)) return w;
+    const magnitudes: Tensor[] = [];
+    const drops = drawFor !== undefined && dropout !== undefined;
+    const deltas = targets.map((target) => {
+      const factors = this.#place(graph, target);
+      const magnitude = factors.get(magnitudeKey);
+      if (magnitude !== undefined) magnitudes.push(magnitude);
+      const delta = moduleDelta(graph, target, target.rank, lycoris, factors);
+      const rates = drops ? { rank: dropout.rank, module: dropout.module, layer: this.targets.indexOf(target) } : undefined;
+      return { ...delta, rows: target.out, scale: target.alpha / target.rank, dropout: rates };
+    });
+    const adapted = adaptedWeight(graph, w, deltas, drops ? drawFor(graph) : undefined);
+    return magnitudes.length === 0 ? adapted : rowDecompose(graph, adapted, magnitudes);
   }
+
+  /** Factors of a rebuilt module by key, each a parameter of its own. */
+  #place(graph: Graph, target: AdapterTarget): Map<string, Tensor> {
+    const tensors = new Map<string, Tensor>();
+    const factors = target.factors.map((factor) => {
+      const rows = factor.rows ?? factor.shape[0] ?? 1;
+      const { value } = graph.param(`${target.name}/${factor.key}`, [rows, factor.size / rows], target.part);
+      tensors.set(factor.key, value);
+      return { ...factor, param: value.name, offset: 0 };
+    });
+    this.#modules.set(target.name, { target, group: target.part, factors });
+    return tensors;
+  }
+
+  #targetOf(part: WeightPart | undefined): AdapterTarget | undefined {
+    return part && this.#byWeight.get(`${part.key}@${part.rowStart ?? 0}`);
+  }
+
+  /** Targets of a layer's parts; none where the layer is not adapted. */
+  #targetsOf(parts: readonly WeightPart[]): AdapterTarget[] {
+    const targets = parts.flatMap((part) => this.#targetOf(part) ?? []);
+    invariant(targets.length === 0 || targets.length === parts.length, `${parts[0]?.key ?? ""}: stacked with an untrained linear`);
+    return targets;
+  }
+
+  /** Whether a module's weight is made anew in every step; a LyCORIS LoCon without extras is the same as sd-scripts' and runs as that. */
+  #isRebuilt(target: LoraTarget): boolean {
+    const { lycoris, dropout } = this.settings;
+    if (lycoris === undefined) return false;
+    const { algorithm, scalar, decompose } = lycoris;
+    return algorithm !== "locon" || scalar || decompose || usesTucker(target, lycoris) || (dropout?.rank ?? 0) > 0;
+  }
+}
+
+/** What files call alpha: loaders multiply by alpha / rank whatever the run did. */
+function fileAlpha(target: LoraTarget, rank: number, alpha: number, lycoris: LycorisSettings | undefined): number {
+  if (lycoris === undefined) return alpha;
+  if (lycoris.algorithm === "lokr") {
+    const { splitsLeft, splitsRight } = kroneckerCut(target, rank, lycoris);
+    if (!splitsLeft && !splitsRight) return rank;
+  }
+  return lycoris.rankStabilized ? alpha * Math.sqrt(rank) : alpha;
 }

@@ -6,23 +6,16 @@ import { bfloatsFromFloats, halvesFromFloats } from "../formats/half.ts";
 import type { PlannedFile, TensorSpec } from "../formats/safetensors-writer.ts";
 import { safetensorsHeader } from "../formats/safetensors-writer.ts";
 
-/** One adapted module of a LoRA as sd-scripts trains it. */
+/** One adapted module as sd-scripts or LyCORIS trains it. */
 export interface LoraModule {
   /** kohya name, e.g. `lora_unet_mid_block_attentions_0_proj_in`. */
   readonly name: string;
-  /** `[rank, in]` or `[rank, in, kernel, kernel]`, row-major. */
-  readonly down: Float32Array;
-  /** `[out, rank]`, row-major. */
-  readonly up: Float32Array;
-  /** The adapter adds up · down · alpha / rank. */
+  /** What the factors make is multiplied by alpha / rank. */
   readonly alpha: number;
-  readonly rank: number;
-  readonly in: number;
-  readonly out: number;
-  /** 4: written as convolutions `[rank, in, kernel, kernel]` and `[out, rank, 1, 1]`. */
-  readonly fileRank: 2 | 4;
-  /** Side of the layer's kernel; 1 for linears. */
-  readonly kernel: 1 | 3;
+  /** End of each tensor's name, e.g. `lora_down.weight`, and its shape. */
+  readonly factors: readonly { readonly key: string; readonly shape: readonly number[] }[];
+  /** By key, row-major. */
+  readonly weights: Readonly<Record<string, Float32Array>>;
 }
 
 export type SavePrecision = "float" | "fp16" | "bf16";
@@ -44,8 +37,8 @@ const legacyStart = 0x100000;
 const legacyEnd = 0x110000;
 
 /**
- * A LoRA file as sd-scripts writes it: `<name>.alpha`, `.lora_down.weight` and `.lora_up.weight`, all in one number
- * format, with the hashes by which the web UI recognizes models.
+ * An adapter file as sd-scripts writes it: `<name>.alpha` and the factors, for example `.lora_down.weight` and
+ * `.lora_up.weight`, all in one number format, with the hashes by which the web UI recognizes models.
  */
 export function writeLoraFile({ modules, metadata, savePrecision }: LoraFileContents): Uint8Array<ArrayBuffer> {
   const specs = modules.flatMap((module) => moduleSpecs(module, dtypes[savePrecision]));
@@ -72,13 +65,13 @@ export function writeLoraFile({ modules, metadata, savePrecision }: LoraFileCont
 }
 
 function moduleSpecs(module: LoraModule, dtype: Dtype): ValueSpec[] {
-  const { name, rank, kernel } = module;
-  const [taps, ones] = module.fileRank === 4 ? [[kernel, kernel], [1, 1]] : [[], []];
-  return [
-    { name: `${name}.alpha`, dtype, shape: [], values: Float32Array.of(module.alpha) },
-    { name: `${name}.lora_down.weight`, dtype, shape: [rank, module.in, ...taps], values: module.down },
-    { name: `${name}.lora_up.weight`, dtype, shape: [module.out, rank, ...ones], values: module.up },
-  ];
+  const { name, alpha, factors, weights } = module;
+  const factorSpecs = factors.map(({ key, shape }): ValueSpec => {
+    const values = weights[key];
+    invariant(values !== undefined, `${name} has no ${key}`);
+    return { name: `${name}.${key}`, dtype, shape, values };
+  });
+  return [{ name: `${name}.alpha`, dtype, shape: [], values: Float32Array.of(alpha) }, ...factorSpecs];
 }
 
 function encode(values: Float32Array, precision: SavePrecision): Uint8Array {

@@ -27,11 +27,13 @@ export interface AdapterProvider {
    * a target. All parts of one layer are targets or none. A convolution's down is [r, kh, kw, in].
    */
   adapterFor(graph: Graph, parts: readonly WeightPart[], inWidth: number, outWidth: number): LinearAdapter | undefined;
+  /** The weight that such a layer uses: the frozen one [out, in] or [out, kh, kw, in], or one that is made of it and factors. */
+  weightFor(graph: Graph, w: Tensor, parts: readonly WeightPart[]): Tensor;
   /** Whether the layer with this weight is a target. */
   adapts(key: string): boolean;
 }
 
-export const noAdapters: AdapterProvider = { adapterFor: () => undefined, adapts: () => false };
+export const noAdapters: AdapterProvider = { adapterFor: () => undefined, weightFor: (_, w) => w, adapts: () => false };
 
 /** Shapes of checkpoint tensors by normalized key. */
 export interface WeightShapes {
@@ -41,8 +43,6 @@ export interface WeightShapes {
 
 export interface LinearOptions {
   readonly addend?: Tensor;
-  /** Ask the adapter provider (default true). */
-  readonly trainable?: boolean;
 }
 
 export interface ConvOptions {
@@ -119,9 +119,9 @@ export class ModelBuilder {
 
   /** Several linears of the same input as one, outputs side by side in the last dimension. */
   stacked(x: Tensor, parts: readonly WeightPart[], bias?: Tensor, options: LinearOptions = {}): Tensor {
-    const w = this.matrix(parts);
+    const w = this.#adapters.weightFor(this.graph, this.matrix(parts), parts);
     const [out = 0, width = 0] = w.shape;
-    const adapter = options.trainable === false ? undefined : this.#adapters.adapterFor(this.graph, parts, width, out);
+    const adapter = this.#adapters.adapterFor(this.graph, parts, width, out);
     return linear(this.graph, {
       x,
       w,
@@ -144,7 +144,7 @@ export class ModelBuilder {
     const bias = this.graph.weight(biasKey, [outputs], "f32", { parts: [{ key: biasKey }], layout: "rows", isZeroPadded });
     return conv2d(this.graph, {
       x,
-      w,
+      w: this.#adapters.weightFor(this.graph, w, [{ key }]),
       bias,
       adapter: this.#adapters.adapterFor(this.graph, [{ key }], padded, outputs),
       stride: options.stride ?? 1,

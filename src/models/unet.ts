@@ -88,8 +88,8 @@ interface TimeShift {
 function projectTime(b: ModelBuilder, config: UNetConfig, embedding: Tensor): Map<string, TimeShift> {
   const { graph } = b;
   return graph.scope(`${config.prefix}.time_embed`, () => {
-    const first = activation(graph, b.linear(embedding, `${config.prefix}.time_embed.0`, { trainable: false }), "silu");
-    const emb = activation(graph, b.linear(first, `${config.prefix}.time_embed.2`, { trainable: false }), "silu");
+    const first = activation(graph, b.linear(embedding, `${config.prefix}.time_embed.0`), "silu");
+    const emb = activation(graph, b.linear(first, `${config.prefix}.time_embed.2`), "silu");
     const layers = [...config.inputBlocks, config.middleBlock, ...config.outputBlocks]
       .flatMap((block) => block.layers)
       .filter((layer): layer is ResLayer => layer.kind === "res");
@@ -98,7 +98,7 @@ function projectTime(b: ModelBuilder, config: UNetConfig, embedding: Tensor): Ma
       return new Map(layers.map(({ prefix }, i) => [prefix, { rowBias: b.linear(emb, names[i] ?? ""), rowBiasOffset: 0 }]));
     }
     const bias = b.vector(...names.map((name) => `${name}.bias`));
-    const rowBias = b.stacked(emb, names.map((name) => ({ key: `${name}.weight` })), bias, { trainable: false });
+    const rowBias = b.stacked(emb, names.map((name) => ({ key: `${name}.weight` })), bias);
     const shifts = new Map<string, TimeShift>();
     let rowBiasOffset = 0;
     for (const layer of layers) {

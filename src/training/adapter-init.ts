@@ -1,15 +1,71 @@
-/** How a LoRA starts: down uniform in ±1/√fan_in (kaiming with a = √5), up zero; as sd-scripts. */
-import { uniform } from "../random/rng.ts";
-import { downWidth, type AdapterSet, type ModuleWeights } from "../lora/adapter-set.ts";
+/** How an adapter starts: a LoRA's down uniform, its up zero, as sd-scripts; LyCORIS modules as lora/lycoris-factors.ts says. */
+import { invariant } from "../errors.ts";
+import { elementCount } from "../gpu/graph/tensor.ts";
+import { floatsFromHalves } from "../formats/half.ts";
+import { gaussian, uniform } from "../random/rng.ts";
+import type { AdapterSet, AdapterTarget } from "../lora/adapter-set.ts";
+import type { Factor, ModuleWeights } from "../lora/factors.ts";
+import type { Checkpoint } from "../models/checkpoint-types.ts";
 
-/** Initial factors of every module by kohya name; they depend on the seed and the module's place in the list only. */
-export function initialAdapter(adapters: AdapterSet, seed: number): Map<string, ModuleWeights> {
+/** Norms of the base weights' rows by module, where DoRA starts from them; as the model holds its weights, in f16. */
+export type RowNorms = ReadonlyMap<string, Float32Array<ArrayBuffer>>;
+
+const chunkElements = 2 ** 20;
+
+export async function baseNorms(checkpoint: Checkpoint, adapters: AdapterSet): Promise<RowNorms> {
+  const norms = new Map<string, Float32Array<ArrayBuffer>>();
+  for (const target of adapters.targets) {
+    if (target.factors.some(({ start }) => start.kind === "norms")) norms.set(target.name, await rowNorms(checkpoint, target));
+  }
+  return norms;
+}
+
+async function rowNorms({ file, keys }: Checkpoint, { weight, out, in: channels, kernel }: AdapterTarget): Promise<Float32Array<ArrayBuffer>> {
+  const key = keys.get(weight.key);
+  invariant(key !== undefined, `${file.source.name} has no ${weight.key}`);
+  const width = channels * kernel ** 2;
+  const squares = new Float64Array(out);
+  const first = weight.rowStart * width;
+  for await (const { start, data } of file.readF16Chunks(key, chunkElements)) {
+    const floats = floatsFromHalves(data);
+    for (let i = Math.max(0, first - start); i < Math.min(floats.length, first + out * width - start); i++) {
+      const row = Math.floor((start + i - first) / width);
+      squares[row] = squares[row]! + floats[i]! ** 2;
+    }
+  }
+  return Float32Array.from(squares, Math.sqrt);
+}
+
+/**
+ * Initial factors of every module by kohya name; they depend on the seed and the module's place in the list only.
+ * @param norms what DoRA starts from; others need none
+ */
+export function initialAdapter(adapters: AdapterSet, seed: number, norms: RowNorms = new Map()): Map<string, ModuleWeights> {
   return new Map(
     adapters.targets.map((target, index) => {
-      const width = downWidth(target);
-      const bound = 1 / Math.sqrt(width);
-      const down = uniform(seed, "loraInit", index, target.rank * width).map((value) => (2 * value - 1) * bound);
-      return [target.name, { down, up: new Float32Array(target.out * target.rank) }];
+      const entries = target.factors.map((factor, place): [string, Float32Array<ArrayBuffer>] => {
+        // Each factor has a stream of its own; the first has the module's number alone.
+        const values = startOf(factor, seed, index + place * 2 ** 32, norms.get(target.name));
+        return [factor.key, values];
+      });
+      return [target.name, Object.fromEntries(entries)];
     }),
   );
+}
+
+function startOf({ shape, start }: Factor, seed: number, stream: number, norms: Float32Array<ArrayBuffer> | undefined): Float32Array<ArrayBuffer> {
+  const count = elementCount(shape);
+  switch (start.kind) {
+    case "zeros":
+      return new Float32Array(count);
+    case "uniform":
+      return uniform(seed, "loraInit", stream, count).map((value) => (2 * value - 1) * start.bound);
+    case "normal":
+      return gaussian(seed, "loraInit", stream, count).map((value) => value * start.deviation);
+    case "norms":
+      invariant(norms?.length === count, "the norms of the base weight are known");
+      return norms.slice();
+    default:
+      return start satisfies never;
+  }
 }

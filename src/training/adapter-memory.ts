@@ -6,7 +6,8 @@ import { invariant } from "../errors.ts";
 import { stateName } from "../gpu/optimizers/update-graph.ts";
 import type { Gpu } from "../gpu/device.ts";
 import type { Residents } from "../gpu/program/residents.ts";
-import { fromGpu, gpuSize, toGpu, type AdapterModule, type AdapterSet, type ModuleWeights } from "../lora/adapter-set.ts";
+import { fromGpu, toGpu, type ModuleWeights } from "../lora/factors.ts";
+import type { AdapterModule, AdapterSet, PlacedFactor } from "../lora/adapter-set.ts";
 
 /** The adapter itself, its gradients, or the optimizer state of that index. */
 export type Bank = "params" | "grads" | number;
@@ -25,22 +26,21 @@ export class AdapterMemory {
   /** Reads all modules of a bank, by kohya name. */
   async read(bank: Bank): Promise<Map<string, ModuleWeights>> {
     const copies = new Map<string, Float32Array<ArrayBuffer>>();
-    const part = async (module: AdapterModule, tensor: string, offset: number, count: number) => {
-      const place = this.#place(module, tensor, bank);
+    const part = async (module: AdapterModule, factor: PlacedFactor): Promise<Float32Array<ArrayBuffer>> => {
+      const place = this.#place(module, factor.param, bank);
       let copy = copies.get(place.key);
       if (copy === undefined) {
         copy = new Float32Array(await this.#gpu.read(place.buffer, 0, place.buffer.size));
         copies.set(place.key, copy);
       }
-      const start = place.offset / 4 + offset;
-      return copy.subarray(start, start + count);
+      const start = place.offset / 4 + factor.offset;
+      return fromGpu(factor, copy.subarray(start, start + factor.size));
     };
     const result = new Map<string, ModuleWeights>();
     for (const module of this.#adapters.modules) {
-      const size = gpuSize(module);
-      const down = await part(module, module.downTensor, module.downOffset, size.down);
-      const up = await part(module, module.upTensor, module.upOffset, size.up);
-      result.set(module.target.name, fromGpu(module, { down, up }));
+      const weights: Record<string, Float32Array<ArrayBuffer>> = {};
+      for (const factor of module.factors) weights[factor.key] = await part(module, factor);
+      result.set(module.target.name, weights);
     }
     return result;
   }
@@ -48,13 +48,12 @@ export class AdapterMemory {
   /** Writes modules of a bank; the map must hold every module. */
   write(bank: Bank, weights: ReadonlyMap<string, ModuleWeights>): void {
     for (const module of this.#adapters.modules) {
-      const given = weights.get(module.target.name);
-      invariant(given !== undefined, `no weights for ${module.target.name}`);
-      const { down, up } = toGpu(module, given);
-      const downPlace = this.#place(module, module.downTensor, bank);
-      const upPlace = this.#place(module, module.upTensor, bank);
-      this.#gpu.write(downPlace.buffer, downPlace.offset + module.downOffset * 4, down);
-      this.#gpu.write(upPlace.buffer, upPlace.offset + module.upOffset * 4, up);
+      for (const factor of module.factors) {
+        const given = weights.get(module.target.name)?.[factor.key];
+        invariant(given !== undefined, `no weights for ${module.target.name}.${factor.key}`);
+        const { buffer, offset } = this.#place(module, factor.param, bank);
+        this.#gpu.write(buffer, offset + factor.offset * 4, toGpu(factor, given));
+      }
     }
   }
 

@@ -5,7 +5,7 @@
 import { InputError } from "../errors.ts";
 import { parseConfig } from "../config/config.ts";
 import { defaultConfig, type TrainingConfig } from "../config/parameters.ts";
-import { initialAdapter } from "./adapter-init.ts";
+import { baseNorms, initialAdapter } from "./adapter-init.ts";
 import { captionShape } from "./caption-source.ts";
 import { joinStates, splitChunks } from "./caption-states.ts";
 import { joinSamples, makeMicroBatch, nchwToNhwc } from "./micro-batch.ts";
@@ -19,7 +19,9 @@ import { joinedTokens, type CaptionShape, type CaptionTokens } from "../text/cap
 import { textsToCache, type BatchShape } from "./training-plan.ts";
 import type { Gpu } from "../gpu/device.ts";
 import type { SafetensorsFile } from "../formats/safetensors.ts";
-import { downWidth, type AdapterSet, type ModuleWeights } from "../lora/adapter-set.ts";
+import { elementCount } from "../gpu/graph/tensor.ts";
+import type { AdapterSet } from "../lora/adapter-set.ts";
+import type { ModuleWeights } from "../lora/factors.ts";
 import type { Checkpoint } from "../models/checkpoint-types.ts";
 
 export interface ReplayResult {
@@ -184,19 +186,20 @@ async function startingAdapter(
   adapters: AdapterSet,
   seed: number,
 ): Promise<Map<string, ModuleWeights>> {
-  const weights = initialAdapter(adapters, seed);
+  const weights = initialAdapter(adapters, seed, await baseNorms(checkpoint, adapters));
   const known = new Map(createAdapters(checkpoint, config).targets.map((target) => [target.name, target]));
   for (const name of trace.tensors.keys()) {
-    const found = /^adapter\.(.+)\.lora_down\.weight$/.exec(name)?.[1];
+    const found = /^adapter\.([^.]+)\.alpha$/.exec(name)?.[1];
     if (found === undefined) continue;
     const target = known.get(found);
     if (target === undefined) throw bad(trace, `adapter module ${found} is not trained with these settings`);
-    const down = await trace.readF32(`adapter.${found}.lora_down.weight`);
-    const up = await trace.readF32(`adapter.${found}.lora_up.weight`);
-    if (down.length !== target.rank * downWidth(target) || up.length !== target.rank * target.out) {
-      throw bad(trace, `adapter module ${found} does not have rank ${target.rank}`);
+    const factors: Record<string, Float32Array<ArrayBuffer>> = {};
+    for (const { key, shape } of target.factors) {
+      const values = await trace.readF32(`adapter.${found}.${key}`);
+      if (values.length !== elementCount(shape)) throw bad(trace, `${key} of adapter module ${found} does not have the shape [${shape.join()}]`);
+      factors[key] = values;
     }
-    weights.set(found, { down, up });
+    weights.set(found, factors);
   }
   return weights;
 }

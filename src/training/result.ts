@@ -2,7 +2,8 @@
 import { invariant } from "../errors.ts";
 import { writeLoraFile, type LoraModule } from "../lora/file.ts";
 import { buildLoraMetadata } from "../lora/metadata.ts";
-import type { ModuleWeights } from "../lora/adapter-set.ts";
+import { absorbsScalar, scalarKey } from "../lora/lycoris-factors.ts";
+import type { ModuleWeights } from "../lora/factors.ts";
 import type { ModuleInfo, RunState } from "./state-file.ts";
 
 /** What of a run's state its file is made of. */
@@ -27,11 +28,14 @@ export function writeResult(state: AdapterState, finishedAt: number, ssEpoch?: n
   });
 }
 
-/** Modules as a file holds them. */
+/** Modules as a file holds them: a trained number that multiplies a module goes into one of its factors. */
 export function loraModules(infos: readonly ModuleInfo[], weights: ReadonlyMap<string, ModuleWeights>): LoraModule[] {
-  return infos.map((info) => {
-    const factors = weights.get(info.name);
-    invariant(factors !== undefined, `no weights for ${info.name}`);
-    return { ...info, ...factors };
+  return infos.map(({ name, alpha, factors }) => {
+    const values = weights.get(name);
+    invariant(values !== undefined, `no weights for ${name}`);
+    const scalar = values[scalarKey]?.[0];
+    if (scalar === undefined) return { name, alpha, factors, weights: values };
+    const scaled = Object.entries(values).map(([key, data]) => [key, absorbsScalar(key) ? data.map((value) => value * scalar) : data]);
+    return { name, alpha, factors: factors.filter(({ key }) => key !== scalarKey), weights: Object.fromEntries(scaled) };
   });
 }

@@ -7,7 +7,7 @@ import { blobSource } from "../formats/byte-source.ts";
 import { openSafetensors } from "../formats/safetensors.ts";
 import { encodeSafetensors } from "../formats/safetensors-writer.ts";
 import type { TrainingConfig } from "../config/parameters.ts";
-import type { ModuleWeights } from "../lora/adapter-set.ts";
+import type { ModuleWeights } from "../lora/factors.ts";
 import type { LoraModule } from "../lora/file.ts";
 import type { RunFacts } from "../lora/metadata.ts";
 
@@ -32,16 +32,13 @@ export interface RunState {
 
 export type KeptState = Float32Array<ArrayBuffer> | Uint32Array<ArrayBuffer>;
 
-export type ModuleInfo = Omit<LoraModule, "down" | "up">;
+export type ModuleInfo = Pick<LoraModule, "name" | "alpha" | "factors">;
 
-const formatVersion = "2";
+const formatVersion = "3";
 
 export function encodeState(state: RunState): Uint8Array<ArrayBuffer> {
   const tensors = [...banks(state)].flatMap(([prefix, weights]) =>
-    [...weights].flatMap(([name, { down, up }]) => [
-      tensor(`${prefix}${name}.lora_down.weight`, down),
-      tensor(`${prefix}${name}.lora_up.weight`, up),
-    ]),
+    [...weights].flatMap(([name, factors]) => Object.entries(factors).map(([key, data]) => tensor(`${prefix}${name}.${key}`, data))),
   );
   for (const [name, data] of state.kept) tensors.push(tensor(`kept.${name}`, data));
   const { update, seed, config, facts, modules } = state;
@@ -64,13 +61,16 @@ export async function decodeState(bytes: Uint8Array<ArrayBuffer>): Promise<RunSt
   const header = run as Omit<RunState, "weights" | "optimizer"> & { readonly states: number };
   const read = async (prefix: string): Promise<Map<string, ModuleWeights>> => {
     const weights = new Map<string, ModuleWeights>();
-    for (const { name } of header.modules) {
-      const down = await file.readF32(`${prefix}${name}.lora_down.weight`);
-      const up = await file.readF32(`${prefix}${name}.lora_up.weight`);
-      if (!(isFiniteArray(down) && isFiniteArray(up))) {
-        throw new InputError("state.notFinite", `The saved state holds invalid numbers in ${name}; it can't be continued`, { module: name });
+    for (const { name, factors } of header.modules) {
+      const values: Record<string, Float32Array<ArrayBuffer>> = {};
+      for (const { key } of factors) {
+        const data = await file.readF32(`${prefix}${name}.${key}`);
+        if (!isFiniteArray(data)) {
+          throw new InputError("state.notFinite", `The saved state holds invalid numbers in ${name}; it can't be continued`, { module: name });
+        }
+        values[key] = data;
       }
-      weights.set(name, { down, up });
+      weights.set(name, values);
     }
     return weights;
   };

@@ -5,7 +5,7 @@
  */
 import { CancelledError, InputError, invariant } from "../errors.ts";
 import { elementCount } from "../gpu/graph/tensor.ts";
-import { initialAdapter } from "./adapter-init.ts";
+import { baseNorms, initialAdapter, type RowNorms } from "./adapter-init.ts";
 import { fillCaches, type Caches } from "./caches.ts";
 import { CaptionSource } from "./caption-source.ts";
 import { NotFiniteError } from "./errors.ts";
@@ -30,7 +30,7 @@ import type { TrainingConfig } from "../config/parameters.ts";
 import type { CaptionTokens } from "../text/caption-tokens.ts";
 import type { CaptionMoment } from "../dataset/vary-caption.ts";
 import type { Gpu } from "../gpu/device.ts";
-import { downWidth, type ModuleWeights } from "../lora/adapter-set.ts";
+import type { ModuleWeights } from "../lora/factors.ts";
 import type { Checkpoint } from "../models/checkpoint-types.ts";
 
 export interface TrainHost extends Omit<RunObserver, "step">, SampleObserver {
@@ -77,30 +77,33 @@ export async function train(gpu: Gpu, job: TrainJob, host: TrainHost): Promise<R
     onCompile: (done, total) => host.phase({ phase: "compile", done, total }),
   });
   try {
-    if (resume === undefined) engine.adapters.write("params", initialAdapter(adapters, seed));
+    const norms = await baseNorms(checkpoint, adapters);
+    if (resume === undefined) engine.adapters.write("params", initialAdapter(adapters, seed, norms));
     else {
       engine.adapters.write("params", resume.weights);
       resume.optimizer.forEach((bank, i) => engine.adapters.write(i, bank));
       engine.writeKeptState(resume.kept);
     }
-    const runner = new UpdateLoop(engine, job, dataset, { ...caches, captions }, seed, host);
+    const runner = new UpdateLoop(engine, job, dataset, { ...caches, captions, norms }, seed, host);
     return await runner.run(resume?.update ?? 0, host);
   } finally {
     engine.destroy();
   }
 }
 
+type LoopCaches = Caches & { readonly captions: CaptionSource; readonly norms: RowNorms };
+
 class UpdateLoop {
   readonly #engine: StepEngine;
   readonly #job: TrainJob;
   readonly #dataset: DatasetPlan;
-  readonly #caches: Caches & { readonly captions: CaptionSource };
+  readonly #caches: LoopCaches;
   readonly #seed: number;
   readonly #schedule: NoiseSchedule;
   readonly #samples: SampleSession | undefined;
   #order: { epoch: number; batches: readonly Batch[] } | undefined;
 
-  constructor(engine: StepEngine, job: TrainJob, dataset: DatasetPlan, caches: Caches & { readonly captions: CaptionSource }, seed: number, host: TrainHost) {
+  constructor(engine: StepEngine, job: TrainJob, dataset: DatasetPlan, caches: LoopCaches, seed: number, host: TrainHost) {
     this.#engine = engine;
     this.#job = job;
     this.#dataset = dataset;
@@ -237,7 +240,7 @@ class UpdateLoop {
   async #state(update: number): Promise<RunState> {
     const { stateCount } = this.#engine.plan.options.optimizer;
     const initial = this.#initial();
-    const zeros = new Map([...initial].map(([name, { down, up }]) => [name, { down: down.map(() => 0), up: up.map(() => 0) }]));
+    const zeros = new Map([...initial].map(([name, weights]) => [name, zeroed(weights)]));
     const banks: Map<string, ModuleWeights>[] = [];
     for (let i = 0; i < stateCount; i++) banks.push(new Map([...zeros, ...(await this.#engine.adapters.read(i))]));
     return { ...(await this.#adapter(update, initial)), optimizer: banks, kept: await this.#engine.readKeptState() };
@@ -245,7 +248,7 @@ class UpdateLoop {
 
   /** Text encoder layers behind clip_skip have modules that no gradient reaches: they stay and are saved as they began. */
   #initial(): Map<string, ModuleWeights> {
-    return initialAdapter(this.#engine.plan.options.adapters, this.#seed);
+    return initialAdapter(this.#engine.plan.options.adapters, this.#seed, this.#caches.norms);
   }
 
   async #adapter(update: number, initial: ReadonlyMap<string, ModuleWeights>): Promise<AdapterState> {
@@ -255,10 +258,14 @@ class UpdateLoop {
       seed: this.#seed,
       config: this.#job.config,
       facts: this.#job.facts,
-      modules: adapters.targets.map(({ name, in: width, out, rank, alpha, fileRank, kernel }) => ({ name, in: width, out, rank, alpha, fileRank, kernel })),
+      modules: adapters.targets.map(({ name, alpha, factors }) => ({ name, alpha, factors: factors.map(({ key, shape }) => ({ key, shape })) })),
       weights: new Map([...initial, ...(await this.#engine.adapters.read("params"))]),
     };
   }
+}
+
+function zeroed(weights: ModuleWeights): ModuleWeights {
+  return Object.fromEntries(Object.entries(weights).map(([key, data]) => [key, new Float32Array(data.length)]));
 }
 
 /** Tokens of a micro-batch. */
@@ -291,7 +298,7 @@ function checkResume(state: RunState, { options: { adapters, optimizer }, update
     state.kept.size === updateMemory.kept.length &&
     updateMemory.kept.every(({ name, shape }) => state.kept.get(name)?.length === elementCount(shape)) &&
     names.size === adapters.targets.length &&
-    adapters.targets.every((target) => state.weights.get(target.name)?.down.length === target.rank * downWidth(target));
+    adapters.targets.every(({ name, factors }) => factors.every(({ key, shape }) => state.weights.get(name)?.[key]?.length === elementCount(shape)));
   if (!fits) {
     throw new InputError("state.mismatch", "The saved state belongs to other settings or another model; start the run anew");
   }

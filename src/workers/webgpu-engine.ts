@@ -1,6 +1,6 @@
 /** The training engine on this browser's GPU. A device is held while a run goes, and no longer. */
 import { openGpu } from "../gpu/device.ts";
-import { downWidth } from "../lora/adapter-set.ts";
+import { elementCount } from "../gpu/graph/tensor.ts";
 import { forecast } from "../training/forecast.ts";
 import { planVae } from "../training/latent-cache.ts";
 import { randomSeed } from "../random/rng.ts";
@@ -34,7 +34,7 @@ export function webgpuEngine(): Engine {
         vae: planVae(checkpoint, plan.sizes, onTier),
         ...(text === undefined ? {} : { text }),
       });
-      const weights = adapters.targets.reduce((sum, target) => sum + target.rank * (downWidth(target) + target.out), 0);
+      const weights = adapters.targets.flatMap(({ factors }) => factors).reduce((sum, { shape }) => sum + elementCount(shape), 0);
       return {
         forecast: predicted,
         advice: [...rateAdvice(config), ...noiseAdvice(config), ...rankAdvice(config), ...memoryAdvice(predicted, config, () => planRun(checkpoint, { ...config, gradient_checkpointing: true }, plan.shapes, onTier))],

@@ -9,7 +9,9 @@ import { Graph } from "../../src/gpu/graph/graph.ts";
 import type { Tensor } from "../../src/gpu/graph/tensor.ts";
 import { conv2d } from "../../src/gpu/ops/conv2d.ts";
 import { linear } from "../../src/gpu/ops/linear.ts";
-import { AdapterSet, fromGpu, toGpu } from "../../src/lora/adapter-set.ts";
+import { AdapterSet } from "../../src/lora/adapter-set.ts";
+import { fromGpu, toGpu } from "../../src/lora/factors.ts";
+import type { LycorisSettings } from "../../src/lora/lycoris-factors.ts";
 import type { LoraTarget } from "../../src/models/names.ts";
 import { nchwToNhwc } from "../../src/training/micro-batch.ts";
 import { openTestGpu } from "./harness/adapter.ts";
@@ -25,7 +27,10 @@ interface Values {
 interface Case {
   readonly name: string;
   readonly module: "linear" | "conv1x1" | "conv3x3" | "conv3x3s2";
-  readonly args: { readonly lora_dim: number; readonly alpha: number };
+  readonly algo: "locon" | "loha" | "kron";
+  readonly args: { readonly lora_dim: number; readonly alpha: number; readonly factor?: number } & Partial<
+    Record<"use_tucker" | "use_scalar" | "rs_lora" | "weight_decompose" | "decompose_both" | "full_matrix" | "unbalanced_factorization", boolean>
+  >;
   readonly base_weight: Values;
   readonly base_bias: Values;
   readonly x: Values;
@@ -55,7 +60,8 @@ describe.each(Object.entries(variants))("an adapted layer, %s", (_, options) => 
       in: width, out, weight: { key: "w", rowStart: 0 }, fileRank: isConv ? 4 : 2,
     };
     const sides = { unet: true, textEncoder: false };
-    const adapters = new AdapterSet([target], { rank, alpha, conv: { rank, alpha }, trains: sides });
+    const lycoris = isPlain(one) ? {} : { lycoris: lycorisOf(one) };
+    const adapters = new AdapterSet([target], { rank, alpha, conv: { rank, alpha }, trains: sides, ...lycoris });
     const graph = new Graph();
     const given = new Map<Tensor, Float64Array>();
     const source = { parts: [{ key: "w" }], layout: "rows" } as const;
@@ -66,34 +72,56 @@ describe.each(Object.entries(variants))("an adapted layer, %s", (_, options) => 
     const x = give(graph.input("x", channelsLast(one.x).shape, { differentiable: true }), channelsLast(one.x).data);
     const bias = give(graph.weight("b", [out], "f32", source), one.base_bias.data);
     const kernelValues = channelsLast(one.base_weight);
-    const adapter = adapters.adapterFor(graph, [source.parts[0]], width, out);
     const isWide = kernel === 3;
-    const w = give(graph.weight("w", isWide ? kernelValues.shape : [out, width], "f32", source), kernelValues.data);
+    const frozen = give(graph.weight("w", isWide ? kernelValues.shape : [out, width], "f32", source), kernelValues.data);
+    const w = adapters.weightFor(graph, frozen, source.parts);
+    const adapter = adapters.adapterFor(graph, source.parts, width, out);
     const pad = { top: 1, left: 1, bottom: 1, right: 1 };
     const stride = one.module === "conv3x3s2" ? 2 : 1;
     const y = isWide ? conv2d(graph, { x, w, bias, stride, pad, adapter }) : linear(graph, { x, w, bias, adapter });
     const seed = give(graph.input("dy", y.shape), channelsLast(one.dy).data);
     const dx = differentiate(graph, [{ of: y, gradient: seed }]).get(x)!;
     const [module] = adapters.modules;
-    const factors = { down: valuesOf(one.params, "lora_down.weight"), up: valuesOf(one.params, "lora_up.weight") };
-    const packed = toGpu(module!, factors);
-    const [down, up] = graph.params;
-    give(down!.value, packed.down);
-    give(up!.value, packed.up);
+    const params = new Map(graph.params.map((param) => [param.value.name, param]));
+    expect(module!.factors.map(({ key }) => key).toSorted()).toEqual(Object.keys(one.params).toSorted());
+    for (const factor of module!.factors) {
+      const values = valuesOf(one.params, factor.key);
+      const packed = toGpu(factor, values);
+      expect(fromGpu(factor, packed), "packing loses nothing").toEqual(values);
+      give(params.get(factor.param)!.value, packed);
+    }
     graph.keep(y);
     graph.keep(dx);
 
-    const result = await runOnGpu(gpu, graph, given, [y, dx, down!.grad, up!.grad]);
+    const result = await runOnGpu(gpu, graph, given, [y, dx, ...graph.params.map(({ grad }) => grad)]);
     const inOrder = (tensor: Tensor): Float32Array => (isConv ? nhwcToNchw(result.get(tensor)!, tensor.shape) : result.get(tensor)!);
     expectClose(inOrder(y), one.y.data, 1e-5, "y");
     expectClose(inOrder(dx), one.grad_x.data, 1e-5, "dx");
-    const owned = (tensor: Tensor): Float32Array<ArrayBuffer> => new Float32Array(result.get(tensor)!);
-    const gradients = fromGpu(module!, { down: owned(down!.grad), up: owned(up!.grad) });
-    expectClose(gradients.down, one.grad_params["lora_down.weight"]!.data, 1e-5, "down");
-    expectClose(gradients.up, one.grad_params["lora_up.weight"]!.data, 1e-5, "up");
-    expect(fromGpu(module!, packed), "packing loses nothing").toEqual(factors);
+    for (const factor of module!.factors) {
+      const gradient = fromGpu(factor, result.get(params.get(factor.param)!.grad)!);
+      expectClose(gradient, one.grad_params[factor.key]!.data, 1e-5, factor.key);
+    }
   });
 });
+
+/** What runs factored, as sd-scripts' LoRA. */
+function isPlain({ algo, args, module }: Case): boolean {
+  return algo === "locon" && !(args.use_scalar || args.weight_decompose || args.rs_lora || (args.use_tucker && module !== "linear"));
+}
+
+function lycorisOf({ algo, args }: Case): LycorisSettings {
+  return {
+    algorithm: algo === "kron" ? "lokr" : algo,
+    tucker: args.use_tucker ?? false,
+    scalar: args.use_scalar ?? false,
+    rankStabilized: args.rs_lora ?? false,
+    decompose: args.weight_decompose ?? false,
+    factor: args.factor ?? -1,
+    decomposeBoth: args.decompose_both ?? false,
+    fullMatrix: args.full_matrix ?? false,
+    unbalanced: args.unbalanced_factorization ?? false,
+  };
+}
 
 /** Maps and kernels with their channels last, everything else as it is. */
 function channelsLast({ shape, data }: Values): { shape: readonly number[]; data: ArrayLike<number> } {

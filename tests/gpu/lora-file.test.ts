@@ -85,7 +85,7 @@ async function applyLora(lora: SafetensorsFile, inputs: SafetensorsFile): Promis
   const residents = await Residents.allocate(gpu, planResidents(plan.residents, gpu.tier.limits));
   const arena = await Arena.allocate(gpu, [plan]);
   await loadWeights(gpu, checkpoint, graph.weights, residents);
-  new AdapterMemory(gpu, residents, adapters).write("params", new Map(modules.map((module) => [module.name, { down: new Float32Array(module.down), up: new Float32Array(module.up) }])));
+  new AdapterMemory(gpu, residents, adapters).write("params", new Map(modules.map((module) => [module.name, { "lora_down.weight": new Float32Array(module.down), "lora_up.weight": new Float32Array(module.up) }])));
   const program = await Program.compile(gpu, plan, { residents, arena, pipelines: new PipelineCache(gpu) });
   residents.write("x", nchwToNhwc(await inputs.readF32("unet.x"), [batch, 4, height, width]));
   residents.write("t", timestepEmbedding(await inputs.readInts("unet.timesteps"), unet.modelChannels));

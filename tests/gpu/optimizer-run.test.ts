@@ -15,7 +15,7 @@ import { StepEngine, type MicroBatch } from "../../src/training/step-engine.ts";
 import { stepEstimate } from "../../src/gpu/optimizers/update-graph.ts";
 import { trainingBytes } from "../../src/training/training-plan.ts";
 import type { Gpu } from "../../src/gpu/device.ts";
-import type { ModuleWeights } from "../../src/lora/adapter-set.ts";
+import type { ModuleWeights } from "../../src/lora/factors.ts";
 import type { Checkpoint } from "../../src/models/checkpoint-types.ts";
 
 const shape = { batch: 1, height: 8, width: 8 };
@@ -45,32 +45,30 @@ function factors(engine: StepEngine): Map<string, ModuleWeights> {
   return new Map(
     engine.plan.options.adapters.targets.map(({ name, in: width, out }, i) => [
       name,
-      { down: gaussian(7, "noise", 2 * i, 3 * width).map((v) => v * 0.1), up: gaussian(7, "noise", 2 * i + 1, 3 * out).map((v) => v * 0.1) },
+      {
+        "lora_down.weight": gaussian(7, "noise", 2 * i, 3 * width).map((v) => v * 0.1),
+        "lora_up.weight": gaussian(7, "noise", 2 * i + 1, 3 * out).map((v) => v * 0.1),
+      },
     ]),
   );
 }
 
 function variablesOf(engine: StepEngine, weights: ReadonlyMap<string, ModuleWeights>): Record<string, Variable> {
   return Object.fromEntries(
-    engine.plan.options.adapters.targets.flatMap(({ name, in: width, out, fileRank }) => {
-      const kernel = fileRank === 4 ? [1, 1] : [];
-      const { down, up } = weights.get(name)!;
-      return [
-        [`${name}.down`, { shape: [3, width, ...kernel], init: down }],
-        [`${name}.up`, { shape: [out, 3, ...kernel], init: up }],
-      ];
-    }),
+    engine.plan.options.adapters.targets.flatMap(({ name, factors }) =>
+      factors.map(({ key, shape }) => [`${name}.${key}`, { shape, init: weights.get(name)![key]! }]),
+    ),
   );
 }
 
 const named = (weights: ReadonlyMap<string, ModuleWeights>): Record<string, Float32Array> =>
-  Object.fromEntries([...weights].flatMap(([name, { down, up }]) => [[`${name}.down`, down], [`${name}.up`, up]]));
+  Object.fromEntries([...weights].flatMap(([name, factors]) => Object.entries(factors).map(([key, values]) => [`${name}.${key}`, values])));
 
 const bytesOf = async (engine: StepEngine): Promise<string> => {
   const banks = [await engine.adapters.read("params")];
   for (let i = 0; i < engine.plan.options.optimizer.stateCount; i++) banks.push(await engine.adapters.read(i));
   const kept = [...(await engine.readKeptState())].map(([name, data]) => [name, [...data]]);
-  return JSON.stringify([banks.map((bank) => [...bank].map(([name, { down, up }]) => [name, [...down], [...up]])), kept]);
+  return JSON.stringify([banks.map((bank) => [...bank].map(([name, factors]) => [name, ...Object.entries(factors).map(([key, values]) => [key, [...values]])])), kept]);
 };
 
 const runs = [

@@ -8,6 +8,7 @@ import { replay } from "../../src/training/replay.ts";
 import { openMini, openReference, referencePath } from "./harness/reference-data.ts";
 import { isSlowAdapter, openTestGpu } from "./harness/adapter.ts";
 import type { Gpu } from "../../src/gpu/device.ts";
+import type { ModuleWeights } from "../../src/lora/factors.ts";
 
 interface Expected {
   readonly losses: readonly number[];
@@ -54,9 +55,9 @@ describe.each(traces)("%s", (name) => {
     });
 
     const [whole, change] = [new Similarity(), new Similarity()];
-    for (const [module, { down, up }] of result.weights) {
-      for (const [part, values] of [["lora_down", down], ["lora_up", up]] as const) {
-        const key = `${module}.${part}.weight`;
+    for (const [module, factors] of result.weights) {
+      for (const [factor, values] of Object.entries(factors)) {
+        const key = `${module}.${factor}`;
         const wanted = await final.readF32(key);
         const start = await trace.readF32(`adapter.${key}`);
         values.forEach((value, i) => {
@@ -70,7 +71,7 @@ describe.each(traces)("%s", (name) => {
     expect(Math.abs(change.ratio - 1), "length of the change").toBeLessThan(1e-3);
 
     // Recomputation runs the same kernels on the same values: not a bit may differ.
-    const bytes = [...result.weights].map(([module, { down, up }]) => `${module} ${hash(down)} ${hash(up)}`).join("\n");
+    const bytes = hashes(result.weights);
     const first = finals.get(name) ?? bytes;
     finals.set(name, first);
     expect(bytes).toBe(first);
@@ -83,7 +84,7 @@ describe("dropout", () => {
     const checkpoint = await openMini("sd1");
     const run = async (overrides: object): Promise<{ bytes: string; losses: readonly number[] }> => {
       const { weights, losses } = await replay(gpu, checkpoint, trace, { overrides: { ...overrides } });
-      return { bytes: [...weights].map(([module, { down, up }]) => `${module} ${hash(down)} ${hash(up)}`).join("\n"), losses };
+      return { bytes: hashes(weights), losses };
     };
     const rates = { network_dropout: 0.1, network_args: ["conv_dim=3", "conv_alpha=2", "rank_dropout=0.2", "module_dropout=0.2"], seed: 5 };
     const first = await run(rates);
@@ -111,6 +112,10 @@ class Similarity {
   get ratio(): number {
     return Math.sqrt(this.#a / this.#b);
   }
+}
+
+function hashes(weights: ReadonlyMap<string, ModuleWeights>): string {
+  return [...weights].map(([module, factors]) => `${module} ${Object.values(factors).map(hash).join(" ")}`).join("\n");
 }
 
 /** FNV-1a over the bits. */

@@ -82,7 +82,7 @@ async function run(config: TrainingConfig, host: Partial<TrainHost> = {}): Promi
 }
 
 const bytesOf = ({ weights, optimizer }: RunState): string =>
-  JSON.stringify([weights, ...optimizer].map((bank) => [...bank].map(([name, { down, up }]) => [name, [...down], [...up]])));
+  JSON.stringify([weights, ...optimizer].map((bank) => [...bank].map(([name, factors]) => [name, ...Object.values(factors).map((values) => [...values])])));
 const pixelsOf = ({ rgba }: Pick<SamplePicture, "rgba">): string => Buffer.from(rgba).toString("base64");
 
 /** Largest difference of two pictures, and their mean one. */

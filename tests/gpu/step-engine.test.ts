@@ -108,7 +108,7 @@ describe("StepEngine", () => {
     for (let run = 0; run < 2; run++) {
       const engine = await open(gpu);
       for (let step = 1; step <= 3; step++) await engine.runUpdate([batch(shapes[step % 2]!, step)], { unet: 1e-3 }, step, 1);
-      finals.push(JSON.stringify([...(await engine.adapters.read("params"))].map(([name, w]) => [name, [...w.down], [...w.up]])));
+      finals.push(JSON.stringify([...(await engine.adapters.read("params"))].map(([name, w]) => [name, ...Object.entries(w).map(([key, values]) => [key, [...values]])])));
       engine.destroy();
     }
     expect(finals[1]).toBe(finals[0]);
@@ -119,7 +119,7 @@ describe("StepEngine", () => {
     const engine = await open(gpu);
     await engine.runUpdate([batch(shapes[0]!, 1)], { unet: 1e-3 }, 1, 1);
     const read = async (): Promise<string> =>
-      JSON.stringify(await Promise.all((["params", 0, 1] as const).map(async (bank) => [...(await engine.adapters.read(bank))].map(([, w]) => [[...w.down], [...w.up]]))));
+      JSON.stringify(await Promise.all((["params", 0, 1] as const).map(async (bank) => [...(await engine.adapters.read(bank))].map(([, w]) => Object.values(w).map((values) => [...values])))));
     const before = await read();
     const report = await engine.runUpdate([batch(shapes[0]!, 2, 1e30)], { unet: 1e-3 }, 2, 1);
     expect(report.isFinite).toBe(false);

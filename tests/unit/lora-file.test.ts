@@ -2,8 +2,9 @@ import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { blobSource } from "../../src/formats/byte-source.ts";
 import { openSafetensors } from "../../src/formats/safetensors.ts";
-import type { LoraModule, SavePrecision } from "../../src/lora/file.ts";
+import type { SavePrecision } from "../../src/lora/file.ts";
 import { writeLoraFile } from "../../src/lora/file.ts";
+import { plainModule, type PlainModule } from "./lora-module.ts";
 import { readLora } from "./read-lora.ts";
 
 interface HashCase {
@@ -21,11 +22,11 @@ const { hashes } = JSON.parse(readFileSync(new URL("fixtures/formats.json", impo
 };
 
 /** The tensors of make_format_fixtures.py. */
-function recipeModules({ modules, rank, width }: { modules: number; rank: number; width: number }): LoraModule[] {
+function recipeModules({ modules, rank, width }: { modules: number; rank: number; width: number }): PlainModule[] {
   const count = rank * width;
   const values = (start: number): Float32Array =>
     Float32Array.from({ length: count }, (_, i) => ((((start + i) * 37) % 1001) - 500) / 1024);
-  return Array.from({ length: modules }, (_, index) => ({
+  return Array.from({ length: modules }, (_, index) => plainModule({
     name: `lora_unet_module_${index}`,
     down: values(2 * index * count),
     up: values((2 * index + 1) * count),
@@ -55,7 +56,7 @@ describe("a written LoRA", () => {
 
   test("has kohya's keys, and 4-D tensors for projections", async () => {
     const [linear, projection] = recipeModules({ modules: 2, rank: 4, width: 16 });
-    const modules = [linear!, { ...projection!, fileRank: 4 as const }];
+    const modules = [linear!, plainModule({ ...projection!, fileRank: 4 })];
     const file = await open(writeLoraFile({ modules, metadata: {}, savePrecision: "fp16" }));
     const layout = [...file.tensors.values()].map(({ name, dtype, shape }) => `${name} ${dtype} ${shape.join("x")}`);
     expect(layout.toSorted()).toEqual([
@@ -69,10 +70,10 @@ describe("a written LoRA", () => {
   });
 
   test("has LoCon's shapes for a 3×3 convolution", async () => {
-    const convolution = {
+    const convolution = plainModule({
       name: "lora_unet_down_blocks_0_resnets_0_conv1", alpha: 2, rank: 3, in: 8, out: 4, fileRank: 4, kernel: 3,
       down: Float32Array.from({ length: 3 * 8 * 9 }, (_, i) => i), up: Float32Array.from({ length: 12 }, (_, i) => -i),
-    } as const;
+    });
     const file = await open(writeLoraFile({ modules: [convolution], metadata: {}, savePrecision: "float" }));
     expect([...file.tensors.values()].map(({ name, shape }) => [name.split(".").slice(1).join("."), shape]).toSorted()).toEqual([
       ["alpha", []],
@@ -83,10 +84,7 @@ describe("a written LoRA", () => {
   });
 
   test("is read back as it was written", async () => {
-    const modules = recipeModules({ modules: 3, rank: 2, width: 8 }).map((module, i) => ({
-      ...module,
-      fileRank: i === 1 ? (4 as const) : (2 as const),
-    }));
+    const modules = recipeModules({ modules: 3, rank: 2, width: 8 }).map((module, i) => plainModule({ ...module, fileRank: i === 1 ? 4 : 2 }));
     const read = await readLora(await open(writeLoraFile({ modules, metadata: {}, savePrecision: "float" })));
     expect(read.toSorted((a, b) => a.name.localeCompare(b.name))).toEqual(modules);
   });

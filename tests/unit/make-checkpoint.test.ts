@@ -9,6 +9,7 @@ import { checkpointSpecs, makeCheckpoint, runMakeCheckpoint } from "../../src/cl
 import { createNodeFile, openNodeFile } from "../../src/cli/node-file.ts";
 import { openSafetensors } from "../../src/formats/safetensors.ts";
 import { writeLoraFile } from "../../src/lora/file.ts";
+import { plainModule } from "./lora-module.ts";
 import { openCheckpoint } from "../../src/models/config.ts";
 import { networkBytes } from "./network-files.ts";
 
@@ -103,7 +104,7 @@ describe("inspect", () => {
 
   test("tells the ranks and the base of a LoRA, and keeps control characters off the terminal", async () => {
     const out = join(folder, "lora.safetensors");
-    const module = {
+    const module = plainModule({
       name: "lora_unet_mid_block_attentions_0_transformer_blocks_0_attn2_to_k",
       down: new Float32Array(4 * 768),
       up: new Float32Array(4),
@@ -113,7 +114,7 @@ describe("inspect", () => {
       out: 1,
       fileRank: 2,
       kernel: 1,
-    } as const;
+    });
     const metadata = { ss_note: "\u001b[31mred", ss_long: "x".repeat(1000) };
     const sink = await createNodeFile(out);
     await sink.write(writeLoraFile({ modules: [module], metadata, savePrecision: "fp16" }));

@@ -41,8 +41,9 @@ function openBytes(bytes: Uint8Array<ArrayBuffer>, name = "lora"): Promise<Safet
 }
 
 async function state(): Promise<RunState> {
-  const weights = new Map([["lora_unet_a", { down: Float32Array.of(1, 2, 3, 4, 5, 6), up: Float32Array.of(7, 8, 9, 10) }]]);
-  const modules = [{ name: "lora_unet_a", in: 3, out: 2, rank: 2, alpha: 2, fileRank: 4, kernel: 1 }] as const;
+  const weights = new Map([["lora_unet_a", { "lora_down.weight": Float32Array.of(1, 2, 3, 4, 5, 6), "lora_up.weight": Float32Array.of(7, 8, 9, 10) }]]);
+  const factors = [{ key: "lora_down.weight", shape: [2, 3, 1, 1] }, { key: "lora_up.weight", shape: [2, 2, 1, 1] }];
+  const modules = [{ name: "lora_unet_a", alpha: 2, factors }];
   return { update: 8, seed: 77, config, facts: await origin(), modules, weights, optimizer: [], kept: new Map() };
 }
 

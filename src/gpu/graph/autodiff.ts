@@ -26,8 +26,8 @@ export interface GradientContext {
    * The op's result must include the addend.
    */
   accumulate(input: string, build: (addend: Tensor | undefined) => Tensor): void;
-  /** Emits an op that adds to a parameter's gradient in place. */
-  accumulateParam<A>(op: OpDef<A>, inputs: Record<string, Tensor | undefined>, grads: Record<string, Tensor>, attrs: A): void;
+  /** Emits an op that adds to parameters' gradients in place. @returns its outputs */
+  accumulateParam<A>(op: OpDef<A>, inputs: Record<string, Tensor | undefined>, grads: Record<string, Tensor>, attrs: A): readonly Tensor[];
   /** The gradient tensor of a parameter input. */
   gradOf(input: string): Tensor;
 }
@@ -111,9 +111,7 @@ export function differentiate(graph: Graph, seeds: readonly { of: Tensor; gradie
         const tensor = input(name);
         gradients.set(tensor, build(gradients.get(tensor)));
       },
-      accumulateParam: (op, inputs, grads, attrs) => {
-        graph.addBound(bindOp(op, attrs), inputs, { accumulates: grads });
-      },
+      accumulateParam: (op, inputs, grads, attrs) => graph.addBound(bindOp(op, attrs), inputs, { accumulates: grads }),
       gradOf: (name) => graph.gradOf(input(name)),
     };
   }

@@ -1,4 +1,5 @@
-// Adds the row chunks' adapter gradients, in order, to the gradients so far: down first, then up.
+// Adds the row chunks' adapter gradients, in order, to the gradients so far: down first, then up. With REPLACE down
+// becomes their sum.
 //! read partials: array<vec4<f32>>
 //#if DOWN
 //! write down: array<vec4<f32>>
@@ -16,7 +17,11 @@ fn main(@builtin(workgroup_id) wg: vec3<u32>, @builtin(num_workgroups) grid: vec
   for (var chunk = 0u; chunk < p.chunks; chunk++) { sum += partials[chunk * p.total4 + i]; }
   if (i < p.down4) {
     //#if DOWN
+    //#if REPLACE
+    down[i] = sum;
+    //#else
     down[i] += sum;
+    //#endif
     //#endif
   } else {
     //#if UP

@@ -5,6 +5,7 @@
 // to `partial` (down, then up, per chunk) for lora-grad-sum.wgsl.
 //
 //   DOWN, UP   which gradients are wanted
+//   REPLACE    down becomes the sum instead of being added to
 //   CONV       x is maps [B, H, W, k]; row m of dh is a pixel of a convolution's output, and down[i][tap][k] sums the
 //              pixels of x that the tap meets
 //#if DOWN
@@ -40,7 +41,11 @@ fn emitDown(chunk: u32, i: u32, value: vec4<f32>) { partials[chunk * p.total4 + 
 fn emitUp(chunk: u32, i: u32, value: vec4<f32>) { partials[chunk * p.total4 + p.down4 + i] = value; }
 //#else
 //#if DOWN
+//#if REPLACE
+fn emitDown(chunk: u32, i: u32, value: vec4<f32>) { down[i] = value; }
+//#else
 fn emitDown(chunk: u32, i: u32, value: vec4<f32>) { down[i] += value; }
+//#endif
 //#endif
 //#if UP
 fn emitUp(chunk: u32, i: u32, value: vec4<f32>) { up[i] += value; }

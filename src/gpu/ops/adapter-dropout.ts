@@ -9,6 +9,7 @@ import { ceilDiv, spread } from "../tier.ts";
 import type { KernelCall } from "../graph/lower.ts";
 import type { RefTensor } from "../graph/op.ts";
 import source from "../kernels/adapter-dropout.wgsl?raw";
+import numbersSource from "../kernels/dropout-numbers.wgsl?raw";
 
 /** Rates from 0 up to but not including 1. */
 export interface DropoutRates {
@@ -29,7 +30,7 @@ export interface AdapterDropout extends DropoutAttrs {
 }
 
 /** Numbers below this are dropped. */
-function threshold(rate: number): number {
+export function dropThreshold(rate: number): number {
   return Math.round(rate * 2 ** 32);
 }
 
@@ -46,7 +47,7 @@ export function dropoutCall(h: Tensor, draw: Tensor, groups: number, attrs: Drop
   const rows = elementCount(h.shape) / lastDim(h);
   const { network, rank, module, layer } = attrs;
   return {
-    kernel: { name: "adapter-dropout", source },
+    kernel: { name: "adapter-dropout", source: `${numbersSource}\n${source}` },
     defines: {
       NETWORK: network > 0,
       RANK: rank > 0,
@@ -63,9 +64,9 @@ export function dropoutCall(h: Tensor, draw: Tensor, groups: number, attrs: Drop
       rank4: width4 / groups,
       layer,
       scale: scaleOf(attrs),
-      networkBelow: threshold(network),
-      rankBelow: threshold(rank),
-      moduleBelow: threshold(module),
+      networkBelow: dropThreshold(network),
+      rankBelow: dropThreshold(rank),
+      moduleBelow: dropThreshold(module),
     },
     grid: spread(ceilDiv(rows * width4, 64)),
   };
@@ -81,7 +82,7 @@ export function dropReference(h: Float64Array, width: number, batch: number, dra
   const single = numbers("networkDropout", attrs.network > 0 ? h.length : 0);
   const ranks = numbers("rankDropout", attrs.rank > 0 ? batch * width : 0);
   const modules = numbers("moduleDropout", attrs.module > 0 ? groups : 0);
-  const drops = (number: number | undefined, rate: number): boolean => number !== undefined && number < threshold(rate);
+  const drops = (number: number | undefined, rate: number): boolean => number !== undefined && number < dropThreshold(rate);
   h.forEach((value, i) => {
     const entry = Math.floor(i / (h.length / batch));
     const column = i % width;

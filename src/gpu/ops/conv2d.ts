@@ -12,6 +12,7 @@ import { addConvolution } from "./conv-reference.ts";
 import { gemmCall, type ConvGeometry } from "./gemm-lower.ts";
 import { loraGrad } from "./lora-grad.ts";
 import { sumPixels } from "./sum-pixels.ts";
+import { sendWeightGradient } from "./weight-grad.ts";
 import type { Graph } from "../graph/graph.ts";
 import type { OpDef } from "../graph/op.ts";
 
@@ -72,10 +73,12 @@ export const conv2dOp: OpDef<Conv2dAttrs> = {
       ctx.contribute("rowBias", sumPixels(ctx.graph, dy));
     }
 
+    if (ctx.needs("w")) sendWeightGradient(ctx, x, w, dy, attrs);
+
     let dh: Tensor | undefined;
     const back = (addend: Tensor | undefined): Tensor | undefined => {
       const size = { height: dim(x, 1), width: dim(x, 2) };
-      const { dx, dh: gradient } = addAdaptedDx(ctx.graph, conv2dDxOp, { dy, w, addend, down, up, draw }, { ...attrs, ...size, dx: needs.x });
+      const { dx, dh: gradient } = addAdaptedDx(ctx.graph, conv2dDxOp, { dy, w: ctx.saved(w), addend, down, up, draw }, { ...attrs, ...size, dx: needs.x });
       dh = gradient;
       return dx;
     };

@@ -1,7 +1,7 @@
 /**
  * y = x * wT + bias + addend, with an optional adapter: h = loraScale * x * downT and y += h * upT.
  *
- * Frozen weights: the backward needs nothing saved for `w`, only x and h for the adapter's own gradients.
+ * The backward needs x and h for the adapter's own gradients, and x where the weight itself is made of something trained.
  * Several layers with the same input run as one: their weights, downs and ups are stacked along dimension 0, and
  * `groups` says how many there are (fused q/k/v).
  */
@@ -12,6 +12,7 @@ import { gemmCall } from "./gemm-lower.ts";
 import { addAdaptedDx } from "./adapted-dx.ts";
 import { linearDxOp } from "./linear-dx.ts";
 import { loraGrad } from "./lora-grad.ts";
+import { sendWeightGradient } from "./weight-grad.ts";
 import type { Graph } from "../graph/graph.ts";
 import type { OpDef } from "../graph/op.ts";
 
@@ -52,9 +53,11 @@ export const linearOp: OpDef<LinearAttrs> = {
     const needs = { x: ctx.needs("x"), down: ctx.needs("down"), up: ctx.needs("up") };
     if (ctx.needs("addend")) ctx.contribute("addend", dy);
 
+    if (ctx.needs("w")) sendWeightGradient(ctx, x, w, dy);
+
     let dh: Tensor | undefined;
     const back = (addend: Tensor | undefined): Tensor | undefined => {
-      const { dx, dh: gradient } = addAdaptedDx(ctx.graph, linearDxOp, { dy, w, addend, down, up, draw }, { ...attrs, dx: needs.x });
+      const { dx, dh: gradient } = addAdaptedDx(ctx.graph, linearDxOp, { dy, w: ctx.saved(w), addend, down, up, draw }, { ...attrs, dx: needs.x });
       dh = gradient;
       return dx;
     };

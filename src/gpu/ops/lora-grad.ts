@@ -22,8 +22,8 @@ export interface LoraGradAttrs {
   readonly conv?: ConvPlace & { readonly kernelH: number; readonly kernelW: number };
 }
 
-const kernel = { name: "lora-grad", source };
-const sumKernel = { name: "lora-grad-sum", source: sumSource };
+export const loraGradKernel = { name: "lora-grad", source };
+export const loraGradSumKernel = { name: "lora-grad-sum", source: sumSource };
 
 export const loraGradOp: OpDef<LoraGradAttrs> = {
   kind: "loraGrad",
@@ -53,10 +53,10 @@ export const loraGradOp: OpDef<LoraGradAttrs> = {
     const units = downUnits + groups * ceilDiv(n / groups, colTile) * (rank / rankTile);
     const isSplit = chunks > 1;
     const partials = isSplit ? ctx.scratch([chunks, total4 * 4]) : undefined;
-    const flags = { DOWN: wantsDown, UP: wantsUp };
+    const flags = { DOWN: wantsDown, UP: wantsUp, REPLACE: false };
     const calls: KernelCall[] = [
       {
-        kernel,
+        kernel: loraGradKernel,
         defines: { ...flags, CONV: conv !== undefined && wantsDown, LANES: lanes, SLICES: slices, RANK: rankTile, SPLIT: isSplit, SLICED: slices > 1 },
         bindings: { ...sources, ...(partials === undefined ? targets : { partials }) },
         params: {
@@ -71,14 +71,14 @@ export const loraGradOp: OpDef<LoraGradAttrs> = {
           units,
           down4,
           total4,
-          ...(conv && down && { taps, ...convParams(conv, ctx.input("x"), ctx.input("dh")) }),
+          ...(conv && down && { taps, ...convGradParams(conv, ctx.input("x"), ctx.input("dh")) }),
         },
         grid: spread(units * chunks),
       },
     ];
     if (partials !== undefined) {
       calls.push({
-        kernel: sumKernel,
+        kernel: loraGradSumKernel,
         defines: flags,
         bindings: { partials, ...targets },
         params: { chunks, down4, total4 },
@@ -102,7 +102,7 @@ export const loraGradOp: OpDef<LoraGradAttrs> = {
 };
 
 /** @param x the convolution's input @param dh gradient of what `down` made of it */
-function convParams({ stride, pad, kernelW }: NonNullable<LoraGradAttrs["conv"]>, x: Tensor, dh: Tensor): Record<string, number> {
+export function convGradParams({ stride, pad, kernelW }: ConvPlace & { readonly kernelW: number }, x: Tensor, dh: Tensor): Record<string, number> {
   return {
     sourceH: dim(x, 1),
     sourceW: dim(x, 2),
