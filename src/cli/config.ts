@@ -7,16 +7,18 @@ import { writeKohya } from "../config/kohya-write.ts";
 import type { TrainingConfig } from "../config/parameters.ts";
 import { presetOf, readPreset } from "../config/preset.ts";
 import type { Preset } from "../config/preset.ts";
-import { readPresetFile, writePresetFile } from "../config/preset-file.ts";
-import { isShareLink, longestLink, readShareLink, writeShareLink } from "../config/share-link.ts";
+import { writePresetFile } from "../config/preset-file.ts";
+import { longestLink, writeShareLink } from "../config/share-link.ts";
 import { InputError } from "../errors.ts";
 import { noMore, readOptions, usageError, type Command } from "./command.ts";
-import { readText } from "./settings.ts";
+import { exportZip } from "./export-zip.ts";
+import { readPresetOrText } from "./settings.ts";
 import { warn } from "./terminal.ts";
 import { writeWhole } from "./write-file.ts";
 
-const formats = ["toml", "json", "gui", "preset", "link"] as const;
+const formats = ["toml", "json", "gui", "preset", "link", "zip"] as const;
 type Format = (typeof formats)[number];
+const byEnding: Readonly<Record<string, Format>> = { ".toml": "toml", ".json": "gui", ".zip": "zip" };
 
 const help = `lorasmith config --from FILE|LINK [--to FILE] [--format FORMAT] [--set KEY=VALUE]
 
@@ -27,7 +29,10 @@ of kohya's goes along; in its own format everything stays byte for byte but the 
   --to FILE          where to write; without it, to the terminal
   --format FORMAT    toml  sd-scripts' --config_file      json  the same keys as JSON      gui  JSON of kohya_ss
                      preset  a preset's file              link  the end of a preset's link
-                     Without it: by the ending of --to (.toml or .json, gui), or as it was
+                     zip     a run for sd-scripts: folders with the pictures, both TOMLs and the command; needs --to
+                     Without it: by the ending of --to (.toml, .json as gui, .zip), or as it was
+  --data FOLDER      pictures for the zip; or train_data_dir
+  --reg FOLDER       regularization pictures for the zip; or reg_data_dir
   --set KEY=VALUE    change a setting; repeatable
   --strict           fail on the first value that cannot be used, instead of taking its default
 `;
@@ -48,6 +53,8 @@ async function runConfig(argv: string[]): Promise<void> {
     from: { type: "string" },
     to: { type: "string" },
     format: { type: "string" },
+    data: { type: "string" },
+    reg: { type: "string" },
     set: { type: "string", multiple: true, default: [] },
     strict: { type: "boolean", default: false },
   });
@@ -56,17 +63,15 @@ async function runConfig(argv: string[]): Promise<void> {
   const source = await readSource(options.from, options.strict);
   const { config } = parseConfig(Object.fromEntries(options.set.map(parseSetOption)), source.config);
   const format = formatOf(options.format, options.to) ?? source.format;
+  if (format === "zip") return writeZipFile({ ...source, config }, options);
   const text = await write({ ...source, config }, format);
   if (options.to === undefined) process.stdout.write(text);
   else await writeWhole(options.to, text);
 }
 
 async function readSource(from: string, isStrict: boolean): Promise<Source> {
-  const hash = from.slice(Math.max(0, from.indexOf("#")));
-  if (isShareLink(hash)) return fromPreset(await readShareLink(hash), "link");
-  const text = await readText(from);
-  const preset = readPresetFile(text);
-  if (preset !== undefined) return fromPreset(preset, "preset");
+  const { preset, text } = await readPresetOrText(from);
+  if (preset !== undefined) return fromPreset(preset, text === "" ? "link" : "preset");
   const report = (problem: InputError): void => warn(`${problem.message} It is left at its default.`);
   const { config, source, warnings, unknownKeys } = loadKohyaConfig(text, isStrict ? undefined : report);
   for (const { message } of warnings) warn(message);
@@ -81,13 +86,22 @@ function fromPreset(preset: Preset, format: Format): Source {
 }
 
 function formatOf(format: string | undefined, to: string | undefined): Format | undefined {
-  if (format === undefined) return to === undefined ? undefined : /\.toml$/i.test(to) ? "toml" : /\.json$/i.test(to) ? "gui" : undefined;
+  if (format === undefined) return byEnding[/\.\w+$/.exec(to ?? "")?.[0].toLowerCase() ?? ""];
   const known = formats.find((name) => name === format);
   if (known === undefined) throw usageError("config", `--format ${format} is none of ${formats.join(", ")}`);
   return known;
 }
 
-async function write({ name, config, origin }: Source, format: Format): Promise<string> {
+async function writeZipFile(
+  { config, origin }: Source, { to, data = config.train_data_dir, reg = config.reg_data_dir }: { to?: string; data?: string; reg?: string },
+): Promise<void> {
+  if (to === undefined) throw usageError("config", "--to is missing: a zip is a file");
+  if (data === "") throw usageError("config", "--data is missing: the zip holds the pictures");
+  const { warnings } = await exportZip(config, origin, { data, reg: reg === "" ? undefined : reg }, to);
+  for (const { message } of warnings) warn(message);
+}
+
+async function write({ name, config, origin }: Source, format: Exclude<Format, "zip">): Promise<string> {
   if (format === "preset") return writePresetFile(presetOf(name, config));
   if (format === "link") {
     const link = await writeShareLink(presetOf(name, config));

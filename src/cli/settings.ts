@@ -2,9 +2,14 @@
 import { readFile } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import { parseConfig } from "../config/config.ts";
-import { readKohyaFile, parseSetOption } from "../config/kohya.ts";
+import { noiseAdvice, rateAdvice } from "../config/advice.ts";
+import { readKohyaFile, parseSetOption, type KohyaFile } from "../config/kohya.ts";
 import { defaultConfig, suggestedConfig, type TrainingConfig } from "../config/parameters.ts";
+import { PRESET_KEYS, readPreset } from "../config/preset.ts";
+import type { Preset } from "../config/preset.ts";
+import { readPresetFile } from "../config/preset-file.ts";
 import { isPromptFileName, readPromptFile } from "../config/sample-prompts.ts";
+import { isShareLink, readShareLink } from "../config/share-link.ts";
 import { InputError } from "../errors.ts";
 import type { Checkpoint } from "../models/config.ts";
 
@@ -16,7 +21,7 @@ export const settingsOptions = {
 } as const;
 
 export const settingsHelp = `Settings (by kohya's names; what is not set means what sd-scripts means by default)
-  --config FILE      kohya's configuration: TOML or JSON of sd-scripts, or a JSON of kohya_ss' GUI
+  --config FILE|LINK TOML or JSON of sd-scripts, a JSON of kohya_ss' GUI, a preset's file, or its link (…/#p=…)
   --set KEY=VALUE    one setting, e.g. network_dim=16; repeatable, wins over --config
   --suggested        start from the values that the page suggests instead of sd-scripts' defaults
                      v2 and v_parameterization are read from the checkpoint unless they are set`;
@@ -37,7 +42,7 @@ export interface GivenSettings {
 
 /** @throws InputError `file.*`, `config.syntax`, `config.set` */
 export async function readGiven({ config, set = [], suggested = false }: SettingsOptions): Promise<GivenSettings> {
-  const file = config === undefined ? undefined : readKohyaFile(await readText(config));
+  const file = config === undefined ? undefined : await readConfig(config);
   const options = Object.fromEntries(set.map(parseSetOption));
   const prompts = await promptsFrom({ file: file?.values["sample_prompts"], option: options["sample_prompts"] }, config);
   return {
@@ -45,6 +50,28 @@ export async function readGiven({ config, set = [], suggested = false }: Setting
     suggested,
     warnings: file?.warnings.map(({ message }) => message) ?? [],
   };
+}
+
+/** A configuration of kohya's as it is written, or all that a preset means. */
+async function readConfig(from: string): Promise<Pick<KohyaFile, "values" | "warnings">> {
+  const { preset, text } = await readPresetOrText(from);
+  if (preset === undefined) return readKohyaFile(text);
+  const { config, unknownKeys } = readPreset(preset);
+  // The checkpoint knows better whether it is of the other family.
+  const keys = PRESET_KEYS.filter((key) => key !== "v2");
+  const warnings = unknownKeys.map((param) => ({ code: "config.unknown", param, message: `Unknown setting, not used: ${param}` }));
+  return { values: Object.fromEntries(keys.map((key) => [key, config[key]])), warnings };
+}
+
+/**
+ * What an option with settings names: a preset's link, a preset's file, or another file, whose text it is.
+ * @throws InputError `file.*`, `preset.*`
+ */
+export async function readPresetOrText(from: string): Promise<{ readonly preset: Preset | undefined; readonly text: string }> {
+  const hash = from.slice(Math.max(0, from.indexOf("#")));
+  if (isShareLink(hash)) return { preset: await readShareLink(hash), text: "" };
+  const text = await readText(from);
+  return { preset: readPresetFile(text), text };
 }
 
 /**
@@ -83,7 +110,9 @@ export function settle(
   const isV = checkpoint.predictionType === "v_prediction";
   const detected = { v2: isV2, v_parameterization: isV };
   const fallback = base ?? { ...(given.suggested ? startingValues(given.values) : defaultConfig()), ...detected };
-  const parsed = parseConfig(given.values, fallback);
+  // A path, like that of the model: the command opens it itself.
+  const { dataset_config: _, ...values } = given.values;
+  const parsed = parseConfig(values, fallback);
   const { config } = parsed;
   if (config.v2 !== isV2) {
     const what = isV2 ? "a Stable Diffusion 2 checkpoint" : "a Stable Diffusion 1 checkpoint";
@@ -98,6 +127,7 @@ export function settle(
     const values = `v_parameterization is ${config.v_parameterization}, but the checkpoint looks like ${predictionType}`;
     warnings.push(`${values} (${predictionSource}); the setting is used`);
   }
+  warnings.push(...[...rateAdvice(config), ...noiseAdvice(config)].map(({ text }) => text));
   return { config, warnings };
 }
 

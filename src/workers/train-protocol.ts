@@ -3,6 +3,7 @@
  * nothing of each other. Calls go through Comlink (`train-client.ts`); everything here survives structured clone.
  * Errors cross as SerializedError and are rebuilt as LorasmithError on the page (`typed-errors.ts`).
  */
+import type { Advice } from "../config/advice.ts";
 import type { TrainingConfig } from "../config/parameters.ts";
 import type { SerializedError } from "../errors.ts";
 import type { DatasetFile, RunState, SampleRecord } from "../storage/database.ts";
@@ -116,11 +117,7 @@ export interface Forecast {
 }
 
 /** A warning about the plan as a whole, with what to do. `code` is an i18n key under `advice`. */
-export interface PlanAdvice {
-  readonly code: string;
-  readonly data: TextData;
-  readonly text: string;
-}
+export type PlanAdvice = Advice;
 
 /** What the current settings mean for the opened model and dataset. Parts that lack their input are absent. */
 export interface PlanReport {

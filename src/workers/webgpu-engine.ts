@@ -1,4 +1,5 @@
 /** The training engine on this browser's GPU. A device is held while a run goes, and no longer. */
+import { noiseAdvice, rateAdvice } from "../config/advice.ts";
 import { openGpu } from "../gpu/device.ts";
 import { elementCount } from "../gpu/graph/tensor.ts";
 import { forecast } from "../training/forecast.ts";
@@ -14,7 +15,7 @@ import { train } from "../training/trainer.ts";
 import { writePngText } from "../formats/png-text.ts";
 import type { SamplePicture } from "../training/events.ts";
 import { adapterTier } from "./adapter-tier.ts";
-import { memoryAdvice, noiseAdvice, rateAdvice } from "./plan-advice.ts";
+import { memoryAdvice } from "./plan-advice.ts";
 import { rankAdvice } from "./rank-advice.ts";
 import type { Engine } from "./engine.ts";
 import { encodePng } from "./generate-sheet.ts";

@@ -5,6 +5,9 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { withModel } from "../../src/cli/open-model.ts";
 import { readGiven, settle, type SettingsOptions } from "../../src/cli/settings.ts";
 import { defaultConfig, suggestedConfig, type TrainingConfig } from "../../src/config/parameters.ts";
+import { presetOf } from "../../src/config/preset.ts";
+import { writePresetFile } from "../../src/config/preset-file.ts";
+import { writeShareLink } from "../../src/config/share-link.ts";
 import { dataFile } from "./run-bin.ts";
 
 let root: string;
@@ -48,6 +51,29 @@ describe("settings of a command", () => {
       "Unknown settings, not used: frobnicate",
       expect.stringMatching(/^v_parameterization is true, but the checkpoint looks like epsilon/),
     ]);
+  });
+
+  test("a preset's file and its link mean all that they leave out, but not the model's family", async () => {
+    const { v2: _, ...meant } = { ...suggestedConfig(), network_dim: 24, sample_prompts: "a --d 1\nb", min_snr_gamma: 5 };
+    const preset = presetOf("mine", { ...suggestedConfig(), ...meant }, { name: "sd15.safetensors", hash: "1a2b3c4d" });
+    const path = join(root, "mine.lorasmith.json");
+    await writeFile(path, writePresetFile(preset));
+    const link = `https://example.org/lorasmith/${await writeShareLink(preset)}`;
+    for (const config of [path, link]) {
+      expect((await settled({ config })).config).toEqual({ ...meant, v2: false });
+      expect((await settled({ config, suggested: true, set: ["network_dim=8"] })).config).toEqual({ ...meant, v2: false, network_dim: 8 });
+      expect((await settled({ config }, "sd2")).config.v2).toBe(true);
+    }
+    await expect(settled({ config: link.slice(0, -4) })).rejects.toMatchObject({ code: "preset.damaged" });
+  });
+
+  test("what does not go together is told as on the page", async () => {
+    const { warnings } = await settled({ set: ["zero_terminal_snr=true", "learning_rate=1e-4"] });
+    expect(warnings).toEqual([expect.stringMatching(/^zero_terminal_snr is for v-prediction models/)]);
+    expect((await settled({ set: ["zero_terminal_snr=true", "v_parameterization=true"] })).warnings).toEqual([
+      expect.stringMatching(/^v_parameterization is true, but/),
+    ]);
+    expect((await settled({ set: ["optimizer_type=Lion", "learning_rate=1e-3"] })).warnings).toEqual([expect.stringMatching(/^Lion with/)]);
   });
 
   test("v2 that contradicts the checkpoint is refused", async () => {

@@ -1,10 +1,12 @@
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readFile, readdir, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { configCommand } from "../../src/cli/config.ts";
 import { loadKohyaConfig } from "../../src/config/kohya.ts";
 import { InputError } from "../../src/errors.ts";
+import { blobSource } from "../../src/formats/byte-source.ts";
+import { readZipDirectory, zipDataOffset } from "../../src/formats/torch-zip.ts";
 
 const saved = new URL("fixtures/kohya/gui-2023-spring.json", import.meta.url).pathname;
 let folder = "";
@@ -42,6 +44,25 @@ describe("lorasmith config", () => {
     expect(loadKohyaConfig(printed.join("")).config).toEqual(config);
   });
 
+  it("writes a run for sd-scripts with its pictures as a zip", async () => {
+    const pictures = join(folder, "set", "2_sls");
+    await mkdir(pictures, { recursive: true });
+    await mkdir(join(folder, "class", "1_girl"), { recursive: true });
+    await writeFile(join(pictures, "a.png"), "picture");
+    await writeFile(join(pictures, "a.txt"), "sls, 铁匠");
+    await writeFile(join(folder, "class", "1_girl", "r.png"), "other");
+    const to = join(folder, "run.zip");
+    await configCommand.run(["--from", saved, "--to", to, "--data", join(folder, "set"), "--reg", join(folder, "class"), "--set", "output_name=run"]);
+    const source = blobSource(new Blob([await readFile(to)]), "run.zip");
+    const entries = await readZipDirectory(source);
+    expect([...entries.keys()].filter((path) => !/\.(sh|toml)$/.test(path)).sort()).toEqual([
+      "run/README.txt", "run/reg/1_girl/r.png", "run/train/2_sls/a.png", "run/train/2_sls/a.txt",
+    ]);
+    const caption = entries.get("run/train/2_sls/a.txt")!;
+    expect(new TextDecoder().decode(await source.read(await zipDataOffset(source, caption), caption.byteLength))).toBe("sls, 铁匠");
+    expect((await readdir(folder)).sort()).toEqual(["class", "run.zip", "set"]);
+  });
+
   it("names what cannot be used and goes on, or stops there with --strict", async () => {
     const bad = join(folder, "bad.toml");
     await writeFile(bad, "network_dim = 0\nnework_alpha = 3\nseed = 5\n");
@@ -50,9 +71,10 @@ describe("lorasmith config", () => {
     await expect(configCommand.run(["--from", bad, "--strict"])).rejects.toThrow(/network_dim is 0/);
   });
 
-  it.each([[[]], [["--from", "/nowhere.toml"]], [["--from", saved, "--format", "yaml"]], [["--from", "x/#p=1.AAAA"]]])(
-    "refuses %j", async (argv) => {
-      await expect(configCommand.run(argv)).rejects.toBeInstanceOf(InputError);
-    },
-  );
+  it.each<{ argv: string[] }>([
+    { argv: [] }, { argv: ["--from", "/nowhere.toml"] }, { argv: ["--from", saved, "--format", "yaml"] }, { argv: ["--from", "x/#p=1.AAAA"] },
+    { argv: ["--from", saved, "--format", "zip"] }, { argv: ["--from", saved, "--to", "/tmp/x.zip"] },
+  ])("refuses $argv", async ({ argv }) => {
+    await expect(configCommand.run(argv)).rejects.toBeInstanceOf(InputError);
+  });
 });

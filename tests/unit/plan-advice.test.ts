@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
 import { parseConfig } from "../../src/config/config.ts";
-import { noiseAdvice } from "../../src/workers/plan-advice.ts";
+import { noiseAdvice } from "../../src/config/advice.ts";
 
 it.each([
   [{}, []],

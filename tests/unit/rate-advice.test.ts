@@ -1,7 +1,7 @@
 import { expect, it } from "vitest";
 import { parseConfig } from "../../src/config/config.ts";
 import { codedEn } from "../../src/ui/i18n/coded-en.ts";
-import { rateAdvice } from "../../src/workers/plan-advice.ts";
+import { rateAdvice } from "../../src/config/advice.ts";
 
 it.each([
   [{ optimizer_type: "AdamW", learning_rate: 1e-4 }, []],

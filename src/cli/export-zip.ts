@@ -1,0 +1,51 @@
+/** A run for sd-scripts as a zip file, pictures and all. */
+import { rename, rm } from "node:fs/promises";
+import { basename } from "node:path";
+import { exportForSdScripts, type SdScriptsExport } from "../config/kohya-export.ts";
+import type { TrainingConfig } from "../config/parameters.ts";
+import { understandFolder } from "../dataset/folders.ts";
+import { joinFolders } from "../dataset/join-folders.ts";
+import { writeZip } from "../formats/zip.ts";
+import { createNodeFile } from "./node-file.ts";
+import { openNodeFolder } from "./node-folder.ts";
+
+/**
+ * Writes the zip, one picture at a time; its name never stands for half of it.
+ * @param origin text of the file of kohya's that the settings came from
+ * @throws InputError `folder.*`, `dataset.noPictures`, `file.*`
+ */
+export async function exportZip(
+  config: TrainingConfig, origin: string | undefined, { data, reg }: { readonly data: string; readonly reg: string | undefined }, to: string,
+): Promise<Pick<SdScriptsExport, "warnings">> {
+  const pictures = await openNodeFolder(data);
+  const folder = reg === undefined ? pictures : joinFolders(pictures, await openNodeFolder(reg));
+  const { subsets } = understandFolder(folder.entries, config.caption_extension, folder.regDir);
+  const model = basename(config.pretrained_model_name_or_path) || "model.safetensors";
+  const { files, warnings } = exportForSdScripts(config, subsets, model, origin);
+  const sizes = new Map(folder.entries.map(({ path, size }) => [path, size]));
+  const entries = files.map((file) => {
+    const path = `${config.output_name}/${file.path}`;
+    if (!("text" in file)) return { path, size: sizes.get(file.from) ?? 0, open: () => streamOf(() => folder.read(file.from)) };
+    const bytes = new TextEncoder().encode(file.text);
+    return { path, size: bytes.length, open: () => streamOf(async () => bytes) };
+  });
+  const draft = `${to}.${process.pid}.part`;
+  const sink = await createNodeFile(draft);
+  try {
+    await writeZip(entries, new WritableStream({ write: (bytes) => sink.write(bytes), close: () => sink.close(), abort: () => sink.close() }));
+    await rename(draft, to);
+  } catch (error) {
+    await rm(draft, { force: true });
+    throw error;
+  }
+  return { warnings };
+}
+
+function streamOf(read: () => Promise<Uint8Array>): ReadableStream<Uint8Array> {
+  return new ReadableStream({
+    async pull(controller) {
+      controller.enqueue(await read());
+      controller.close();
+    },
+  });
+}
