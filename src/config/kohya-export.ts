@@ -5,6 +5,7 @@ import { baseName, stemOf } from "../dataset/paths.ts";
 import type { Subset } from "../dataset/report.ts";
 import type { WrittenConfig } from "./kohya-write.ts";
 import { writeKohya } from "./kohya-write.ts";
+import { trainsWords } from "./trained-words.ts";
 import type { TrainingConfig } from "./parameters.ts";
 
 /** A text that is made, or a file of the dataset under another path. */
@@ -37,8 +38,8 @@ export function exportForSdScripts(
   const texts: ExportedFile[] = [
     { path: "config.toml", text: withRuntime(text) },
     { path: "dataset.toml", text: datasetToml(subsets, folders) },
-    { path: "train.sh", text: script },
-    { path: "README.txt", text: readme(model) },
+    { path: "train.sh", text: script(commandFor(config)) },
+    { path: "README.txt", text: readme(model, commandFor(config)) },
     ...(prompts === "" ? [] : [{ path: prompts, text: `${config.sample_prompts}\n` }]),
   ];
   // Pictures of the same name and different kinds share a caption.
@@ -74,22 +75,25 @@ function withRuntime(toml: string): string {
   return /^\s*(cache_latents|color_aug|random_crop)\s*=\s*true/m.test(toml) ? toml : `cache_latents = true\n${toml}`;
 }
 
-const command = "accelerate launch --num_cpu_threads_per_process 2 \"$SD_SCRIPTS/train_network.py\" --config_file config.toml --dataset_config dataset.toml";
+function commandFor(config: TrainingConfig): string {
+  const program = trainsWords(config) ? "train_textual_inversion.py" : "train_network.py";
+  return `accelerate launch --num_cpu_threads_per_process 2 "$SD_SCRIPTS/${program}" --config_file config.toml --dataset_config dataset.toml`;
+}
 
-const script = `#!/bin/sh
+const script = (command: string): string => `#!/bin/sh
 # SD_SCRIPTS is the folder of kohya's sd-scripts.
 cd "$(dirname "$0")" || exit 1
 SD_SCRIPTS="\${SD_SCRIPTS:-../sd-scripts}"
 ${command} "$@"
 `;
 
-const readme = (model: string): string => `Put the base model (${model}) into this folder, or correct its path in config.toml.
+const readme = (model: string, command: string): string => `Put the base model (${model}) into this folder, or correct its path in config.toml.
 Then, in sd-scripts' Python environment and with SD_SCRIPTS set to its folder:
 
   ${command}
 
 Several GPUs: put --multi_gpu --num_processes N behind "accelerate launch".
-The LoRA is written to the folder "output".
+The result is written to the folder "output".
 
 请把底模（${model}）放进本文件夹，或修改 config.toml 中的路径。
 然后在 sd-scripts 的 Python 环境中，把 SD_SCRIPTS 设为其目录并运行上面的命令。

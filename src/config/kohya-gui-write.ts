@@ -4,11 +4,13 @@ import { shown } from "./errors.ts";
 import { parseConfig } from "./config.ts";
 import { withoutArguments, writeArgument } from "./kohya-args.ts";
 import { fromGuiConfig } from "./kohya-gui.ts";
+import { appliesTo } from "./kinds.ts";
 import { isNetworkArg } from "./network-args.ts";
 import type { ParameterValue } from "./parameter.ts";
 import type { ParameterKey, TrainingConfig } from "./parameters.ts";
 import { PARAMETER_KEYS, parameter } from "./parameters.ts";
 import { isSame } from "./same-value.ts";
+import { trainsWords } from "./trained-words.ts";
 
 type Values = Readonly<Record<string, unknown>>;
 
@@ -29,13 +31,15 @@ const FIELDS = new Set(
   scale_v_pred_loss_like_noise_pred min_timestep max_timestep vae weighted_captions debiased_estimation_loss
   network_dim network_alpha conv_alpha network_weights dim_from_weights network_dropout rank_dropout module_dropout scale_weight_norms
   sample_every_n_steps sample_every_n_epochs sample_sampler sample_prompts metadata_author metadata_description
-  metadata_license metadata_tags metadata_title`.split(/\s+/),
+  metadata_license metadata_tags metadata_title token_string init_word num_vectors_per_token`.split(/\s+/),
 );
 
 /** Settings that the GUI makes out of its two rates together. */
 const SIDES: readonly ParameterKey[] = [
   "learning_rate", "unet_lr", "text_encoder_lr", "network_train_unet_only", "network_train_text_encoder_only",
 ];
+
+const WORD_FIELDS = ["token_string", "init_word", "num_vectors_per_token", "template"];
 
 /** What a new file says beside the settings, so that it means the same whatever the GUI has open. */
 const FRAME: Values = { LoRA_type: "Standard", model_list: "custom" };
@@ -70,12 +74,26 @@ export function changeGuiConfig(
 
 function setField(gui: Map<string, unknown>, key: ParameterKey, config: TrainingConfig): void {
   const value = config[key];
+  if (!appliesTo(key, config.training_kind)) return;
   if (key === "resolution") gui.set("max_resolution", String(value));
   else if (key === "optimizer_type") gui.set("optimizer", value);
   else if (key === "lr_warmup_steps") setWarmup(gui, config.lr_warmup_steps);
+  else if (key === "training_kind") setKind(gui, config);
+  else if (key === "use_object_template" || key === "use_style_template") gui.set("template", templateOf(config));
   else if (key === "conv_dim") setNetworkType(gui, config.conv_dim);
   else if (FIELDS.has(key) || gui.has(key)) gui.set(key, fieldValue(key, value));
   if (key === "max_train_epochs") gui.set("epoch", value ?? 1);
+}
+
+/** The tab "Textual Inversion" has no kind of network, and the others no token. */
+function setKind(gui: Map<string, unknown>, config: TrainingConfig): void {
+  if (trainsWords(config)) gui.delete("LoRA_type");
+  else for (const key of WORD_FIELDS) gui.delete(key);
+}
+
+function templateOf(config: TrainingConfig): string {
+  if (config.use_object_template) return "object template";
+  return config.use_style_template ? "style template" : "caption";
 }
 
 /** The type of sd-scripts' own networks says whether convolutions are trained; what LyCORIS trains stays what it is. */
@@ -116,9 +134,10 @@ function differences(config: TrainingConfig, gui: ReadonlyMap<string, unknown>):
   return PARAMETER_KEYS.filter((key) => !isSame(read[key], config[key]) && !isSameRate(key, read, config) && !isIdle(key, config));
 }
 
-/** Says something about convolutions that are not trained. */
+/** Says something about what is not trained. */
 function isIdle(key: ParameterKey, config: TrainingConfig): boolean {
-  return key === "conv_alpha" && config.conv_dim === null;
+  if (key === "use_style_template" && config.use_object_template) return true;
+  return !appliesTo(key, config.training_kind) || (key === "conv_alpha" && config.conv_dim === null);
 }
 
 /** A side's own rate may be written out where it is the common one, and does not matter where the side is not trained. */

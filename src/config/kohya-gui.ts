@@ -67,6 +67,7 @@ export function fromGuiConfig(saved: Values): { readonly values: Values; readonl
     values.set("xformers", gui["xformers"] === "xformers");
     values.set("sdpa", gui["xformers"] === "sdpa");
   }
+  if (isWordTab(saved)) setWords(gui, values);
   // The GUI keeps them whatever it trains.
   if (gui["LoRA_type"] !== "Kohya LoCon") for (const key of ["conv_dim", "conv_alpha"]) values.delete(key);
   if (number(gui["seed"]) === 0) values.set("seed", null);
@@ -93,6 +94,18 @@ export function fromGuiConfig(saved: Values): { readonly values: Values; readonl
     warnings.push({ code: "config.strayWords", param: "additional_parameters", message });
   }
   return { values: Object.fromEntries(values), warnings };
+}
+
+/** The tab "Textual Inversion" saves its own keys, and no kind of network. */
+function isWordTab(saved: Values): boolean {
+  return Object.hasOwn(saved, "token_string") && !Object.hasOwn(saved, "LoRA_type");
+}
+
+function setWords(gui: Values, values: Map<string, unknown>): void {
+  values.set("training_kind", "textual_inversion");
+  values.delete("template");
+  values.set("use_object_template", gui["template"] === "object template");
+  values.set("use_style_template", gui["template"] === "style template");
 }
 
 /** A rate of 0 is how the GUI says "don't train this side"; both 0 means that both train at `learning_rate`. */

@@ -11,6 +11,7 @@ import { PARAMETER_KEYS, isParameterKey, parameter } from "./parameters.ts";
 import { GROUPS } from "./parameter.ts";
 import { isPromptFileName } from "./sample-prompts.ts";
 import { isSame } from "./same-value.ts";
+import { trainsWords } from "./trained-words.ts";
 import { isNetworkArg, joinNetworkArgs, takeNetworkArgs } from "./network-args.ts";
 import { judgeUnusedKey } from "./unused-keys.ts";
 
@@ -61,11 +62,18 @@ export function readKohyaFile(text: string): KohyaFile {
   const content = text.replace(/^\uFEFF/, "");
   if (!content.trimStart().startsWith("{")) {
     const raw = readToml(content);
-    return { source: "toml", raw, values: raw, warnings: [] };
+    return { source: "toml", raw, values: withKind(raw), warnings: [] };
   }
   const raw = readJson(content);
-  if (!isGuiConfig(raw)) return { source: "json", raw, values: raw, warnings: [] };
+  if (!isGuiConfig(raw)) return { source: "json", raw, values: withKind(raw), warnings: [] };
   return { source: "gui", raw, ...fromGuiConfig(raw) };
+}
+
+/** sd-scripts has a program for each kind of training, so that its files do not name theirs: one with a token teaches a word. */
+function withKind(values: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
+  const { training_kind: kind, token_string: token, network_module: network } = values;
+  const isWord = kind === undefined && (network ?? "") === "" && typeof token === "string" && token !== "";
+  return isWord ? { training_kind: "textual_inversion", ...values } : values;
 }
 
 function readJson(text: string): Record<string, unknown> {
@@ -114,10 +122,12 @@ export function writeKohyaToml(config: TrainingConfig, extra: Readonly<Record<st
     return `[${group}]\n${lines.join("")}`;
   });
   const rest = Object.entries(extra).filter(([key, value]) => key !== "network_args" && value !== null && value !== undefined);
-  if (!Object.hasOwn(extra, "network_module") && !isParameterKey("network_module")) {
+  if (!trainsWords(config) && !Object.hasOwn(extra, "network_module") && !isParameterKey("network_module")) {
     // Without it sd-scripts does not know what to train.
     rest.unshift(["network_module", "networks.lora"]);
   }
+  // Left out, sd-scripts writes a .pt file.
+  if (trainsWords(config) && !Object.hasOwn(extra, "save_model_as")) rest.unshift(["save_model_as", "safetensors"]);
   if (rest.length > 0) sections.push(`[other]\n${stringify(Object.fromEntries(rest))}`);
   return sections.filter((section) => section.split("\n").length > 2).join("\n");
 }

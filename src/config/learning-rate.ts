@@ -1,5 +1,6 @@
 /** Learning rate over a run, as the factor λ(k) of each side's base rate, k = finished optimizer updates. */
 import type { TrainingConfig } from "./parameters.ts";
+import { trainsWords } from "./trained-words.ts";
 import { ownRate } from "./relative-step.ts";
 import { schedulerSettings } from "./scheduler-settings.ts";
 import type { Ramp, SchedulerSettings } from "./scheduler-settings.ts";
@@ -134,6 +135,8 @@ export function learningRates(config: TrainingConfig, update: number, totalUpdat
 export function baseRates(config: TrainingConfig): LearningRates {
   const isOwn = ownRate(config) !== undefined;
   const rate = (side: number | null): number => (isOwn ? 1 : (side ?? config.learning_rate));
+  // The words' vectors are in the text encoder; sd-scripts has one rate there.
+  if (trainsWords(config)) return { textEncoder: rate(null) };
   const unet = config.network_train_text_encoder_only ? 0 : rate(config.unet_lr);
   const textEncoder = config.network_train_unet_only ? 0 : rate(config.text_encoder_lr);
   return { ...(unet === 0 ? {} : { unet }), ...(textEncoder === 0 ? {} : { textEncoder }) };

@@ -15,6 +15,7 @@ import { sampleParameters } from "./table/samples.ts";
 import { scheduleParameters } from "./table/schedule.ts";
 import { textParameters } from "./table/text.ts";
 import { trainingParameters } from "./table/training.ts";
+import { wordParameters } from "./table/words.ts";
 
 export const PARAMETERS = {
   ...modelParameters,
@@ -23,6 +24,7 @@ export const PARAMETERS = {
   ...rateParameters,
   ...scheduleParameters,
   ...networkParameters,
+  ...wordParameters,
   ...textParameters,
   ...noiseParameters,
   ...lossParameters,

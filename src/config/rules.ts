@@ -42,9 +42,16 @@ export function checkRules(config: TrainingConfig): void {
   if (badLine !== undefined) {
     throw new ConfigError("prompts", "sample_prompts", config.sample_prompts, `not every line can be read: ${badLine.message.replace(/\.$/, "")}`);
   }
+  checkWords(config);
   checkResolution(config);
   checkOptimizer(config);
   schedulerSettings(config);
+}
+
+function checkWords({ training_kind: kind, token_string: token }: TrainingConfig): void {
+  if (kind !== "textual_inversion") return;
+  if (token.trim() === "") throw new ConfigError("range", "token_string", token, "must name the word to learn, such as mystyle_1");
+  if (token.trim() !== token) throw new ConfigError("range", "token_string", token, "must not begin or end with a blank");
 }
 
 function checkResolution(config: TrainingConfig): void {

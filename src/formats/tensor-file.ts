@@ -58,6 +58,14 @@ export abstract class TensorFile<Entry extends TensorEntry = TensorEntry> {
     return target;
   }
 
+  /** Some values of a float tensor as `readF32` gives them: `count` of them from element `start` on. */
+  async readF32Range(name: string, start: number, count: number): Promise<Float32Array<ArrayBuffer>> {
+    const entry = this.entry(name);
+    const size = floatBytes[entry.dtype];
+    if (size === undefined) throw this.#wrongType("tensors.notFloat", name, entry.dtype, "floating-point numbers");
+    return toFloats(entry.dtype, (await this.readBytes(entry, start * size, count * size)).buffer);
+  }
+
   /** f16 bits of a float tensor, rounded to nearest even; too large values become infinities. */
   async readF16(name: string): Promise<Uint16Array<ArrayBuffer>> {
     const target = new Uint16Array(elementCount(this.entry(name).shape));

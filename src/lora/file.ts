@@ -31,7 +31,7 @@ interface ValueSpec extends TensorSpec {
   readonly values: Float32Array;
 }
 
-const dtypes: Readonly<Record<SavePrecision, Dtype>> = { float: "F32", fp16: "F16", bf16: "BF16" };
+export const dtypes: Readonly<Record<SavePrecision, Dtype>> = { float: "F32", fp16: "F16", bf16: "BF16" };
 /** The web UI's old model hash covers 64 KiB from 1 MiB on. */
 const legacyStart = 0x100000;
 const legacyEnd = 0x110000;
@@ -74,7 +74,8 @@ function moduleSpecs(module: LoraModule, dtype: Dtype): ValueSpec[] {
   return [{ name: `${name}.alpha`, dtype, shape: [], values: Float32Array.of(alpha) }, ...factorSpecs];
 }
 
-function encode(values: Float32Array, precision: SavePrecision): Uint8Array {
+/** Values as the bytes of a file. */
+export function encode(values: Float32Array, precision: SavePrecision): Uint8Array {
   const array =
     precision === "float" ? values : precision === "fp16" ? halvesFromFloats(values) : bfloatsFromFloats(values);
   return new Uint8Array(array.buffer, array.byteOffset, array.byteLength);

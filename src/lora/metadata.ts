@@ -152,7 +152,18 @@ export function buildLoraMetadata(given: TrainingSettings, facts: RunFacts): Map
   add("training_finished_at", pythonFloat(facts.finishedAt));
   add("steps", String(facts.steps));
   add("epoch", String(facts.epoch));
-  addModelSpec(metadata, setting, facts, isV);
+  addModelSpec(metadata, setting, facts, isV, loraSpec);
+  return metadata;
+}
+
+/** What sd-scripts writes into the file of a textual inversion: the `modelspec.*` keys alone. */
+export function buildWordMetadata(settings: TrainingSettings, facts: RunFacts): Map<string, string> {
+  const metadata = new Map<string, string>();
+  const setting: Setting = (key, fallback) => {
+    const value = settings[key];
+    return value === undefined || value === "" ? fallback : value;
+  };
+  addModelSpec(metadata, setting, facts, facts.predictionType === "v_prediction", wordSpec);
   return metadata;
 }
 
@@ -200,14 +211,18 @@ function resolutionOf(setting: Setting): readonly [number, number] {
   return [numbers[0]!, numbers[1] ?? numbers[0]!];
 }
 
-function addModelSpec(metadata: Map<string, string>, setting: Setting, facts: RunFacts, isV: boolean): void {
+/** What differs in `modelspec` by what a file holds. */
+const loraSpec = { kind: "lora", title: "LoRA", implementation: "diffusers" };
+const wordSpec = { kind: "textual-inversion", title: "TextualInversion", implementation: "https://github.com/Stability-AI/generative-models" };
+
+function addModelSpec(metadata: Map<string, string>, setting: Setting, facts: RunFacts, isV: boolean, spec: typeof loraSpec): void {
   const add = (key: string, value: string): void => void metadata.set(`modelspec.${key}`, value);
   const sd2 = isV ? "stable-diffusion-v2-768-v" : "stable-diffusion-v2-512";
   const title = setting("metadata_title", null) ?? setting("output_name", null);
   add("sai_model_spec", "1.0.1");
-  add("architecture", `${facts.family === "sd2" ? sd2 : "stable-diffusion-v1"}/lora`);
-  add("implementation", "diffusers");
-  add("title", title === null ? `LoRA@${pythonFloat(facts.finishedAt)}` : String(title));
+  add("architecture", `${facts.family === "sd2" ? sd2 : "stable-diffusion-v1"}/${spec.kind}`);
+  add("implementation", spec.implementation);
+  add("title", title === null ? `${spec.title}@${pythonFloat(facts.finishedAt)}` : String(title));
   add("resolution", resolutionOf(setting).join("x"));
   add("date", localDate(facts.finishedAt));
   add("implementation_version", facts.implementationVersion);

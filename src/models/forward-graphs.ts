@@ -40,15 +40,21 @@ export function weightShapes({ file, keys }: WeightFile): WeightShapes {
 
 /**
  * @param extraTokens rows behind the vocabulary, for vectors that are no tokens of the model; zero until written
+ * @param vectors instead of these, declares the tensor that ids behind the vocabulary are rows of
  * @returns the graph and its kept output, hidden states [batch, 77, width]
  */
 export function buildTextGraph(
-  checkpoint: Checkpoint, batch: number, clipSkip: number, extraTokens = 0, adapters: AdapterProvider = noAdapters,
+  checkpoint: Checkpoint,
+  batch: number,
+  clipSkip: number,
+  extraTokens = 0,
+  adapters: AdapterProvider = noAdapters,
+  vectors?: (graph: Graph) => Tensor,
 ): { graph: Graph; hidden: Tensor } {
   const graph = new Graph();
   const b = new ModelBuilder(graph, weightShapes(checkpoint), adapters);
   const ids = graph.input(names.ids, [batch, tokenCount], { dtype: "i32" });
-  const hidden = buildTextEncoder(b, checkpoint.textEncoder, ids, { clipSkip, checkpointing: false, extraTokens });
+  const hidden = buildTextEncoder(b, checkpoint.textEncoder, ids, { clipSkip, checkpointing: false, extraTokens, vectors: vectors?.(graph) });
   graph.keep(hidden);
   return { graph, hidden };
 }

@@ -74,13 +74,14 @@ function names({ layout, prefix, width }: TextEncoderConfig): Names {
 /**
  * @param ids [B, T] i32 token ids
  * @param clipSkip hidden state to use, counted from the end; 1 = last (of the layers that the family uses)
+ * @param vectors f32 [n, width]: what ids behind the vocabulary mean
  * @returns [B, T, width]
  */
 export function buildTextEncoder(
   b: ModelBuilder,
   config: TextEncoderConfig,
   ids: Tensor,
-  options: { clipSkip: number; checkpointing: boolean; extraTokens?: number },
+  options: { clipSkip: number; checkpointing: boolean; extraTokens?: number; vectors?: Tensor | undefined },
 ): Tensor {
   const { graph } = b;
   const keys = names(config);
@@ -93,7 +94,7 @@ export function buildTextEncoder(
   }
   const table = b.matrixRows(keys.token, options.extraTokens);
   const positions = b.matrixRows(keys.position);
-  let h = graph.scope(config.prefix, () => embedding(graph, ids, table, positions));
+  let h = graph.scope(config.prefix, () => embedding(graph, ids, table, positions, options.vectors));
   for (let i = 0; i < layers; i++) {
     const layer = keys.layer(i);
     h = graph.scope(layer.norm1.replace(/\.[^.]+$/, ""), () =>

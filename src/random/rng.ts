@@ -24,6 +24,7 @@ const STREAMS = {
   networkDropout: 30,
   rankDropout: 31,
   moduleDropout: 32,
+  wordInit: 40,
 } as const;
 export type Stream = keyof typeof STREAMS;
 

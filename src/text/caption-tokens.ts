@@ -1,7 +1,7 @@
 /** Captions as text encoders take them while training: up to three chunks of 75 tokens, with or without attention. */
 import { endOfText } from "./clip-bpe.ts";
 import { parseAttention } from "./prompt/attention.ts";
-import { encodeIds, encodePrompt, tokenize, type TokenizerVariant } from "./tokenizer.ts";
+import { encodeIds, encodePrompt, tokenize, type AddedWords, type TokenizerVariant } from "./tokenizer.ts";
 
 /** Tokens of a chunk between its start and its end. */
 const CHUNK_TOKENS = 75;
@@ -23,10 +23,13 @@ export interface CaptionTokens {
 /** Length of a caption after its chunks are joined: one start and one end. */
 export const joinedTokens = (chunks: number): number => CHUNK_TOKENS * chunks + 2;
 
-export function captionTokens(caption: string, { chunks, isWeighted }: CaptionShape, variant: TokenizerVariant): CaptionTokens {
+/** @param words that are trained, beside the vocabulary's */
+export function captionTokens(
+  caption: string, { chunks, isWeighted }: CaptionShape, variant: TokenizerVariant, words?: AddedWords,
+): CaptionTokens {
   const maxLength = joinedTokens(chunks);
-  if (!isWeighted) return { ids: splitIds(encodePrompt(caption, { variant, maxLength }), chunks, variant), weights: undefined };
-  const pieces = parseAttention(caption, "sd-scripts").map(({ text, weight }) => ({ weight, ids: tokenize(text, { variant }) }));
+  if (!isWeighted) return { ids: splitIds(encodePrompt(caption, { variant, words, maxLength }), chunks, variant), weights: undefined };
+  const pieces = parseAttention(caption, "sd-scripts").map(({ text, weight }) => ({ weight, ids: tokenize(text, { variant, words }) }));
   const weights = new Float32Array(maxLength).fill(1);
   weights.set(pieces.flatMap(({ weight, ids }) => ids.map(() => weight)).slice(0, maxLength - 2), 1);
   const ids = encodeIds(pieces.flatMap((piece) => piece.ids), { variant, maxLength });

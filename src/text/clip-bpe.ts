@@ -31,6 +31,11 @@ export function wordIds(word: string): readonly number[] {
   return result;
 }
 
+/** Whether CLIP's vocabulary has this text as a token, at the end of a word or inside of one. */
+export function isVocabularyEntry(text: string): boolean {
+  return (vocabulary ??= loadVocabulary()).ids.has(text);
+}
+
 /** Joins, again and again, all occurrences of the adjacent pair that comes first in the merge table. */
 function merge(symbols: string[], ranks: ReadonlyMap<string, number>): string[] {
   for (;;) {

@@ -7,8 +7,15 @@ import { fixText } from "./fix-text.ts";
  */
 export type TokenizerVariant = "sd1" | "sd2";
 
+/** Words that a vocabulary lacks, found in the text as typed; name i has the id `firstId` + i. */
+export interface AddedWords {
+  readonly names: readonly string[];
+  readonly firstId: number;
+}
+
 export interface TokenizeOptions {
   readonly variant: TokenizerVariant;
+  readonly words?: AddedWords | undefined;
 }
 
 const paddingToken = "!";
@@ -25,12 +32,21 @@ const whiteSpace = /[\t-\r \u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u20
 const wordPattern = /<\|startoftext\|>|<\|endoftext\|>|'s|'t|'re|'ve|'m|'ll|'d|\p{L}+|\p{N}|[^ \p{L}\p{N}]+/giu;
 
 /** Token ids of a text as sd-scripts gets them, without start, end and padding. */
-export function tokenize(text: string, { variant }: TokenizeOptions): number[] {
+export function tokenize(text: string, { variant, words }: TokenizeOptions): number[] {
   // Special tokens are found in the text as typed, before any cleaning; the split keeps them at odd places.
-  return text.split(specialPatterns[variant]).flatMap((part, i) => {
+  return text.split(words === undefined ? specialPatterns[variant] : patternWith(words, variant)).flatMap((part, i) => {
     if (i % 2 === 0) return plainIds(part);
+    const word = words?.names.indexOf(part) ?? -1;
+    if (words !== undefined && word >= 0) return [words.firstId + word];
     return part === paddingToken ? [0] : [boundaryIds.get(part)!];
   });
+}
+
+/** Of tokens that begin at the same place the longest counts. */
+function patternWith({ names }: AddedWords, variant: TokenizerVariant): RegExp {
+  const special = [...boundaryIds.keys(), ...(variant === "sd2" ? [paddingToken] : [])];
+  const tokens = [...names, ...special].toSorted((a, b) => b.length - a.length);
+  return new RegExp(`(${tokens.map((token) => token.replaceAll(/[\\^$.*+?()[\]{}|]/g, String.raw`\$&`)).join("|")})`);
 }
 
 function plainIds(text: string): number[] {

@@ -3,7 +3,9 @@ import { variesCaptions, varyCaption, type CaptionMoment } from "../dataset/vary
 import { invariant } from "../errors.ts";
 import { RandomSequence } from "../random/rng.ts";
 import { captionTokens, type CaptionShape, type CaptionTokens } from "../text/caption-tokens.ts";
-import type { TokenizerVariant } from "../text/tokenizer.ts";
+import { usesTemplates, withWords } from "../dataset/word-captions.ts";
+import { trainsWords, wordNames } from "../config/trained-words.ts";
+import type { AddedWords, TokenizerVariant } from "../text/tokenizer.ts";
 import type { TrainingConfig } from "../config/parameters.ts";
 import type { TrainingPicture } from "./run-plan.ts";
 
@@ -12,6 +14,14 @@ export interface Showing extends CaptionMoment {
   readonly microBatch: number;
   /** Place in the micro-batch. */
   readonly place: number;
+}
+
+export interface CaptionRun {
+  readonly seed: number;
+  readonly totalUpdates: number;
+  readonly variant: TokenizerVariant;
+  /** Size of the text encoder's vocabulary, behind which trained words come. */
+  readonly vocabulary: number;
 }
 
 /** Room for the samples of a micro-batch in the generator's index. */
@@ -29,17 +39,21 @@ export class CaptionSource {
   readonly varies: boolean;
   readonly #pictures: readonly Pick<TrainingPicture, "caption">[];
   readonly #config: TrainingConfig;
-  readonly #run: { readonly seed: number; readonly totalUpdates: number; readonly variant: TokenizerVariant };
+  readonly #run: CaptionRun;
+  readonly #words: AddedWords | undefined;
   readonly #known = new Map<string, CaptionTokens>();
 
   constructor(
     pictures: readonly Pick<TrainingPicture, "caption">[],
     config: TrainingConfig,
-    run: { readonly seed: number; readonly totalUpdates: number; readonly variant: TokenizerVariant },
+    run: CaptionRun,
   ) {
-    this.varies = variesCaptions(config);
+    const isWords = trainsWords(config);
+    this.#words = isWords ? { names: wordNames(config), firstId: run.vocabulary } : undefined;
+    // A caption that is dropped would teach no word; sd-scripts has no such options there.
+    this.#config = isWords ? { ...config, caption_dropout_rate: 0, caption_dropout_every_n_epochs: 0, caption_tag_dropout_rate: 0 } : config;
+    this.varies = variesCaptions(this.#config) || usesTemplates(config);
     this.#pictures = pictures;
-    this.#config = config;
     this.#run = run;
   }
 
@@ -49,14 +63,14 @@ export class CaptionSource {
     invariant(own !== undefined, `no picture ${picture}`);
     const { seed, totalUpdates } = this.#run;
     const chance = new RandomSequence(seed, "captions", microBatch * PLACES + place);
-    return varyCaption(own.caption, this.#config, moment, totalUpdates, chance);
+    return withWords(varyCaption(own.caption, this.#config, moment, totalUpdates, chance), this.#config, chance);
   }
 
   tokens(picture: number, showing: Showing): CaptionTokens {
     const caption = this.caption(picture, showing);
     let tokens = this.#known.get(caption);
     if (tokens === undefined) {
-      tokens = captionTokens(caption, captionShape(this.#config), this.#run.variant);
+      tokens = captionTokens(caption, captionShape(this.#config), this.#run.variant, this.#words);
       if (this.#known.size >= MOST_KNOWN) this.#known.clear();
       this.#known.set(caption, tokens);
     }

@@ -13,6 +13,7 @@ import { createNoiseSchedule, type NoiseSchedule } from "./noise-schedule.ts";
 import { cacheText, planText } from "./text-cache.ts";
 import { createAdapters, planRun } from "./run-settings.ts";
 import { learningRates } from "../config/learning-rate.ts";
+import { initialWords } from "./word-init.ts";
 import { StepEngine, type MicroBatch } from "./step-engine.ts";
 import { tokenCount } from "../models/forward-graphs.ts";
 import { joinedTokens, type CaptionShape, type CaptionTokens } from "../text/caption-tokens.ts";
@@ -22,6 +23,7 @@ import type { SafetensorsFile } from "../formats/safetensors.ts";
 import { elementCount } from "../gpu/graph/tensor.ts";
 import type { AdapterSet } from "../lora/adapter-set.ts";
 import type { ModuleWeights } from "../lora/factors.ts";
+import type { WordVectors } from "../lora/word-file.ts";
 import type { Checkpoint } from "../models/checkpoint-types.ts";
 
 export interface ReplayResult {
@@ -33,6 +35,8 @@ export interface ReplayResult {
   readonly gradNorms: readonly number[];
   /** Final factors by kohya name, f32. */
   readonly weights: ReadonlyMap<string, ModuleWeights>;
+  /** Final vectors of trained words. */
+  readonly words: WordVectors | undefined;
 }
 
 export interface ReplayOptions {
@@ -49,12 +53,18 @@ export async function replay(gpu: Gpu, checkpoint: Checkpoint, trace: Safetensor
   const plan = planRun(checkpoint, config, shapes, gpu.tier);
   const adapters = plan.options.adapters;
   const captions = captionShape(config);
-  const tokens = await Promise.all(shapes.map((shape, i) => readTokens(trace, checkpoint, captions, shape, i)));
+  const { words } = plan.options;
+  const vocabulary = checkpoint.textEncoder.vocab + (words?.count ?? 0);
+  const tokens = await Promise.all(shapes.map((shape, i) => readTokens(trace, vocabulary, captions, shape, i)));
   const contexts = textsToCache(plan).captions ? await contextsOf(gpu, checkpoint, config, tokens, captions) : undefined;
   const schedule = createNoiseSchedule(config);
   const engine = await StepEngine.create(gpu, plan);
   try {
     engine.adapters.write("params", await startingAdapter(trace, checkpoint, config, adapters, options.seed ?? 0));
+    if (words !== undefined) {
+      const isGiven = trace.tensors.has("words");
+      engine.words?.write("params", isGiven ? await trace.readF32("words") : await initialWords(checkpoint, words, config, options.seed ?? 0));
+    }
     const accumulation = config.gradient_accumulation_steps;
     const updates = Math.ceil(shapes.length / accumulation);
     const losses: number[] = [];
@@ -70,7 +80,9 @@ export async function replay(gpu: Gpu, checkpoint: Checkpoint, trace: Safetensor
       gradNorms.push(report.gradNorm);
       options.onUpdate?.(update + 1, updates, report.losses.at(-1) ?? NaN);
     }
-    return { config, adapters, losses, gradNorms, weights: await engine.adapters.read("params") };
+    const vectors = await engine.words?.read("params");
+    const trained = words && vectors && { width: words.width, vectors };
+    return { config, adapters, losses, gradNorms, weights: await engine.adapters.read("params"), words: trained };
   } finally {
     engine.destroy();
   }
@@ -109,14 +121,13 @@ function readShapes(trace: SafetensorsFile): BatchShape[] {
 
 /** Token ids [B, chunks · 77] and, of weighted captions, `token_weights` [B, T]. */
 async function readTokens(
-  trace: SafetensorsFile, checkpoint: Checkpoint, { chunks, isWeighted }: CaptionShape, { batch }: BatchShape, i: number,
+  trace: SafetensorsFile, vocabulary: number, { chunks, isWeighted }: CaptionShape, { batch }: BatchShape, i: number,
 ): Promise<CaptionTokens> {
   const name = `input_ids.${i}`;
   const width = chunks * tokenCount;
   if (trace.entry(name).shape.join() !== `${batch},${width}`) throw bad(trace, `${name} is not [${batch},${width}]`);
   const ids = Int32Array.from(await trace.readInts(name));
-  const { vocab } = checkpoint.textEncoder;
-  if (ids.some((id) => id < 0 || id >= vocab)) throw bad(trace, `${name} has ids outside of the model's vocabulary of ${vocab}`);
+  if (ids.some((id) => id < 0 || id >= vocabulary)) throw bad(trace, `${name} has ids outside of the model's vocabulary of ${vocabulary}`);
   if (!isWeighted) return { ids, weights: undefined };
   const weights = await trace.readF32(`token_weights.${i}`);
   if (weights.length !== batch * joinedTokens(chunks)) throw bad(trace, `token_weights.${i} is not [${batch},${joinedTokens(chunks)}]`);

@@ -1,7 +1,8 @@
-/** The LoRA file of a run, from its state alone: no model, no dataset, no GPU. */
+/** The file of a run, from its state alone: no model, no dataset, no GPU. */
 import { invariant } from "../errors.ts";
 import { writeLoraFile, type LoraModule } from "../lora/file.ts";
-import { buildLoraMetadata } from "../lora/metadata.ts";
+import { buildLoraMetadata, buildWordMetadata } from "../lora/metadata.ts";
+import { writeWordFile } from "../lora/word-file.ts";
 import { absorbsScalar, scalarKey } from "../lora/lycoris-factors.ts";
 import type { ModuleWeights } from "../lora/factors.ts";
 import type { ModuleInfo, RunState } from "./state-file.ts";
@@ -21,10 +22,13 @@ export function writeResult(state: AdapterState, finishedAt: number, ssEpoch?: n
   const settings = { ...config, seed: state.seed };
   const updatesPerEpoch = Math.max(1, Math.ceil(facts.numBatchesPerEpoch / config.gradient_accumulation_steps));
   const epoch = ssEpoch ?? Math.max(1, Math.ceil(update / updatesPerEpoch));
+  const written = { ...facts, finishedAt, steps: update, epoch };
+  const savePrecision = config.save_precision ?? "float";
+  if (state.words !== undefined) return writeWordFile(state.words, buildWordMetadata(settings, written), savePrecision);
   return writeLoraFile({
     modules: loraModules(state.modules, state.weights),
-    metadata: buildLoraMetadata(settings, { ...facts, finishedAt, steps: update, epoch }),
-    savePrecision: config.save_precision ?? "float",
+    metadata: buildLoraMetadata(settings, written),
+    savePrecision,
   });
 }
 

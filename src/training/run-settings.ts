@@ -2,6 +2,8 @@
 import { AdapterSet } from "../lora/adapter-set.ts";
 import { captionShape } from "./caption-source.ts";
 import { createOptimizer } from "./optimizers.ts";
+import { trainedWords } from "./word-init.ts";
+import { trainsWords } from "../config/trained-words.ts";
 import { variesCaptions } from "../dataset/vary-caption.ts";
 import { loraTargets } from "../models/names.ts";
 import { planSamples } from "./sample-plan.ts";
@@ -13,7 +15,7 @@ import type { Checkpoint } from "../models/checkpoint-types.ts";
 
 /** The adapter of a configuration; a side without a learning rate gets none. */
 export function createAdapters(checkpoint: Pick<Checkpoint, "unet" | "textEncoder">, config: TrainingConfig): AdapterSet {
-  const rates = baseRates(config);
+  const rates = trainsWords(config) ? {} : baseRates(config);
   const { conv_dim: convDim } = config;
   const dropout = { network: config.network_dropout ?? 0, rank: config.rank_dropout ?? 0, module: config.module_dropout ?? 0 };
   const drops = Object.values(dropout).some((rate) => rate > 0);
@@ -33,11 +35,13 @@ export function planRun(
   tier: Tier,
 ): TrainingPlan {
   const adapters = createAdapters(checkpoint, config);
-  const samples = planSamples(checkpoint, config, adapters, tier);
+  const words = trainedWords(checkpoint, config);
+  const samples = planSamples(checkpoint, config, { adapters, words }, tier);
   return planTraining({
     checkpoint,
     tier,
     adapters,
+    words,
     optimizer: createOptimizer(config),
     shapes,
     checkpointing: config.gradient_checkpointing,

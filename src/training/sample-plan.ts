@@ -8,10 +8,13 @@ import { buildTextGraph, requireDecoder, type UNetGraphOptions } from "../models
 import type { TrainingConfig } from "../config/parameters.ts";
 import type { SamplerName } from "../config/sampling.ts";
 import type { GenerationRequest } from "../generation/request.ts";
-import type { WeightSource } from "../gpu/graph/graph.ts";
+import type { Graph, WeightSource } from "../gpu/graph/graph.ts";
 import type { Tensor } from "../gpu/graph/tensor.ts";
 import type { Tier } from "../gpu/tier.ts";
+import { wordParam, type TrainedWords } from "../lora/trained-words.ts";
+import { trainsText } from "./training-plan.ts";
 import type { AdapterSet } from "../lora/adapter-set.ts";
+import type { PromptChunk } from "../text/prompt/chunks.ts";
 import type { Checkpoint } from "../models/checkpoint-types.ts";
 import type { PlannedModel } from "../models/forward-runner.ts";
 
@@ -45,6 +48,9 @@ export interface SamplePlan {
   readonly weights: ReadonlyMap<Tensor, WeightSource>;
 }
 
+/** What the run trains. */
+type Trained = Parameters<typeof trainsText>[0];
+
 const usualSize = 512;
 const sizeStep = 8;
 const leastSize = 64;
@@ -60,17 +66,21 @@ export function samplerOf(name: SampleSampler): SamplerName {
 /** Plans programs of the models that are being trained, with the adapter as it is at that moment. */
 class LivePlanner extends Planner {
   readonly #adapters: AdapterSet;
+  readonly #words: TrainedWords | undefined;
   readonly #texts = new Map<number, PlannedModel>();
 
-  constructor(checkpoint: Checkpoint, adapters: AdapterSet, tier: Tier) {
+  constructor(checkpoint: Checkpoint, { adapters, words }: Trained, tier: Tier) {
     super({ checkpoint, vae: { ...checkpoint, vae: requireDecoder(checkpoint) } }, tier);
     this.#adapters = adapters;
+    this.#words = words;
   }
 
   override text(clipSkip: number): PlannedModel {
     let known = this.#texts.get(clipSkip);
     if (known === undefined) {
-      const { graph, hidden } = buildTextGraph(this.models.checkpoint, 1, clipSkip, 0, this.#adapters);
+      const words = this.#words;
+      const vectors = words && ((graph: Graph): Tensor => wordParam(graph, words));
+      const { graph, hidden } = buildTextGraph(this.models.checkpoint, 1, clipSkip, 0, this.#adapters, vectors);
       known = { plan: planProgram(`sample text, clip skip ${clipSkip}`, graph, this.tier), result: hidden };
       this.#texts.set(clipSkip, known);
     }
@@ -82,9 +92,22 @@ class LivePlanner extends Planner {
   }
 }
 
+/** Plans a request in which the token that is trained stands for its vectors, which have the ids behind the vocabulary. */
+function planWithWords(planner: Planner, request: GenerationRequest, config: TrainingConfig, { words }: Trained): RequestPlan {
+  if (words === undefined) return planRequest(planner, request, []);
+  const plan = planRequest(planner, request, [{ name: config.token_string, vectors: words.count }]);
+  const { vocab } = planner.models.checkpoint.textEncoder;
+  const withIds = ({ ids, weights, embeddings }: PromptChunk): PromptChunk => {
+    const named = ids.slice();
+    for (const { offset } of embeddings) for (let i = 0; i < words.count; i++) named[offset + i] = vocab + i;
+    return { ids: named, weights, embeddings: [] };
+  };
+  return { ...plan, chunks: new Map([...plan.chunks].map(([text, chunks]) => [text, chunks.map(withIds)])) };
+}
+
 /** @returns undefined where the configuration has no prompts */
 export function planSamples(
-  checkpoint: Checkpoint, config: TrainingConfig, adapters: AdapterSet, tier: Tier,
+  checkpoint: Checkpoint, config: TrainingConfig, trained: Trained, tier: Tier,
 ): SamplePlan | undefined {
   const { prompts, errors, ignored } = parseSamplePrompts(config.sample_prompts);
   if (prompts.length + errors.length === 0) return undefined;
@@ -107,15 +130,15 @@ export function planSamples(
       clipSkip: config.clip_skip ?? 1,
     };
     try {
-      planner ??= new LivePlanner(checkpoint, adapters, tier);
-      samples.push({ index, prompt, plan: planRequest(planner, request, []) });
+      planner ??= new LivePlanner(checkpoint, trained, tier);
+      samples.push({ index, prompt, plan: planWithWords(planner, request, config, trained) });
     } catch (error) {
       if (!(error instanceof LorasmithError)) throw error;
       refused.push({ index, prompt, error });
     }
   }
-  const { textEncoder } = adapters.settings.trains;
-  const own = samples.flatMap(({ plan }) => plan.programs.filter((program) => textEncoder || program !== plan.text.plan));
+  const isTextTrained = trainsText(trained);
+  const own = samples.flatMap(({ plan }) => plan.programs.filter((program) => isTextTrained || program !== plan.text.plan));
   return {
     samples,
     refused,

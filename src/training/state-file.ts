@@ -4,7 +4,7 @@
  */
 import { InputError } from "../errors.ts";
 import { blobSource } from "../formats/byte-source.ts";
-import { openSafetensors } from "../formats/safetensors.ts";
+import { openSafetensors, type SafetensorsFile } from "../formats/safetensors.ts";
 import { encodeSafetensors } from "../formats/safetensors-writer.ts";
 import type { TrainingConfig } from "../config/parameters.ts";
 import type { ModuleWeights } from "../lora/factors.ts";
@@ -28,6 +28,15 @@ export interface RunState {
   readonly optimizer: readonly ReadonlyMap<string, ModuleWeights>[];
   /** Optimizer state of other shapes, by name, as it lies on the GPU: 8-bit codes, running estimates. */
   readonly kept: ReadonlyMap<string, KeptState>;
+  /** Of a textual inversion, which has no modules. */
+  readonly words?: WordsState;
+}
+
+/** Vectors of trained words, [count, width], and the optimizer's states of the same layout. */
+export interface WordsState {
+  readonly width: number;
+  readonly vectors: Float32Array<ArrayBuffer>;
+  readonly optimizer: readonly Float32Array<ArrayBuffer>[];
 }
 
 export type KeptState = Float32Array<ArrayBuffer> | Uint32Array<ArrayBuffer>;
@@ -41,10 +50,11 @@ export function encodeState(state: RunState): Uint8Array<ArrayBuffer> {
     [...weights].flatMap(([name, factors]) => Object.entries(factors).map(([key, data]) => tensor(`${prefix}${name}.${key}`, data))),
   );
   for (const [name, data] of state.kept) tensors.push(tensor(`kept.${name}`, data));
-  const { update, seed, config, facts, modules } = state;
+  const { update, seed, config, facts, modules, words } = state;
+  if (words !== undefined) [words.vectors, ...words.optimizer].forEach((data, i) => tensors.push(tensor(`words.${i}`, data)));
   return encodeSafetensors(tensors, {
     lorasmith_state: formatVersion,
-    run: JSON.stringify({ update, seed, config, facts, modules, states: state.optimizer.length }),
+    run: JSON.stringify({ update, seed, config, facts, modules, states: state.optimizer.length, ...(words && { wordWidth: words.width }) }),
   });
 }
 
@@ -58,7 +68,7 @@ export async function decodeState(bytes: Uint8Array<ArrayBuffer>): Promise<RunSt
   if (file.metadata.get("lorasmith_state") !== formatVersion || typeof run !== "object" || run === null) {
     throw new InputError("state.format", "This is not a training state of this version of Lorasmith; start the run anew");
   }
-  const header = run as Omit<RunState, "weights" | "optimizer"> & { readonly states: number };
+  const header = run as Omit<RunState, "weights" | "optimizer"> & { readonly states: number; readonly wordWidth?: number };
   const read = async (prefix: string): Promise<Map<string, ModuleWeights>> => {
     const weights = new Map<string, ModuleWeights>();
     for (const { name, factors } of header.modules) {
@@ -86,8 +96,19 @@ export async function decodeState(bytes: Uint8Array<ArrayBuffer>): Promise<RunSt
     }
     kept.set(name.slice("kept.".length), data);
   }
-  const { update, seed, config, facts, modules } = header;
-  return { update, seed, config, facts, modules, weights: await read(""), optimizer, kept };
+  const { update, seed, config, facts, modules, wordWidth } = header;
+  const words = wordWidth === undefined ? {} : { words: await readWords(file, wordWidth) };
+  return { update, seed, config, facts, modules, weights: await read(""), optimizer, kept, ...words };
+}
+
+async function readWords(file: SafetensorsFile, width: number): Promise<WordsState> {
+  const banks: Float32Array<ArrayBuffer>[] = [];
+  while (file.tensors.has(`words.${banks.length}`)) banks.push(await file.readF32(`words.${banks.length}`));
+  const [vectors, ...optimizer] = banks;
+  if (vectors === undefined || !banks.every(isFiniteArray)) {
+    throw new InputError("state.notFinite", "The saved state holds invalid numbers in the embedding; it can't be continued", { module: "embedding" });
+  }
+  return { width, vectors, optimizer };
 }
 
 function banks(state: RunState): [string, ReadonlyMap<string, ModuleWeights>][] {

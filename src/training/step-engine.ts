@@ -15,9 +15,10 @@ import type { PlannedCall } from "../gpu/program/plan.ts";
 import { Residents } from "../gpu/program/residents.ts";
 import { AdapterMemory } from "./adapter-memory.ts";
 import { openSamples } from "./sample-runner.ts";
+import { WordMemory } from "./word-memory.ts";
 import { loadWeights, type LoadOptions } from "../models/weight-loader.ts";
 import { names } from "../models/forward-graphs.ts";
-import { keptPrograms, reportHeaderBytes, shapeKey, trainingBytes, type BatchShape, type TrainingPlan } from "./training-plan.ts";
+import { keptPrograms, reportHeaderBytes, shapeKey, trainedGroups, trainingBytes, type BatchShape, type TrainingPlan } from "./training-plan.ts";
 import type { ForwardRunner, ProgramRunner } from "../models/forward-runner.ts";
 import { dropoutDraw } from "../lora/adapter-set.ts";
 import type { Gpu } from "../gpu/device.ts";
@@ -68,6 +69,8 @@ export interface UpdateReport {
 export class StepEngine {
   readonly plan: TrainingPlan;
   readonly adapters: AdapterMemory;
+  /** Set where words are trained. */
+  readonly words: WordMemory | undefined;
   readonly #gpu: Gpu;
   readonly #residents: Residents;
   readonly #arena: Arena;
@@ -85,6 +88,8 @@ export class StepEngine {
     this.#arena = arena;
     this.#report = report;
     this.adapters = new AdapterMemory(gpu, residents, plan.options.adapters);
+    const { words } = plan.options;
+    this.words = words && new WordMemory(residents, words);
   }
 
   /**
@@ -172,7 +177,7 @@ export class StepEngine {
 
   /** Names of parameter groups in the order of their scalars. */
   get #groups(): readonly ("unet" | "textEncoder")[] {
-    return this.plan.options.adapters.groups;
+    return trainedGroups(this.plan.options);
   }
 
   /**

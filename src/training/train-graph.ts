@@ -5,6 +5,7 @@ import { diffusionLoss, lossWeightWidth, type LossType } from "../gpu/ops/diffus
 import { joinChunks } from "../gpu/ops/join-chunks.ts";
 import { joinedTokens, type CaptionShape } from "../text/caption-tokens.ts";
 import { updateTensors } from "../gpu/optimizers/update-graph.ts";
+import { wordParam, type TrainedWords } from "../lora/trained-words.ts";
 import { names, tokenCount, weightShapes } from "../models/forward-graphs.ts";
 import { ModelBuilder, type AdapterProvider } from "../models/model-builder.ts";
 import { buildTextEncoder } from "../models/text-encoder.ts";
@@ -18,6 +19,8 @@ export interface TrainGraphOptions {
   readonly height: number;
   readonly width: number;
   readonly adapters: AdapterProvider;
+  /** Words whose vectors are trained. */
+  readonly words?: TrainedWords | undefined;
   /** The text encoder runs in the step, and is differentiated where it is trained; otherwise its output is an input. */
   readonly encodesText: boolean;
   readonly captions: CaptionShape;
@@ -36,12 +39,13 @@ function encodeCaptions(b: ModelBuilder, checkpoint: Checkpoint, options: TrainG
   const hidden = buildTextEncoder(b, checkpoint.textEncoder, ids, {
     clipSkip: options.clipSkip,
     checkpointing: options.checkpointing === true,
+    vectors: options.words && wordParam(graph, options.words),
   });
   const weights = isWeighted ? graph.input(names.tokenWeights, [options.batch, joinedTokens(chunks)]) : undefined;
   return graph.scope("captions", () => joinChunks(graph, hidden, chunks, weights));
 }
 
-/** One micro-batch: prediction, loss, and the gradients of all adapters added to their pools. */
+/** One micro-batch: prediction, loss, and the gradients of everything trained added to their pools. */
 export function buildTrainGraph(checkpoint: Checkpoint, options: TrainGraphOptions): Graph {
   const graph = new Graph();
   const { batch, height, width } = options;

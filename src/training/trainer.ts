@@ -24,6 +24,7 @@ import { StepEngine, type MicroBatch } from "./step-engine.ts";
 import { microBatchIndex, updateSpan } from "./steps.ts";
 import { SampleSession } from "./sample-session.ts";
 import type { RunOrigin, RunState } from "./state-file.ts";
+import { checkCaptions, initialWords } from "./word-init.ts";
 import type { TrainingPlan } from "./training-plan.ts";
 import type { RunObserver, SampleObserver, StepReport, Verdict } from "./events.ts";
 import type { TrainingConfig } from "../config/parameters.ts";
@@ -68,15 +69,22 @@ export async function train(gpu: Gpu, job: TrainJob, host: TrainHost): Promise<R
   const plan = planRun(checkpoint, config, dataset.shapes, gpu.tier);
   const { adapters } = plan.options;
   if (resume !== undefined) checkResume(resume, plan);
+  checkCaptions(job.pictures, config);
 
   const { totalUpdates } = dataset.steps;
-  const captions = new CaptionSource(job.pictures, config, { seed, totalUpdates, variant: checkpoint.family });
+  const captionRun = { seed, totalUpdates, variant: checkpoint.family, vocabulary: checkpoint.textEncoder.vocab };
+  const captions = new CaptionSource(job.pictures, config, captionRun);
   const caches = await fillCaches(gpu, { pictures: job.pictures, dataset, plan, captions, seed, config }, host);
   const engine = await StepEngine.create(gpu, plan, {
     load: { signal: host.signal, onProgress: (done, total) => host.phase({ phase: "load", done, total }) },
     onCompile: (done, total) => host.phase({ phase: "compile", done, total }),
   });
   try {
+    const { words } = plan.options;
+    if (words !== undefined) {
+      engine.words?.write("params", resume?.words?.vectors ?? (await initialWords(checkpoint, words, config, seed)));
+      resume?.words?.optimizer.forEach((bank, i) => engine.words?.write(i, bank));
+    }
     const norms = await baseNorms(checkpoint, adapters);
     if (resume === undefined) engine.adapters.write("params", initialAdapter(adapters, seed, norms));
     else {
@@ -166,16 +174,26 @@ class UpdateLoop {
   }
 
   #logStart(firstUpdate: number, host: TrainHost): void {
-    const { targets } = this.#engine.plan.options.adapters;
-    const unet = targets.filter(({ part }) => part === "unet").length;
-    const data = { unet, textEncoder: targets.length - unet, steps: this.#dataset.steps.totalUpdates, seed: this.#seed };
-    const text = `LoRA of ${data.unet} UNet and ${data.textEncoder} text encoder modules; ${data.steps} steps, seed ${data.seed}`;
-    host.log({ level: "info", code: "train.start", text, data });
+    this.#logTrained(host);
     const { buckets } = this.#dataset.buckets;
     const shapes = buckets.map(({ resolution: [w, h], items }) => `${w}×${h} (${items.length})`).join(", ");
     host.log({ level: "info", code: "train.buckets", text: `Buckets with pictures times repeats: ${shapes}`, data: { shapes } });
     if (firstUpdate === 0) return;
     host.log({ level: "info", code: "train.continue", text: `Continuing after step ${firstUpdate}`, data: { step: firstUpdate } });
+  }
+
+  #logTrained(host: TrainHost): void {
+    const { adapters: { targets }, words } = this.#engine.plan.options;
+    if (words !== undefined) {
+      const data = { vectors: words.count, token: this.#job.config.token_string, steps: this.#dataset.steps.totalUpdates, seed: this.#seed };
+      const text = `Embedding of ${data.vectors} vectors for ${data.token}; ${data.steps} steps, seed ${data.seed}`;
+      host.log({ level: "info", code: "train.startWords", text, data });
+      return;
+    }
+    const unet = targets.filter(({ part }) => part === "unet").length;
+    const data = { unet, textEncoder: targets.length - unet, steps: this.#dataset.steps.totalUpdates, seed: this.#seed };
+    const text = `LoRA of ${data.unet} UNet and ${data.textEncoder} text encoder modules; ${data.steps} steps, seed ${data.seed}`;
+    host.log({ level: "info", code: "train.start", text, data });
   }
 
   #batchesOf(epoch: number): readonly Batch[] {
@@ -243,7 +261,12 @@ class UpdateLoop {
     const zeros = new Map([...initial].map(([name, weights]) => [name, zeroed(weights)]));
     const banks: Map<string, ModuleWeights>[] = [];
     for (let i = 0; i < stateCount; i++) banks.push(new Map([...zeros, ...(await this.#engine.adapters.read(i))]));
-    return { ...(await this.#adapter(update, initial)), optimizer: banks, kept: await this.#engine.readKeptState() };
+    const state = { ...(await this.#adapter(update, initial)), optimizer: banks, kept: await this.#engine.readKeptState() };
+    const { words } = this.#engine;
+    if (words === undefined || state.words === undefined) return state;
+    const optimizer: Float32Array<ArrayBuffer>[] = [];
+    for (let i = 0; i < stateCount; i++) optimizer.push(await words.read(i));
+    return { ...state, words: { ...state.words, optimizer } };
   }
 
   /** Text encoder layers behind clip_skip have modules that no gradient reaches: they stay and are saved as they began. */
@@ -252,7 +275,8 @@ class UpdateLoop {
   }
 
   async #adapter(update: number, initial: ReadonlyMap<string, ModuleWeights>): Promise<AdapterState> {
-    const { adapters } = this.#engine.plan.options;
+    const { adapters, words } = this.#engine.plan.options;
+    const vectors = await this.#engine.words?.read("params");
     return {
       update,
       seed: this.#seed,
@@ -260,6 +284,7 @@ class UpdateLoop {
       facts: this.#job.facts,
       modules: adapters.targets.map(({ name, alpha, factors }) => ({ name, alpha, factors: factors.map(({ key, shape }) => ({ key, shape })) })),
       weights: new Map([...initial, ...(await this.#engine.adapters.read("params"))]),
+      ...(words && vectors && { words: { width: words.width, vectors, optimizer: [] } }),
     };
   }
 }
@@ -291,10 +316,11 @@ function pick<T>(cache: readonly (T | undefined)[], items: readonly number[]): T
   });
 }
 
-function checkResume(state: RunState, { options: { adapters, optimizer }, updateMemory }: TrainingPlan): void {
+function checkResume(state: RunState, { options: { adapters, optimizer, words }, updateMemory }: TrainingPlan): void {
   const names = new Set(state.modules.map(({ name }) => name));
   const fits =
     state.optimizer.length === optimizer.stateCount &&
+    (state.words?.vectors.length ?? 0) === (words === undefined ? 0 : words.count * words.width) &&
     state.kept.size === updateMemory.kept.length &&
     updateMemory.kept.every(({ name, shape }) => state.kept.get(name)?.length === elementCount(shape)) &&
     names.size === adapters.targets.length &&

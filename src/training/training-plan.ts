@@ -15,7 +15,9 @@ import type { Optimizer } from "../gpu/optimizers/optimizer.ts";
 import type { Tier } from "../gpu/tier.ts";
 import type { Tensor } from "../gpu/graph/tensor.ts";
 import type { Param, WeightSource } from "../gpu/graph/graph.ts";
-import type { AdapterSet } from "../lora/adapter-set.ts";
+import { wordGroup, wordTensor, type TrainedWords } from "../lora/trained-words.ts";
+import type { AdapterSet, ParamGroup } from "../lora/adapter-set.ts";
+import type { TrainedTensor } from "../gpu/optimizers/trained-tensor.ts";
 import type { Checkpoint } from "../models/checkpoint-types.ts";
 import type { SamplePlan } from "./sample-plan.ts";
 
@@ -32,6 +34,8 @@ export interface TrainingPlanOptions {
   readonly checkpoint: Checkpoint;
   readonly tier: Tier;
   readonly adapters: AdapterSet;
+  /** Words whose vectors are trained instead of adapters. */
+  readonly words?: TrainedWords | undefined;
   readonly optimizer: Optimizer;
   readonly shapes: readonly BatchShape[];
   readonly checkpointing: boolean;
@@ -74,7 +78,7 @@ const plainCaptions: CaptionShape = { chunks: 1, isWeighted: false };
 export function planTraining(options: TrainingPlanOptions): TrainingPlan {
   const { checkpoint, tier, adapters, optimizer, shapes } = options;
   if (shapes.length === 0) throw new InputError("train.noBatches", "There is nothing to train on: the dataset gives no batches");
-  if (adapters.targets.length === 0) {
+  if (adapters.targets.length === 0 && options.words === undefined) {
     throw new InputError("train.nothingToTrain", "Nothing is trained: unet_lr and text_encoder_lr are both 0");
   }
   const encodesText = runsTextEncoder(options);
@@ -88,6 +92,7 @@ export function planTraining(options: TrainingPlanOptions): TrainingPlan {
     const graph = buildTrainGraph(checkpoint, {
       ...shape,
       adapters: adapters.training,
+      words: options.words,
       encodesText,
       captions: options.captions ?? plainCaptions,
       checkpointing: options.checkpointing,
@@ -105,7 +110,7 @@ export function planTraining(options: TrainingPlanOptions): TrainingPlan {
   // Gradients in the order of the parameters: the optimizer walks both pools in step.
   const adapterTensors = [...[...params.values()].map(({ value }) => value), ...[...params.values()].map(({ grad }) => grad)];
   const stepResidents = [...adapterTensors, ...[...steps.values()].flatMap((plan) => plan.residents)];
-  const updateMemory = buildUpdate(optimizer, planResidents(stepResidents, tier.limits), adapters.groups, adapters.tensors);
+  const updateMemory = buildUpdate(optimizer, planResidents(stepResidents, tier.limits), trainedGroups(options), trainedTensors(options));
   const update = planProgram("update", updateMemory.graph, tier);
   const residents = planResidents([...stepResidents, ...update.residents], tier.limits);
   const plans = [...steps.values(), update];
@@ -119,14 +124,28 @@ export function planTraining(options: TrainingPlanOptions): TrainingPlan {
 }
 
 /** Whether the text encoder runs in every step; otherwise each caption is encoded once, before training. */
-function runsTextEncoder({ adapters, encodesText = false }: TrainingPlanOptions): boolean {
-  return adapters.settings.trains.textEncoder || encodesText;
+function runsTextEncoder({ adapters, words, encodesText = false }: TrainingPlanOptions): boolean {
+  return trainsText({ adapters, words }) || encodesText;
+}
+
+/** Whether what texts are to the UNet changes while training. */
+export function trainsText({ adapters, words }: Pick<TrainingPlanOptions, "adapters" | "words">): boolean {
+  return words !== undefined || adapters.settings.trains.textEncoder;
+}
+
+/** Parameter groups in the order of their scalars. */
+export function trainedGroups({ adapters, words }: Pick<TrainingPlanOptions, "adapters" | "words">): readonly ParamGroup[] {
+  return words === undefined ? adapters.groups : [wordGroup];
+}
+
+function trainedTensors({ adapters, words }: TrainingPlanOptions): readonly TrainedTensor[] {
+  return words === undefined ? adapters.tensors : [wordTensor(words)];
 }
 
 /** What is encoded once, before training: texts that the steps and the samples do not encode themselves. */
 export function textsToCache({ options }: TrainingPlan): { readonly captions: boolean; readonly samples: boolean } {
   const hasSamples = (options.samples?.samples.length ?? 0) > 0;
-  return { captions: !runsTextEncoder(options), samples: hasSamples && !options.adapters.settings.trains.textEncoder };
+  return { captions: !runsTextEncoder(options), samples: hasSamples && !trainsText(options) };
 }
 
 /** Programs of samples that share the run's arena. */

@@ -1,4 +1,5 @@
 /** What a user should know of the chosen ranks before a run: beyond these they cost more than they bring. */
+import { trainsWords } from "../config/trained-words.ts";
 import type { TrainingConfig } from "../config/parameters.ts";
 import type { PlanAdvice } from "./train-protocol.ts";
 
@@ -6,8 +7,10 @@ import type { PlanAdvice } from "./train-protocol.ts";
 const highRank = 64;
 const highConvRank = 12;
 
-export function rankAdvice({ network_dim: rank, conv_dim: convRank }: TrainingConfig): PlanAdvice[] {
+export function rankAdvice(config: TrainingConfig): PlanAdvice[] {
+  const { network_dim: rank, conv_dim: convRank } = config;
   const advice: PlanAdvice[] = [];
+  if (trainsWords(config)) return advice;
   if (rank > highRank) {
     const text = `network_dim ${rank} is more than a LoRA needs and overfits sooner; up to ${highRank} is advised`;
     advice.push({ code: "rank.high", data: { rank, most: highRank }, text });

@@ -29,13 +29,14 @@ export function webgpuEngine(): Engine {
     async forecast({ config, checkpoint, plan }) {
       const onTier = await adapterTier();
       const run = planRun(checkpoint, config, plan.shapes, onTier);
-      const { adapters } = run.options;
+      const { adapters, words } = run.options;
       const text = planTextCache(run);
       const predicted = forecast(run, {
         vae: planVae(checkpoint, plan.sizes, onTier),
         ...(text === undefined ? {} : { text }),
       });
-      const weights = adapters.targets.flatMap(({ factors }) => factors).reduce((sum, { shape }) => sum + elementCount(shape), 0);
+      const factors = adapters.targets.flatMap((target) => target.factors).reduce((sum, { shape }) => sum + elementCount(shape), 0);
+      const weights = words === undefined ? factors : words.count * words.width;
       return {
         forecast: predicted,
         advice: [...rateAdvice(config), ...noiseAdvice(config), ...rankAdvice(config), ...memoryAdvice(predicted, config, () => planRun(checkpoint, { ...config, gradient_checkpointing: true }, plan.shapes, onTier))],

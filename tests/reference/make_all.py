@@ -7,6 +7,7 @@ import make_loss_replays
 import make_minis
 import make_networks
 import make_replays
+import make_word_replays
 import verify_names
 from paths import DATA
 
@@ -21,6 +22,7 @@ def main() -> None:
     make_networks.main()
     make_replays.main()
     make_loss_replays.main()
+    make_word_replays.main()
     files = sorted(p for p in DATA.rglob("*") if p.is_file())
     for p in files:
         p.chmod(0o644)

@@ -5,7 +5,7 @@ import { encodePrompt } from "../../src/text/tokenizer.ts";
 
 const tags = "sls, 1girl, solo, smile, blue hair, hat, outdoors, tree, sky, cloud";
 const source = (changed: object, seed = 1) =>
-  new CaptionSource([{ caption: tags }, { caption: "two" }], { ...defaultConfig(), ...changed }, { seed, totalUpdates: 100, variant: "sd1" });
+  new CaptionSource([{ caption: tags }, { caption: "two" }], { ...defaultConfig(), ...changed }, { seed, totalUpdates: 100, variant: "sd1", vocabulary: 49408 });
 const at = (microBatch: number, place = 0, step = microBatch) => ({ microBatch, place, epoch: 1, step });
 const sorted = (caption: string) => caption.split(", ").sort();
 

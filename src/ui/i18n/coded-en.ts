@@ -238,6 +238,8 @@ export const codedEn = {
     },
     "tagger.replacement": { what: "“{pair}” is no replacement.", do: "Write old,new and put ; between two of them." },
     "train.noBatches": { what: "There is nothing to train on.", do: "Choose a folder with pictures that can be used." },
+    "train.knownToken": { what: "The text encoder has the token {token} already.", do: "Choose a word to learn that is no word, such as mystyle_1." },
+    "train.tokenNowhere": { what: "No caption contains {token}, so nothing would be learned.", do: "Write it into the captions, set caption_prefix to it, or use a template." },
     "train.nothingToTrain": { what: "Nothing would be trained: both learning rates are 0.", do: "Set unet_lr or text_encoder_lr." },
     "checkpoint.missingTensors": { what: "{file} lacks {count} tensors of the model: {tensors}", do: damaged },
     "checkpoint.wrongShape": {
@@ -300,6 +302,7 @@ export const codedEn = {
   log: {
     "train.start": "LoRA of {unet} UNet and {textEncoder} text encoder modules; {steps} steps, seed {seed}.",
     "train.buckets": "Buckets, with pictures times repeats: {shapes}.",
+    "train.startWords": "Embedding of {vectors} vectors for {token}; {steps} steps, seed {seed}.",
     "train.continue": "Continuing after step {step}.",
     "samples.badLine": "{reason}",
     "samples.refused": "Line {line} of the sample prompts makes no pictures: {reason}",

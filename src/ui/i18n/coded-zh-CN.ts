@@ -185,6 +185,8 @@ export const codedZhCN = {
     "tagger.runtime": { what: "运行打标器所需的 ONNX Runtime 没有启动。", do: "请重新加载页面，或使用较新的浏览器。" },
     "tagger.replacement": { what: "“{pair}”不是有效的改名规则。", do: "请写成 旧,新，多条之间用 ; 分隔。" },
     "train.noBatches": { what: "没有可训练的内容。", do: "请选择含有可用图片的文件夹。" },
+    "train.knownToken": { what: "文本编码器已经有词元 {token}。", do: "请选择一个不是单词的写法，例如 mystyle_1。" },
+    "train.tokenNowhere": { what: "没有任何标注包含 {token}，因此什么也学不到。", do: "请把它写进标注，或设为 caption_prefix，或使用模板。" },
     "train.nothingToTrain": { what: "两个学习率都是 0，没有可训练的部分。", do: "请设置 unet_lr 或 text_encoder_lr。" },
     "checkpoint.missingTensors": { what: "{file} 缺少模型的 {count} 个张量：{tensors}", do: damaged },
     "checkpoint.wrongShape": {
@@ -247,6 +249,7 @@ export const codedZhCN = {
   log: {
     "train.start": "LoRA 包含 {unet} 个 UNet 模块和 {textEncoder} 个文本编码器模块；共 {steps} 步，种子 {seed}。",
     "train.buckets": "分桶（图片数 × 重复）：{shapes}。",
+    "train.startWords": "为 {token} 学习 {vectors} 个向量；共 {steps} 步，种子 {seed}。",
     "train.continue": "从第 {step} 步之后继续。",
     "samples.badLine": "{reason}",
     "samples.refused": "预览提示词第 {line} 行无法生成图片：{reason}",

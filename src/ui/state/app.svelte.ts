@@ -1,5 +1,6 @@
 /** Everything the page knows, made once in the root and handed down by context. */
 import { suggestedConfig } from "../../config/parameters.ts";
+import { trainsWords } from "../../config/trained-words.ts";
 import { isShareLink } from "../../config/share-link.ts";
 import { serializeError } from "../../errors.ts";
 import type { SerializedError } from "../../errors.ts";
@@ -206,7 +207,20 @@ export class App {
   /** A trained LoRA on the Test screen, with a prompt that suits it. */
   async tryRun(run: RunRecord): Promise<void> {
     this.route.go("test");
-    await this.#guard(async () => this.bench.tryRun(run, await this.#firstRequestOf(run)));
+    await this.#guard(async () => {
+      const suggestion = await this.#firstRequestOf(run);
+      if (!trainsWords(run.config)) return this.bench.tryRun(run, suggestion);
+      const file = await this.#wordFile(run);
+      if (file !== undefined) await this.bench.tryWord(run, suggestion, file);
+    });
+  }
+
+  /** The embedding of a run beside the others on the Test screen. */
+  async addTrainedWord(run: RunRecord): Promise<void> {
+    await this.#guard(async () => {
+      const file = await this.#wordFile(run);
+      if (file !== undefined) await this.bench.models.addEmbeddings([file]);
+    });
   }
 
   /** The settings of an earlier picture on the Test screen. */
@@ -278,6 +292,12 @@ export class App {
     const record = await storedDataset(run.datasetId);
     if (run.model.isDemo === true) return this.#demo?.firstRequest(record?.name) ?? {};
     return record === undefined ? {} : { prompt: await firstCaption(run.datasetId, run.config.caption_extension) };
+  }
+
+  /** A run's embedding under the name by which prompts call it. */
+  async #wordFile(run: RunRecord): Promise<File | undefined> {
+    const bytes = await this.client.result(run.id);
+    return bytes === undefined ? undefined : new File([bytes], `${run.name}.safetensors`);
   }
 
   async #findGpu(): Promise<void> {

@@ -137,6 +137,21 @@ export class TestBench {
     if (this.#request.prompt !== "" && this.adapters.weights.length > 0) void this.generate();
   }
 
+  /** As `tryRun`, for a textual inversion: its word stands in prompts under the name of its file. */
+  async tryWord(run: RunRecord, suggestion: RequestChange, file: File): Promise<void> {
+    await this.wake();
+    const { prompt } = suggestion;
+    const { token_string: token, resolution: [width, height] } = run.config;
+    const named = typeof prompt === "string" && prompt.includes(token) ? prompt.replaceAll(token, () => run.name) : run.name;
+    this.suggest({ width, height, ...suggestion, prompt: named });
+    await this.models.reopen(run.model, true);
+    for (const { report } of this.adapters.list) this.adapters.setWeight(report.name, "both", 0);
+    await this.#modelChanged();
+    await this.models.addEmbeddings([file]);
+    this.#remember();
+    if (this.models.model !== undefined) void this.generate();
+  }
+
   /** Fills in a request for the user; a prompt of their own stays. */
   suggest(change: RequestChange): void {
     const { prompt, ...rest } = change;
