@@ -3,7 +3,7 @@ import { rename, rm } from "node:fs/promises";
 import { basename } from "node:path";
 import { exportForSdScripts, type SdScriptsExport } from "../config/kohya-export.ts";
 import type { TrainingConfig } from "../config/parameters.ts";
-import { understandFolder } from "../dataset/folders.ts";
+import { understandDataset } from "../dataset/inspect.ts";
 import { joinFolders } from "../dataset/join-folders.ts";
 import { writeZip } from "../formats/zip.ts";
 import { createNodeFile } from "./node-file.ts";
@@ -19,7 +19,7 @@ export async function exportZip(
 ): Promise<Pick<SdScriptsExport, "warnings">> {
   const pictures = await openNodeFolder(data);
   const folder = reg === undefined ? pictures : joinFolders(pictures, await openNodeFolder(reg));
-  const { subsets } = understandFolder(folder.entries, config.caption_extension, folder.regDir);
+  const { subsets } = await understandDataset(folder, config.caption_extension);
   const model = basename(config.pretrained_model_name_or_path) || "model.safetensors";
   const { files, warnings } = exportForSdScripts(config, subsets, model, origin);
   const sizes = new Map(folder.entries.map(({ path, size }) => [path, size]));

@@ -1,6 +1,9 @@
-import { datasetError, inspectDataset, type CaptionReading, type InspectedDataset } from "../dataset/inspect.ts";
+import { checkSubsets } from "../dataset/configured-folders.ts";
+import { datasetError, inspectDataset, type DatasetFolder, type InspectedDataset } from "../dataset/inspect.ts";
 import { joinFolders } from "../dataset/join-folders.ts";
+import type { TrainingConfig } from "../config/parameters.ts";
 import type { TrainingPicture } from "../training/run-plan.ts";
+import { openConfiguredFolder } from "./configured-folder.ts";
 import { openNodeFolder } from "./node-folder.ts";
 import { decodeNodeImage } from "./node-images.ts";
 
@@ -10,19 +13,33 @@ export interface NodeDataset {
   readonly pictures: readonly TrainingPicture[];
 }
 
+/** Where pictures are: in a folder, or in those that a dataset configuration of sd-scripts names. */
+export interface DatasetPlace {
+  readonly data?: string | undefined;
+  /** Regularization pictures, instead of those below folders named `reg…`. */
+  readonly reg?: string | undefined;
+  /** File of the dataset configuration; the others then say nothing. */
+  readonly datasetConfig?: string | undefined;
+}
+
 /**
- * Understands a folder of pictures, and refuses it where a picture or caption can't be used.
- * @param regularization a folder of regularization pictures, instead of those below folders named `reg…`
- * @throws InputError `folder.*`, `dataset.noPictures`, `image.*`, `caption.*`
+ * Understands folders of pictures, and refuses them where a picture or caption can't be used.
+ * @throws InputError `folder.*`, `dataset.noPictures`, `datasetConfig.*`, `image.*`, `caption.*`
  */
-export async function openDataset(path: string, regularization: string | undefined, reading: CaptionReading): Promise<NodeDataset> {
-  const training = await openNodeFolder(path);
-  const folder = regularization === undefined ? training : joinFolders(training, await openNodeFolder(regularization));
-  const inspected = await inspectDataset(folder, reading);
+export async function openDataset(place: DatasetPlace, config: TrainingConfig): Promise<NodeDataset> {
+  const folder = await openFolder(place);
+  const inspected = await inspectDataset(folder, config);
+  checkSubsets(inspected.subsets, config);
   if (inspected.problems.length > 0) throw datasetError(inspected.problems);
   const pictures = inspected.pictures.map((picture): TrainingPicture => ({
     ...picture,
     decode: async () => decodeNodeImage(await folder.read(picture.path), picture.path),
   }));
   return { inspected, pictures };
+}
+
+async function openFolder({ data, reg, datasetConfig }: DatasetPlace): Promise<DatasetFolder> {
+  if (datasetConfig !== undefined) return openConfiguredFolder(datasetConfig);
+  const training = await openNodeFolder(data ?? ".");
+  return reg === undefined ? training : joinFolders(training, await openNodeFolder(reg));
 }

@@ -4,13 +4,13 @@ import { bucketOptions, placeImage, predefinedBuckets } from "../dataset/buckets
 import { forecast, type ForecastPart, type RunForecast } from "../training/forecast.ts";
 import { planVae, type PixelSize } from "../training/latent-cache.ts";
 import { planDataset } from "../training/run-plan.ts";
-import { planRun } from "../training/run-settings.ts";
+import { planRun, type PictureNeeds } from "../training/run-settings.ts";
 import { planTextCache } from "../training/text-cache.ts";
 import type { TrainingConfig } from "../config/parameters.ts";
 import type { Checkpoint } from "../models/config.ts";
 import type { BatchShape } from "../training/training-plan.ts";
 import { noMore, readOptions, usageError, type Command } from "./command.ts";
-import { openDataset } from "./open-dataset.ts";
+import { openDataset, type DatasetPlace } from "./open-dataset.ts";
 import { withModel } from "./open-model.ts";
 import { pathFrom, readGiven, settingsHelp, settingsOptions, settle } from "./settings.ts";
 import { mebibytes, warn } from "./terminal.ts";
@@ -23,6 +23,7 @@ operations of one step by kind. The engine allocates exactly these bytes. Needs 
   --model FILE       Stable Diffusion 1.x or 2.x checkpoint (.safetensors, .ckpt)
   --data FOLDER      pictures; without them, resolution and train_batch_size are taken as they are
   --reg FOLDER       regularization pictures for them
+  --dataset-config FILE  dataset configuration of sd-scripts instead
   --json             everything as JSON
 
 ${settingsHelp}
@@ -36,23 +37,26 @@ async function runPlan(argv: string[]): Promise<void> {
     model: { type: "string" },
     data: { type: "string" },
     reg: { type: "string" },
+    "dataset-config": { type: "string" },
     json: { type: "boolean", default: false },
   });
   noMore("plan", positionals);
   const given = await readGiven(options);
   const model = pathFrom(options.model, given, "pretrained_model_name_or_path");
   if (model === undefined) throw usageError("plan", "--model is missing");
-  const reg = pathFrom(options.reg, given, "reg_data_dir");
+  const { data, "dataset-config": datasetConfig } = options;
+  const place = { data, reg: pathFrom(options.reg, given, "reg_data_dir"), datasetConfig };
+  const hasPictures = data !== undefined || datasetConfig !== undefined;
   await withModel(model, async (checkpoint) => {
     const { config, warnings } = settle(given, checkpoint);
     warnings.forEach(warn);
-    const { shapes, sizes } = options.data === undefined ? assumedShapes(config) : await datasetShapes(options.data, reg, config);
-    const result = forecastRun(checkpoint, config, shapes, sizes);
+    const { shapes, sizes, ...needs } = hasPictures ? await datasetShapes(place, config) : assumedShapes(config);
+    const result = forecastRun(checkpoint, config, shapes, sizes, needs);
     process.stdout.write(options.json ? `${JSON.stringify(result, null, 2)}\n` : describe(result, shapes));
   });
 }
 
-interface RunShapes {
+interface RunShapes extends PictureNeeds {
   readonly shapes: readonly BatchShape[];
   /** Pixel sizes of the pictures that are encoded. */
   readonly sizes: readonly PixelSize[];
@@ -66,8 +70,8 @@ function assumedShapes(config: TrainingConfig): RunShapes {
   return { shapes: [{ batch: config.train_batch_size, height: height / 8, width: width / 8 }], sizes: [bucket] };
 }
 
-async function datasetShapes(path: string, reg: string | undefined, config: TrainingConfig): Promise<RunShapes> {
-  const { pictures } = await openDataset(path, reg, config);
+async function datasetShapes(place: DatasetPlace, config: TrainingConfig): Promise<RunShapes> {
+  const { pictures } = await openDataset(place, config);
   return planDataset(pictures, config);
 }
 
@@ -76,8 +80,9 @@ function forecastRun(
   config: TrainingConfig,
   shapes: readonly BatchShape[],
   sizes: readonly PixelSize[],
+  needs: PictureNeeds,
 ): RunForecast {
-  const plan = planRun(checkpoint, config, shapes, portableTier);
+  const plan = planRun(checkpoint, config, shapes, portableTier, needs);
   const vae = planVae(checkpoint, sizes, portableTier);
   const text = planTextCache(plan);
   return forecast(plan, { vae, ...(text === undefined ? {} : { text }) });

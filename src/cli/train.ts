@@ -32,9 +32,12 @@ With save_every_n_epochs or save_every_n_steps it writes files on the way, OUT/<
 OUT/<output_name>-step00000100.safetensors; save_last_n_epochs and save_last_n_steps delete older ones again.
 
   --model FILE       Stable Diffusion 1.x or 2.x checkpoint (.safetensors, .ckpt); or pretrained_model_name_or_path
-  --data FOLDER      pictures, or folders of pictures such as "10_sls 1girl"; or train_data_dir
+  --data FOLDER      pictures, or folders of pictures such as "10_sls 1girl"; or train_data_dir. A dataset.toml in it
+                     is followed as --dataset-config
   --reg FOLDER       regularization pictures, in folders such as "1_1girl"; or reg_data_dir. Without it, what lies below a
                      folder named "reg" inside of --data
+  --dataset-config FILE  dataset configuration of sd-scripts (TOML, JSON) instead of --data; or dataset_config. Its
+                     folders count from here, or from the file
   --out FOLDER       where to write; or output_dir
   --resume FILE      continue from a state file, with its settings unless others are given
   --save-state       keep the state file of the finished run, to train it further
@@ -50,6 +53,7 @@ async function runTrain(argv: string[]): Promise<number> {
     model: { type: "string" },
     data: { type: "string" },
     reg: { type: "string" },
+    "dataset-config": { type: "string" },
     out: { type: "string" },
     resume: { type: "string" },
     "save-state": { type: "boolean", default: false },
@@ -62,13 +66,15 @@ async function runTrain(argv: string[]): Promise<number> {
     return path;
   };
   const model = required("model", "pretrained_model_name_or_path");
-  const data = required("data", "train_data_dir");
-  const reg = pathFrom(options.reg, given, "reg_data_dir");
+  const datasetConfig = pathFrom(options["dataset-config"], given, "dataset_config");
+  const place = datasetConfig === undefined
+    ? { data: required("data", "train_data_dir"), reg: pathFrom(options.reg, given, "reg_data_dir") }
+    : { datasetConfig };
   const out = required("out", "output_dir");
   const resume = options.resume === undefined ? undefined : await readState(options.resume);
   return withModel(model, async (checkpoint) => {
     const config = settledConfig(given, checkpoint, resume);
-    const dataset = await openDataset(data, reg, config);
+    const dataset = await openDataset(place, config);
     for (const { text } of dataset.inspected.notices) say(text);
     const job = await prepare(checkpoint, config, dataset, resume);
     await makeFolder(out);

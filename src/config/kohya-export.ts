@@ -1,9 +1,9 @@
 /** A run for sd-scripts: kohya's folders, both configurations and the command, as files beside each other. */
-import { stringify } from "smol-toml";
 import { normalizeExtension } from "../dataset/caption-files.ts";
 import { baseName, stemOf } from "../dataset/paths.ts";
 import type { Subset } from "../dataset/report.ts";
 import type { WrittenConfig } from "./kohya-write.ts";
+import { writeDatasetConfig } from "./dataset-write.ts";
 import { writeKohya } from "./kohya-write.ts";
 import { trainsWords } from "./trained-words.ts";
 import type { TrainingConfig } from "./parameters.ts";
@@ -61,13 +61,11 @@ function folderNames(subsets: readonly Subset[]): string[] {
 
 /** What is not said here sd-scripts takes from `config.toml`. */
 function datasetToml(subsets: readonly Subset[], folders: readonly string[]): string {
-  const rows = subsets.map(({ repeats, classTokens, isReg }, index) => ({
-    image_dir: folders[index] ?? "",
-    num_repeats: repeats,
-    ...(classTokens === "" ? {} : { class_tokens: classTokens }),
-    ...(isReg ? { is_reg: true } : {}),
+  return writeDatasetConfig(subsets.map((subset, index) => {
+    // Captions have one ending here.
+    const { caption_extension: _, ...overrides } = subset.overrides ?? {};
+    return { ...subset, overrides, imageDir: folders[index] ?? "" };
   }));
-  return `${stringify({ datasets: [{ subsets: rows }] }).trimEnd()}\n`;
 }
 
 /** Latents are always cached here, and sd-scripts brings pictures to their size only where it does so too. */

@@ -11,7 +11,7 @@ export type ConfigValues = Readonly<Record<string, ParameterValue>>;
 
 /** In the order in which a kohya user meets them. */
 export const GROUPS = [
-  "model", "folders", "training", "rates", "network", "embedding", "text", "noise", "buckets", "samples", "output",
+  "model", "folders", "training", "rates", "network", "embedding", "text", "noise", "buckets", "samples", "validation", "output",
 ] as const;
 export type Group = (typeof GROUPS)[number];
 

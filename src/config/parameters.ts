@@ -15,6 +15,7 @@ import { sampleParameters } from "./table/samples.ts";
 import { scheduleParameters } from "./table/schedule.ts";
 import { textParameters } from "./table/text.ts";
 import { trainingParameters } from "./table/training.ts";
+import { validationParameters } from "./table/validation.ts";
 import { wordParameters } from "./table/words.ts";
 
 export const PARAMETERS = {
@@ -30,6 +31,7 @@ export const PARAMETERS = {
   ...lossParameters,
   ...bucketParameters,
   ...sampleParameters,
+  ...validationParameters,
   ...outputParameters,
 } as const;
 

@@ -14,7 +14,6 @@ const HARMLESS = new Set(
   log_prefix log_config log_tracker_name log_tracker_config wandb_api_key wandb_run_name use_wandb
   huggingface_repo_id huggingface_token huggingface_repo_type huggingface_repo_visibility
   huggingface_path_in_repo save_state_to_huggingface resume_from_huggingface async_upload
-  validation_seed validate_every_n_steps validate_every_n_epochs max_validation_steps
   base_weights_multiplier dim_from_weights stop_text_encoder_training
   stop_text_encoder_training_pct save_last_n_epochs_state save_last_n_steps_state model_list num_cpu_threads_per_process num_processes num_machines multi_gpu
   gpu_ids main_process_port extra_accelerate_launch_args blocks_to_swap noise_offset_type LyCORIS_preset factor unit
@@ -56,7 +55,6 @@ const NEUTRAL: Readonly<Record<string, readonly unknown[]>> = {
   loraplus_unet_lr_ratio: [0],
   loraplus_text_encoder_lr_ratio: [0],
   lr_scheduler_type: [""],
-  validation_split: [0],
   save_model_as: ["safetensors"],
   save_n_epoch_ratio: [0],
   resume: [""],
@@ -95,6 +93,10 @@ export function judgeUnusedKey(key: string, value: unknown): "harmless" | "unkno
   if (HARMLESS.has(key)) return "harmless";
   if (!Object.hasOwn(NEUTRAL, key)) return "unknown";
   if (isOff(value, NEUTRAL[key] ?? [])) return "harmless";
+  if (key === "dataset_config") {
+    const message = `dataset_config names the file ${shown(value)}, which does not come along with the settings: put it beside the folders of pictures as dataset.toml.`;
+    return { code: "config.datasetFile", param: key, message };
+  }
   const message = `${key} = ${shown(value)} is not supported and has no effect on this run.`;
   return { code: "config.notSupported", param: key, message };
 }

@@ -178,8 +178,8 @@ function named<T>(path: string, place: () => T): T {
 }
 
 /** `ss_bucket_info` of the written file; null without buckets, as sd-scripts has it. */
-export function bucketInfo(plan: BucketPlan): Readonly<Record<string, unknown>> | null {
-  if (!plan.enabled) return null;
+export function bucketInfo(plan: BucketPlan | undefined): Readonly<Record<string, unknown>> | null {
+  if (plan?.enabled !== true) return null;
   const entries = plan.buckets.map(({ resolution, items }, index) => [
     String(index), { resolution: [...resolution], count: items.length },
   ]);

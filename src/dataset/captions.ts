@@ -42,7 +42,7 @@ export async function readCaptions(
     const images: CaptionedImage[] = [];
     for (const image of subset.images) {
       const { captionPath } = image;
-      const result = captionPath === null ? { caption: subset.classTokens } : decodeCaption(await read(captionPath), allLines);
+      const result = captionPath === null ? { caption: subset.classTokens } : decodeCaption(await read(captionPath), subset.overrides?.enable_wildcard ?? allLines);
       if ("caption" in result) images.push({ ...image, caption: result.caption });
       else if (captionPath !== null) problems.push(captionProblem(captionPath, result.problem));
     }

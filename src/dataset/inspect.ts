@@ -3,9 +3,11 @@ import type { Size } from "../config/parameter.ts";
 import type { TrainingConfig } from "../config/parameters.ts";
 import { InputError } from "../errors.ts";
 import type { ByteSource } from "../formats/byte-source.ts";
+import type { Overrides } from "../config/dataset-keys.ts";
 import type { PictureSize } from "./buckets.ts";
 import type { CaptionedSubset } from "./captions.ts";
 import { readCaptions } from "./captions.ts";
+import { findDatasetConfig, understandConfigured } from "./configured-folders.ts";
 import { understandFolder } from "./folders.ts";
 import { readImageSize } from "./image-size.ts";
 import type { RepeatedPicture } from "./regularization.ts";
@@ -16,6 +18,8 @@ export interface DatasetFolder {
   readonly entries: readonly FolderEntry[];
   /** What lies below this folder are the regularization pictures; where absent, folders named `reg…` hold them. */
   readonly regDir?: string;
+  /** The dataset configuration to follow, instead of one among the entries, and which folder is which `image_dir`. */
+  readonly config?: { readonly path: string; readonly text: string; readonly folders: ReadonlyMap<string, string> };
   /** Whole contents of a file. */
   read(path: string): Promise<Uint8Array>;
   /** A file for reading parts of it. */
@@ -27,6 +31,9 @@ export type CaptionReading = Pick<TrainingConfig, "caption_extension" | "enable_
 
 export interface Picture extends PictureSize, RepeatedPicture {
   readonly caption: string;
+  /** Of a dataset configuration, as of its subset. */
+  readonly dataset?: number;
+  readonly overrides?: Overrides;
 }
 
 export interface InspectedDataset extends Omit<DatasetReport, "subsets"> {
@@ -39,22 +46,37 @@ export interface InspectedDataset extends Omit<DatasetReport, "subsets"> {
 
 /**
  * Understands a folder, reads its captions and the sizes of its pictures.
- * @throws InputError `dataset.noPictures`; what is wrong with single files is listed instead
+ * @throws InputError `dataset.noPictures`, `datasetConfig.*`; what is wrong with single files is listed instead
  */
 export async function inspectDataset(folder: DatasetFolder, reading: CaptionReading): Promise<InspectedDataset> {
-  const report = understandFolder(folder.entries, reading.caption_extension, folder.regDir);
+  const report = await understandDataset(folder, reading.caption_extension);
   const read = (path: string): Promise<Uint8Array> => folder.read(path);
   const { subsets, problems: captionProblems } = await readCaptions(report.subsets, read, reading.enable_wildcard);
   const problems = [...captionProblems];
   const pictures: Picture[] = [];
-  for (const { repeats, isReg, images } of subsets) {
+  for (const { repeats, isReg, images, dataset, overrides } of subsets) {
+    const configured = { ...(dataset === undefined ? {} : { dataset }), ...(overrides === undefined ? {} : { overrides }) };
     for (const { path, caption } of images) {
       const size = await sizeOrProblem(folder, path);
       if ("problem" in size) problems.push(size.problem);
-      else pictures.push({ path, caption, repeats, size: size.size, ...(isReg ? { isReg } : {}) });
+      else pictures.push({ path, caption, repeats, size: size.size, ...(isReg ? { isReg } : {}), ...configured });
     }
   }
   return { ...report, subsets, pictures, problems };
+}
+
+/**
+ * Which pictures there are and what they are: by the dataset configuration, where there is one, otherwise by the names of
+ * the folders.
+ * @throws InputError `dataset.noPictures`, `datasetConfig.*`
+ */
+export async function understandDataset(folder: DatasetFolder, captionExtension: string): Promise<DatasetReport> {
+  const { entries, config } = folder;
+  if (config !== undefined) return understandConfigured(entries, config, captionExtension, (dir) => config.folders.get(dir));
+  const path = findDatasetConfig(entries);
+  if (path === undefined) return understandFolder(entries, captionExtension, folder.regDir);
+  const text = new TextDecoder().decode(await folder.read(path));
+  return understandConfigured(entries, { path, text }, captionExtension);
 }
 
 async function sizeOrProblem(

@@ -1,3 +1,4 @@
+import type { Size } from "../config/parameter.ts";
 import type { TrainingConfig } from "../config/parameters.ts";
 import type { Placement } from "./buckets.ts";
 import { cropOffset } from "./buckets.ts";
@@ -35,6 +36,11 @@ export function preparePicture(
   const [left, top] = cropOffset(placement);
   const [rgb, alpha] = [resized.rgb, resized.alpha].map((part) => crop(part, left, top, placement.bucket[0], placement.bucket[1]));
   return { image: toFloat(rgb!), mask: latentMask(alpha!) };
+}
+
+/** A picture without a mask beside others that have one counts whole. */
+export function withMask({ image, mask }: PreparedPicture, [width, height]: Size): PreparedPicture {
+  return { image, mask: mask ?? new Float32Array((width / CELL) * (height / CELL)).fill(1) };
 }
 
 /** Pixels per latent cell. */

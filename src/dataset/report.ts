@@ -1,4 +1,5 @@
 /** What was understood of a dropped or named folder. Plain data: shown on the page, printed, and trained from. */
+import type { Overrides } from "../config/dataset-keys.ts";
 import type { ErrorData } from "../errors.ts";
 
 export interface FolderEntry {
@@ -27,6 +28,12 @@ export interface Subset {
   readonly classTokens: string;
   /** In code point order of their paths, as sd-scripts has them. */
   readonly images: readonly DatasetImage[];
+  /** Of a dataset configuration: which of its `[[datasets]]`, from 0. */
+  readonly dataset?: number;
+  /** … what it says of these pictures in place of the run's settings, */
+  readonly overrides?: Overrides;
+  /** … and how messages call the table. */
+  readonly table?: string;
 }
 
 export type IgnoredReason =
@@ -39,6 +46,8 @@ export type IgnoredReason =
   | "nested"
   /** Beside folders that have repeats in their names, which kohya passes over as well. */
   | "outsideRepeatsFolders"
+  /** In no folder of the dataset configuration. */
+  | "notConfigured"
   /** System files such as `.DS_Store`. */
   | "hidden";
 

@@ -21,6 +21,8 @@ export interface RunFacts {
   readonly predictionType: PredictionType;
   readonly numTrainImages: number;
   readonly numRegImages: number;
+  /** Pictures that are held out. */
+  readonly numValidationImages?: number;
   readonly numBatchesPerEpoch: number;
   readonly numEpochs: number;
   readonly maxTrainSteps: number;
@@ -38,6 +40,8 @@ export interface RunFacts {
     readonly regDirs: Readonly<Record<string, FolderFacts>>;
     readonly tagFrequency: Readonly<Record<string, Readonly<Record<string, number>>>>;
     readonly bucketInfo: JsonLike;
+    /** Of a run from a dataset configuration: what sd-scripts says of its datasets, in place of a run's settings. */
+    readonly datasets?: JsonLike;
   };
 }
 
@@ -109,6 +113,11 @@ const rows: readonly (readonly [string, string, Kind, string | number | boolean 
   ["keep_tokens", "keep_tokens", "int", 0],
 ];
 
+/** Not written where a dataset configuration says these for each of its datasets and folders. */
+const folderRows: ReadonlySet<string> = new Set([
+  "batch_size_per_device", "color_aug", "flip_aug", "random_crop", "shuffle_caption", "enable_bucket", "bucket_no_upscale", "keep_tokens",
+]);
+
 /**
  * The `ss_*` and `modelspec.*` metadata that sd-scripts writes for a run from folders, every value as Python's `str()`
  * gives it. `sshs_*` hashes are added by the file writer.
@@ -122,11 +131,14 @@ export function buildLoraMetadata(given: TrainingSettings, facts: RunFacts): Map
     return value === undefined || value === "" ? fallback : value;
   };
 
-  for (const [key, name, kind, fallback] of rows) add(key, written(setting(name, fallback), kind));
+  const isConfigured = facts.dataset.datasets !== undefined;
+  for (const [key, name, kind, fallback] of rows) {
+    if (!(isConfigured && folderRows.has(key))) add(key, written(setting(name, fallback), kind));
+  }
   add("session_id", String(facts.sessionId));
   add("training_started_at", pythonFloat(facts.startedAt));
   add("num_train_images", String(facts.numTrainImages));
-  add("num_validation_images", "0");
+  add("num_validation_images", String(facts.numValidationImages ?? 0));
   add("num_reg_images", String(facts.numRegImages));
   add("num_batches_per_epoch", String(facts.numBatchesPerEpoch));
   add("num_epochs", String(facts.numEpochs));
@@ -186,6 +198,12 @@ function written(value: TrainingSettings[string], kind: Kind): string {
 }
 
 function addDataset(add: Add, setting: Setting, { dataset }: RunFacts): void {
+  if (dataset.datasets !== undefined) {
+    add("datasets", pythonJson(dataset.datasets));
+    add("tag_frequency", pythonJson(dataset.tagFrequency));
+    add("dataset_dirs", pythonJson(dirsOf({ ...dataset.dirs, ...dataset.regDirs })));
+    return;
+  }
   const perDevice = Number(setting("train_batch_size", 1));
   add("total_batch_size", String(perDevice * Number(setting("gradient_accumulation_steps", 1))));
   const [width, height] = resolutionOf(setting);
@@ -193,16 +211,14 @@ function addDataset(add: Add, setting: Setting, { dataset }: RunFacts): void {
   const buckets = setting("enable_bucket", false) === true;
   add("min_bucket_reso", buckets ? String(setting("min_bucket_reso", 256)) : "None");
   add("max_bucket_reso", buckets ? String(setting("max_bucket_reso", 1024)) : "None");
-  const folders = (dirs: Readonly<Record<string, FolderFacts>>): string =>
-    pythonJson(
-      Object.fromEntries(
-        Object.entries(dirs).map(([dir, { repeats, images }]) => [dir, { n_repeats: repeats, img_count: images }]),
-      ),
-    );
-  add("dataset_dirs", folders(dataset.dirs));
-  add("reg_dataset_dirs", folders(dataset.regDirs));
+  add("dataset_dirs", pythonJson(dirsOf(dataset.dirs)));
+  add("reg_dataset_dirs", pythonJson(dirsOf(dataset.regDirs)));
   add("tag_frequency", pythonJson(dataset.tagFrequency));
   add("bucket_info", pythonJson(dataset.bucketInfo));
+}
+
+function dirsOf(dirs: Readonly<Record<string, FolderFacts>>): JsonLike {
+  return Object.fromEntries(Object.entries(dirs).map(([dir, { repeats, images }]) => [dir, { n_repeats: repeats, img_count: images }]));
 }
 
 function resolutionOf(setting: Setting): readonly [number, number] {

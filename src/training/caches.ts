@@ -2,12 +2,13 @@
 import { CancelledError, InputError, invariant } from "../errors.ts";
 import { tokenCount } from "../models/forward-graphs.ts";
 import { endOfText } from "../text/clip-bpe.ts";
-import { preparePicture } from "../dataset/prepare-image.ts";
+import { preparePicture, withMask, type PreparedPicture } from "../dataset/prepare-image.ts";
 import { cacheLatents, planVae, type PictureLatents } from "./latent-cache.ts";
 import { knownStates, sampleTokenRows, type EncodeIds } from "./sample-texts.ts";
 import { joinStates, splitChunks } from "./caption-states.ts";
 import { cacheText, planTextCache } from "./text-cache.ts";
 import { textsToCache, type TrainingPlan } from "./training-plan.ts";
+import { configOf } from "../config/dataset-keys.ts";
 import type { TrainingConfig } from "../config/parameters.ts";
 import type { Gpu } from "../gpu/device.ts";
 import type { CaptionSource } from "./caption-source.ts";
@@ -20,7 +21,7 @@ export interface CacheInput {
   readonly plan: TrainingPlan;
   readonly captions: CaptionSource;
   readonly seed: number;
-  readonly config: Pick<TrainingConfig, "flip_aug" | "resize_interpolation" | "alpha_mask">;
+  readonly config: TrainingConfig;
 }
 
 export interface CacheHost extends Pick<RunObserver, "phase"> {
@@ -35,6 +36,15 @@ export interface Caches {
   readonly states: readonly (Float32Array<ArrayBuffer> | undefined)[] | undefined;
   /** … and of the prompts of samples, where it is not trained. */
   readonly sampleStates: EncodeIds | undefined;
+}
+
+/** Pictures that are held out come last, so that the others train as if these were not there. */
+function pictureNumbers({ heldOut }: DatasetPlan): number[] {
+  const all = [...heldOut.keys()];
+  const order = [...all.filter((i) => heldOut[i] !== true), ...all.filter((i) => heldOut[i] === true)];
+  const numbers: number[] = [];
+  for (const [number, picture] of order.entries()) numbers[picture] = number;
+  return numbers;
 }
 
 /**
@@ -55,18 +65,23 @@ export async function fillCaches(
     });
   }
   try {
+    const numbers = pictureNumbers(dataset);
     const encodable = pictures.map((picture, i) => {
       if (dataset.shows[i] !== true) return undefined;
       const placement = dataset.buckets.placements[i];
       invariant(placement !== undefined, `${picture.path} has no bucket`);
-      return { size: placement.bucket, prepare: async () => preparePicture(await picture.decode(), placement, config) };
+      const own = configOf(config, picture.overrides);
+      const prepare = async (): Promise<PreparedPicture> => {
+        const prepared = preparePicture(await picture.decode(), placement, own);
+        return dataset.isMasked ? withMask(prepared, placement.bucket) : prepared;
+      };
+      return { number: numbers[i] ?? i, size: placement.bucket, flips: own.flip_aug, prepare };
     });
     let done = 0;
     const total = encodable.filter((picture) => picture !== undefined).length;
     host.phase({ phase: "cacheLatents", done, total });
     const latents = await cacheLatents(gpu, checkpoint, planVae(checkpoint, dataset.sizes, gpu.tier), encodable, seed, {
       signal,
-      flips: config.flip_aug,
       onPicture: () => host.phase({ phase: "cacheLatents", done: ++done, total }),
     });
     if (latents.some((both) => both?.plain.every(Number.isFinite) === false || both?.flipped?.every(Number.isFinite) === false)) {

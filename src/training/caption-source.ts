@@ -6,6 +6,7 @@ import { captionTokens, type CaptionShape, type CaptionTokens } from "../text/ca
 import { usesTemplates, withWords } from "../dataset/word-captions.ts";
 import { trainsWords, wordNames } from "../config/trained-words.ts";
 import type { AddedWords, TokenizerVariant } from "../text/tokenizer.ts";
+import { configOf } from "../config/dataset-keys.ts";
 import type { TrainingConfig } from "../config/parameters.ts";
 import type { TrainingPicture } from "./run-plan.ts";
 
@@ -39,20 +40,26 @@ export class CaptionSource {
   readonly varies: boolean;
   readonly #pictures: readonly Pick<TrainingPicture, "caption">[];
   readonly #config: TrainingConfig;
+  /** What holds for each picture. */
+  readonly #rules: readonly TrainingConfig[];
   readonly #run: CaptionRun;
   readonly #words: AddedWords | undefined;
   readonly #known = new Map<string, CaptionTokens>();
 
   constructor(
-    pictures: readonly Pick<TrainingPicture, "caption">[],
+    pictures: readonly Pick<TrainingPicture, "caption" | "overrides">[],
     config: TrainingConfig,
     run: CaptionRun,
   ) {
     const isWords = trainsWords(config);
     this.#words = isWords ? { names: wordNames(config), firstId: run.vocabulary } : undefined;
-    // A caption that is dropped would teach no word; sd-scripts has no such options there.
-    this.#config = isWords ? { ...config, caption_dropout_rate: 0, caption_dropout_every_n_epochs: 0, caption_tag_dropout_rate: 0 } : config;
-    this.varies = variesCaptions(this.#config) || usesTemplates(config);
+    this.#config = config;
+    this.#rules = pictures.map(({ overrides }) => {
+      const rules = configOf(config, overrides);
+      // A caption that is dropped would teach no word; sd-scripts has no such options there.
+      return isWords ? { ...rules, caption_dropout_rate: 0, caption_dropout_every_n_epochs: 0, caption_tag_dropout_rate: 0 } : rules;
+    });
+    this.varies = this.#rules.some(variesCaptions) || usesTemplates(config);
     this.#pictures = pictures;
     this.#run = run;
   }
@@ -60,10 +67,11 @@ export class CaptionSource {
   /** The caption as words. A function of the seed and the showing alone. */
   caption(picture: number, { microBatch, place, ...moment }: Showing): string {
     const own = this.#pictures[picture];
-    invariant(own !== undefined, `no picture ${picture}`);
+    const rules = this.#rules[picture];
+    invariant(own !== undefined && rules !== undefined, `no picture ${picture}`);
     const { seed, totalUpdates } = this.#run;
     const chance = new RandomSequence(seed, "captions", microBatch * PLACES + place);
-    return withWords(varyCaption(own.caption, this.#config, moment, totalUpdates, chance), this.#config, chance);
+    return withWords(varyCaption(own.caption, rules, moment, totalUpdates, chance), rules, chance);
   }
 
   tokens(picture: number, showing: Showing): CaptionTokens {

@@ -25,7 +25,11 @@ export function planVae(checkpoint: Checkpoint, sizes: readonly PixelSize[], tie
 }
 
 export interface PictureToEncode {
+  /** Which of the run's pictures it is: what its random sample depends on. */
+  readonly number: number;
   readonly size: PixelSize;
+  /** Its mirror image is wanted, too. */
+  readonly flips?: boolean;
   prepare(): Promise<PreparedPicture>;
 }
 
@@ -39,14 +43,12 @@ export interface PictureLatents {
 }
 
 export interface CacheLatentsOptions extends LoadOptions {
-  /** Encode mirror images too. */
-  readonly flips?: boolean;
   onPicture?(): void;
 }
 
 /**
  * @param pictures undefined for those that are not wanted
- * @returns one per picture. The sample of a picture depends on the seed and its index alone.
+ * @returns one per picture. The sample of a picture depends on the seed and its number alone.
  */
 export async function cacheLatents(
   gpu: Gpu,
@@ -67,10 +69,10 @@ export async function cacheLatents(
     for (const [index, picture] of pictures.entries()) {
       if (picture === undefined) continue;
       options.signal?.throwIfAborted();
-      const { size } = picture;
+      const { size, number } = picture;
       const { image, mask } = await picture.prepare();
-      const plain = await encode(image, size, "vaeSample", index);
-      const flipped = options.flips === true ? await encode(mirrored(image, size[0], 3), size, "vaeSampleFlipped", index) : undefined;
+      const plain = await encode(image, size, "vaeSample", number);
+      const flipped = picture.flips === true ? await encode(mirrored(image, size[0], 3), size, "vaeSampleFlipped", number) : undefined;
       latents[index] = { plain, flipped, mask };
       options.onPicture?.();
     }

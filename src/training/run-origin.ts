@@ -1,4 +1,5 @@
 /** Facts of a run that are known at its start and written into its LoRA file: model, pictures, buckets, length. */
+import { describeDatasets } from "./dataset-facts.ts";
 import { bucketInfo } from "../dataset/buckets.ts";
 import { tagFrequency } from "../dataset/captions.ts";
 import { baseName } from "../dataset/paths.ts";
@@ -29,9 +30,12 @@ export async function describeOrigin(input: RunOriginInput): Promise<RunOrigin> 
   const { checkpoint, config, dataset, plan, sessionId, startedAt } = input;
   const { source } = checkpoint.file;
   const hash = await shortModelHash(source);
+  const heldOut = new Set(dataset.pictures.filter((_, i) => plan.heldOut[i] === true).map(({ path }) => path));
+  const trained = dataset.subsets.map((subset) => ({ ...subset, images: subset.images.filter(({ path }) => !heldOut.has(path)) }));
+  const pictures = dataset.pictures.filter(({ path }) => !heldOut.has(path));
   const foldersOf = (isReg: boolean): Record<string, FolderFacts> =>
     Object.fromEntries(
-      dataset.subsets
+      trained
         .filter((subset) => subset.isReg === isReg)
         .map(({ dir, repeats, images }) => [baseName(dir), { repeats, images: images.length }]),
     );
@@ -40,8 +44,9 @@ export async function describeOrigin(input: RunOriginInput): Promise<RunOrigin> 
     startedAt,
     family: checkpoint.family,
     predictionType: config.v_parameterization ? "v_prediction" : "epsilon",
-    numTrainImages: countWithRepeats(dataset.pictures, false),
-    numRegImages: countWithRepeats(dataset.pictures, true),
+    numTrainImages: countWithRepeats(pictures, false),
+    numRegImages: countWithRepeats(pictures, true),
+    numValidationImages: heldOut.size,
     numBatchesPerEpoch: plan.steps.batchesPerEpoch,
     numEpochs: plan.steps.epochs,
     maxTrainSteps: plan.steps.totalUpdates,
@@ -50,8 +55,9 @@ export async function describeOrigin(input: RunOriginInput): Promise<RunOrigin> 
     dataset: {
       dirs: foldersOf(false),
       regDirs: foldersOf(true),
-      tagFrequency: tagFrequency(dataset.subsets),
-      bucketInfo: bucketInfo(plan.buckets) as JsonLike,
+      tagFrequency: tagFrequency(trained),
+      bucketInfo: bucketInfo(plan.buckets.groups[0]?.plan) as JsonLike,
+      ...(trained.some((subset) => subset.dataset !== undefined) ? { datasets: describeDatasets(trained, plan) } : {}),
     },
   };
 }

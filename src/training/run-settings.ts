@@ -28,11 +28,22 @@ export function createAdapters(checkpoint: Pick<Checkpoint, "unet" | "textEncode
   });
 }
 
+/** What a run's pictures want of its programs; where it is not known, the settings decide. */
+export interface PictureNeeds {
+  /** What the run is tested with. */
+  readonly validation?: { readonly shapes: readonly BatchShape[] } | undefined;
+  /** Some captions may read differently from one showing to the next. */
+  readonly variesCaptions?: boolean;
+  /** Some pictures have a mask. */
+  readonly isMasked?: boolean;
+}
+
 export function planRun(
   checkpoint: Checkpoint,
   config: TrainingConfig,
   shapes: readonly BatchShape[],
   tier: Tier,
+  needs: PictureNeeds = {},
 ): TrainingPlan {
   const adapters = createAdapters(checkpoint, config);
   const words = trainedWords(checkpoint, config);
@@ -44,12 +55,13 @@ export function planRun(
     words,
     optimizer: createOptimizer(config),
     shapes,
+    validationShapes: needs.validation?.shapes ?? [],
     checkpointing: config.gradient_checkpointing,
     clipSkip: config.clip_skip ?? 1,
-    encodesText: variesCaptions(config),
+    encodesText: needs.variesCaptions ?? variesCaptions(config),
     captions: captionShape(config),
     lossType: config.loss_type,
-    isMasked: config.alpha_mask,
+    isMasked: needs.isMasked ?? config.alpha_mask,
     accumulation: config.gradient_accumulation_steps,
     ...(samples === undefined ? {} : { samples }),
   });

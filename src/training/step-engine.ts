@@ -76,6 +76,7 @@ export class StepEngine {
   readonly #arena: Arena;
   readonly #report: GPUBuffer;
   readonly #programs = new Map<string, Program>();
+  readonly #validation = new Map<string, Program>();
   #update: Program | undefined;
   /** Set where samples are kept. */
   #samples: ForwardRunner | undefined;
@@ -106,7 +107,7 @@ export class StepEngine {
     let arena: Arena | undefined;
     let engine: StepEngine | undefined;
     try {
-      arena = await Arena.allocate(gpu, [...plan.steps.values(), plan.update, ...keptPrograms(plan.samples)]);
+      arena = await Arena.allocate(gpu, [...plan.steps.values(), plan.update, ...plan.validation.values(), ...keptPrograms(plan.samples)]);
       const [report] = await gpu.allocate("report", [plan.reportBytes], GPUBufferUsage.COPY_DST | GPUBufferUsage.MAP_READ);
       invariant(report !== undefined, "no report buffer");
       engine = new StepEngine(gpu, plan, residents, arena, report);
@@ -129,9 +130,10 @@ export class StepEngine {
 
   async #compile(onCompile?: CompileProgress): Promise<void> {
     const memory = { residents: this.#residents, arena: this.#arena, pipelines: pipelinesOf(this.#gpu) };
-    const { steps, update } = this.plan;
-    const programs = await compilePrograms(this.#gpu, [...steps.values(), update], memory, onCompile);
+    const { steps, validation, update } = this.plan;
+    const programs = await compilePrograms(this.#gpu, [...steps.values(), update, ...validation.values()], memory, onCompile);
     for (const [key, plan] of steps) this.#programs.set(key, programs.get(plan)!);
+    for (const [key, plan] of validation) this.#validation.set(key, programs.get(plan)!);
     this.#update = programs.get(update);
   }
 
@@ -206,6 +208,16 @@ export class StepEngine {
   async runMicroBatches(batches: readonly MicroBatch[]): Promise<Pick<UpdateReport, "losses">> {
     this.#submitMicroBatches(batches);
     return { losses: this.#lossesOf(batches, await this.#readReport()) };
+  }
+
+  /** The mean loss of a batch without dropout; leaves everything as it was. Not while an update runs. */
+  async validate(batch: MicroBatch): Promise<number> {
+    const program = this.#validation.get(shapeKey(batch.shape));
+    invariant(program !== undefined, `no validation for ${shapeKey(batch.shape)}`);
+    this.#writeInputs(batch);
+    program.run();
+    this.#copyOut(names.loss, batch.shape.batch * 4, reportHeaderBytes);
+    return this.#lossesOf([batch], await this.#readReport())[0]!;
   }
 
   /** GPU milliseconds of one step of this shape by kind of op: each kind's dispatches are run alone. */
@@ -293,7 +305,7 @@ export class StepEngine {
   }
 
   destroy(): void {
-    for (const program of this.#programs.values()) program.destroy();
+    for (const program of [...this.#programs.values(), ...this.#validation.values()]) program.destroy();
     this.#update?.destroy();
     this.#samples?.destroy();
     this.#gpu.destroyBuffer(this.#report);

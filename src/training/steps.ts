@@ -13,7 +13,8 @@ export interface StepPlan {
 export interface StepOptions {
   /** Entries per bucket, repeats counted. A batch never mixes buckets, so each may end with a short one. */
   readonly bucketSizes: readonly number[];
-  readonly batchSize: number;
+  /** Of all buckets, or of each. */
+  readonly batchSize: number | readonly number[];
   readonly accumulation: number;
   readonly maxSteps: number;
   /** Wins over `maxSteps` if set. */
@@ -22,7 +23,8 @@ export interface StepOptions {
 
 export function planSteps(options: StepOptions): StepPlan {
   const { bucketSizes, batchSize, accumulation, maxSteps, maxEpochs } = options;
-  const batchesPerEpoch = bucketSizes.reduce((sum, size) => sum + Math.ceil(size / batchSize), 0);
+  const sizeOf = (bucket: number): number => (typeof batchSize === "number" ? batchSize : (batchSize[bucket] ?? 1));
+  const batchesPerEpoch = bucketSizes.reduce((sum, size, bucket) => sum + Math.ceil(size / sizeOf(bucket)), 0);
   const updatesPerEpoch = Math.ceil(batchesPerEpoch / accumulation);
   const totalUpdates = maxEpochs === null ? maxSteps : maxEpochs * updatesPerEpoch;
   const epochs = Math.ceil(totalUpdates / updatesPerEpoch);

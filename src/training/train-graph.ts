@@ -47,6 +47,18 @@ function encodeCaptions(b: ModelBuilder, checkpoint: Checkpoint, options: TrainG
 
 /** One micro-batch: prediction, loss, and the gradients of everything trained added to their pools. */
 export function buildTrainGraph(checkpoint: Checkpoint, options: TrainGraphOptions): Graph {
+  const { graph, pred, dpred } = buildLossGraph(checkpoint, options, updateTensors.guard);
+  differentiate(graph, [{ of: pred, gradient: dpred }]);
+  return graph;
+}
+
+/** Prediction and loss alone: nothing is changed by it. */
+export function buildValidationGraph(checkpoint: Checkpoint, options: Omit<TrainGraphOptions, "checkpointing">): Graph {
+  return buildLossGraph(checkpoint, { ...options, checkpointing: false }, "validation/guard").graph;
+}
+
+/** @param guard name of what says that a loss is not finite */
+function buildLossGraph(checkpoint: Checkpoint, options: TrainGraphOptions, guard: string): { graph: Graph; pred: Tensor; dpred: Tensor } {
   const graph = new Graph();
   const { batch, height, width } = options;
   const b = new ModelBuilder(graph, weightShapes(checkpoint), options.adapters);
@@ -61,9 +73,8 @@ export function buildTrainGraph(checkpoint: Checkpoint, options: TrainGraphOptio
   const weights = graph.input(names.lossWeights, [batch, lossWeightWidth]);
   const mask = options.isMasked ? graph.input(names.lossMask, [batch, height, width]) : undefined;
   const dpred = graph.scope("loss", () => {
-    const outputs = { loss: graph.output(names.loss, [batch]), guard: graph.output(updateTensors.guard, [4]) };
+    const outputs = { loss: graph.output(names.loss, [batch]), guard: graph.output(guard, [4]) };
     return diffusionLoss(graph, options.lossType, { pred, target, weights, mask }, outputs);
   });
-  differentiate(graph, [{ of: pred, gradient: dpred }]);
-  return graph;
+  return { graph, pred, dpred };
 }

@@ -6,15 +6,13 @@
 import { CancelledError, InputError, invariant } from "../errors.ts";
 import { elementCount } from "../gpu/graph/tensor.ts";
 import { baseNorms, initialAdapter, type RowNorms } from "./adapter-init.ts";
+import { BatchSource, type BatchSourceParts } from "./batch-source.ts";
 import { fillCaches, type Caches } from "./caches.ts";
-import { CaptionSource } from "./caption-source.ts";
+import { CaptionSource, type CaptionRun } from "./caption-source.ts";
 import { NotFiniteError } from "./errors.ts";
-import { mirrored } from "./latent-cache.ts";
-import { joinSamples, makeMicroBatch } from "./micro-batch.ts";
-import { drawNoise, drawTimesteps } from "./noise-draws.ts";
-import { createNoiseSchedule, type NoiseSchedule } from "./noise-schedule.ts";
+import { createNoiseSchedule } from "./noise-schedule.ts";
 import { epochBatches, type Batch } from "./order.ts";
-import { randomSeed, uniform } from "../random/rng.ts";
+import { randomSeed } from "../random/rng.ts";
 import { writeResult, type AdapterState } from "./result.ts";
 import { planRun } from "./run-settings.ts";
 import { planDataset, type DatasetPlan, type TrainingPicture } from "./run-plan.ts";
@@ -23,13 +21,13 @@ import { learningRates, type LearningRates } from "../config/learning-rate.ts";
 import { StepEngine, type MicroBatch } from "./step-engine.ts";
 import { microBatchIndex, updateSpan } from "./steps.ts";
 import { SampleSession } from "./sample-session.ts";
+import { validationEntry, Validator } from "./validator.ts";
+import { validationSeed } from "./validation-plan.ts";
 import type { RunOrigin, RunState } from "./state-file.ts";
 import { checkCaptions, initialWords } from "./word-init.ts";
 import type { TrainingPlan } from "./training-plan.ts";
 import type { RunObserver, SampleObserver, StepReport, Verdict } from "./events.ts";
 import type { TrainingConfig } from "../config/parameters.ts";
-import type { CaptionTokens } from "../text/caption-tokens.ts";
-import type { CaptionMoment } from "../dataset/vary-caption.ts";
 import type { Gpu } from "../gpu/device.ts";
 import type { ModuleWeights } from "../lora/factors.ts";
 import type { Checkpoint } from "../models/checkpoint-types.ts";
@@ -66,7 +64,7 @@ export async function train(gpu: Gpu, job: TrainJob, host: TrainHost): Promise<R
   const { checkpoint, config, resume } = job;
   const dataset = planDataset(job.pictures, config);
   const seed = resume?.seed ?? config.seed ?? randomSeed();
-  const plan = planRun(checkpoint, config, dataset.shapes, gpu.tier);
+  const plan = planRun(checkpoint, config, dataset.shapes, gpu.tier, dataset);
   const { adapters } = plan.options;
   if (resume !== undefined) checkResume(resume, plan);
   checkCaptions(job.pictures, config);
@@ -92,37 +90,55 @@ export async function train(gpu: Gpu, job: TrainJob, host: TrainHost): Promise<R
       resume.optimizer.forEach((bank, i) => engine.adapters.write(i, bank));
       engine.writeKeptState(resume.kept);
     }
-    const runner = new UpdateLoop(engine, job, dataset, { ...caches, captions, norms }, seed, host);
+    const parts = { config, pictures: job.pictures, caches, schedule: createNoiseSchedule(config) };
+    const source = new BatchSource({ ...parts, buckets: dataset.buckets.buckets, captions, seed });
+    const validator = dataset.validation === undefined ? undefined : openValidator(engine, dataset, captionRun, parts);
+    const runner = new UpdateLoop(engine, job, dataset, { source, validator, sampleStates: caches.sampleStates, norms }, seed, host);
     return await runner.run(resume?.update ?? 0, host);
   } finally {
     engine.destroy();
   }
 }
 
-type LoopCaches = Caches & { readonly captions: CaptionSource; readonly norms: RowNorms };
+function openValidator(
+  engine: StepEngine, { steps, validation }: DatasetPlan, run: CaptionRun, parts: Omit<BatchSourceParts, "buckets" | "captions" | "seed"> & Pick<TrainJob, "pictures">,
+): Validator {
+  invariant(validation !== undefined, "nothing is held out");
+  const { config, pictures } = parts;
+  const seed = validationSeed(config.validation_seed ?? run.seed);
+  const captions = new CaptionSource(pictures, config, { ...run, seed });
+  const source = new BatchSource({ ...parts, buckets: validation.buckets, captions, seed });
+  return new Validator({ engine, config, steps, plan: validation, source });
+}
+
+interface LoopParts {
+  readonly source: BatchSource;
+  readonly validator: Validator | undefined;
+  /** What DoRA starts from. */
+  readonly norms: RowNorms;
+  readonly sampleStates: Caches["sampleStates"];
+}
 
 class UpdateLoop {
   readonly #engine: StepEngine;
   readonly #job: TrainJob;
   readonly #dataset: DatasetPlan;
-  readonly #caches: LoopCaches;
+  readonly #parts: LoopParts;
   readonly #seed: number;
-  readonly #schedule: NoiseSchedule;
   readonly #samples: SampleSession | undefined;
   #order: { epoch: number; batches: readonly Batch[] } | undefined;
 
-  constructor(engine: StepEngine, job: TrainJob, dataset: DatasetPlan, caches: LoopCaches, seed: number, host: TrainHost) {
+  constructor(engine: StepEngine, job: TrainJob, dataset: DatasetPlan, parts: LoopParts, seed: number, host: TrainHost) {
     this.#engine = engine;
     this.#job = job;
     this.#dataset = dataset;
-    this.#caches = caches;
+    this.#parts = parts;
     this.#seed = seed;
-    this.#schedule = createNoiseSchedule(job.config);
     const { samples: plan } = engine.plan.options;
     if (plan === undefined || host.sample === undefined) return;
     const { config, facts } = job;
     const snapshot = (step: number): Promise<RunState> => this.#state(step);
-    const options = { engine, plan, config, model: facts.model, steps: dataset.steps, seed, encode: caches.sampleStates, snapshot };
+    const options = { engine, plan, config, model: facts.model, steps: dataset.steps, seed, encode: parts.sampleStates, snapshot };
     this.#samples = new SampleSession(options, host);
   }
 
@@ -165,6 +181,7 @@ class UpdateLoop {
       };
       const finished = update;
       await this.#saveDue(finished, host);
+      await this.#validateDue(finished, epoch + 1, host);
       const drawSamples = async (): Promise<Verdict> => (await this.#samples?.draw(finished)) ?? "continue";
       if ((await host.afterStep(stepReport, () => this.#state(finished), drawSamples)) === "stop") break;
       if ((await this.#samples?.drawDue(update)) === "stop") break;
@@ -178,6 +195,7 @@ class UpdateLoop {
     const { buckets } = this.#dataset.buckets;
     const shapes = buckets.map(({ resolution: [w, h], items }) => `${w}×${h} (${items.length})`).join(", ");
     host.log({ level: "info", code: "train.buckets", text: `Buckets with pictures times repeats: ${shapes}`, data: { shapes } });
+    this.#logHeldOut(host);
     if (firstUpdate === 0) return;
     host.log({ level: "info", code: "train.continue", text: `Continuing after step ${firstUpdate}`, data: { step: firstUpdate } });
   }
@@ -196,10 +214,21 @@ class UpdateLoop {
     host.log({ level: "info", code: "train.start", text, data });
   }
 
+  #logHeldOut(host: TrainHost): void {
+    if (this.#job.config.validation_split === 0) return;
+    const count = this.#dataset.heldOut.filter(Boolean).length;
+    const isNone = count === 0;
+    const text = isNone
+      ? "No picture is held out for validation: validation_split is rounded down in each folder, and all are too small"
+      : `${count} pictures are held out for validation`;
+    host.log({ level: isNone ? "warn" : "info", code: isNone ? "train.nothingHeldOut" : "train.heldOut", text, data: { count } });
+  }
+
   #batchesOf(epoch: number): readonly Batch[] {
     if (this.#order?.epoch !== epoch) {
-      const items = this.#dataset.buckets.buckets.map((bucket) => bucket.items);
-      this.#order = { epoch, batches: epochBatches(items, this.#job.config.train_batch_size, this.#seed, epoch) };
+      const { buckets } = this.#dataset.buckets;
+      const [items, sizes] = [buckets.map((bucket) => bucket.items), buckets.map((bucket) => bucket.batchSize)];
+      this.#order = { epoch, batches: epochBatches(items, sizes, this.#seed, epoch) };
     }
     return this.#order.batches;
   }
@@ -209,41 +238,7 @@ class UpdateLoop {
     const { epoch, firstBatch, endBatch } = updateSpan(steps, update);
     return this.#batchesOf(epoch)
       .slice(firstBatch, endBatch)
-      .map((batch, i) => this.#prepare(batch, microBatchIndex(steps, epoch, firstBatch + i), { epoch: epoch + 1, step: update }));
-  }
-
-  /** @param index of the micro-batch in the run: what its random numbers depend on */
-  #prepare(batch: Batch, index: number, moment: CaptionMoment): MicroBatch {
-    const { config } = this.#job;
-    const bucket = this.#dataset.buckets.buckets[batch.bucket];
-    invariant(bucket !== undefined, "batch of an unknown bucket");
-    const [width, height] = bucket.resolution;
-    const shape = { batch: batch.items.length, height: height / 8, width: width / 8 };
-    const isFlipped = uniform(this.#seed, "flips", index, shape.batch);
-    const shown = pick(this.#caches.latents, batch.items).map(({ plain, flipped, mask }, place) => {
-      if (flipped === undefined || isFlipped[place]! >= 0.5) return { latents: plain, mask };
-      return { latents: flipped, mask: mask === undefined ? undefined : mirrored(mask, shape.width, 1) };
-    });
-    const latents = joinSamples(shown.map((sample) => sample.latents));
-    const masks = shown.flatMap(({ mask }) => (mask === undefined ? [] : [mask]));
-    const { states, captions } = this.#caches;
-    const tokensOf = (picture: number, place: number): CaptionTokens => captions.tokens(picture, { ...moment, microBatch: index, place });
-    const text =
-      states === undefined
-        ? joinTokens(batch.items.map(tokensOf))
-        : { context: joinSamples(pick(states, batch.items)) };
-    return makeMicroBatch(this.#schedule, {
-      shape,
-      latents,
-      ...drawNoise(config, this.#seed, index, shape, latents),
-      timesteps: drawTimesteps(config, this.#seed, index, shape.batch),
-      text,
-      mask: masks.length === 0 ? undefined : joinSamples(masks),
-      prediction: config.v_parameterization ? "v" : "epsilon",
-      config,
-      draw: { seed: this.#seed, microBatch: index },
-      sampleWeights: batch.items.map((item) => (this.#job.pictures[item]?.isReg === true ? config.prior_loss_weight : 1)),
-    });
+      .map((batch, i) => this.#parts.source.prepare(batch, microBatchIndex(steps, epoch, firstBatch + i), { epoch: epoch + 1, step: update }));
   }
 
   /** Hands in the files that the settings want after this update. */
@@ -253,6 +248,14 @@ class UpdateLoop {
     if (due.length === 0) return;
     const adapter = await this.#adapter(update, this.#initial());
     for (const save of due) await host.save({ ...save, bytes: writeResult(adapter, Date.now() / 1000, save.ssEpoch) });
+  }
+
+  /** Tells the loss of the pictures that are held out, where the settings want it after this update. */
+  async #validateDue(update: number, epoch: number, host: TrainHost): Promise<void> {
+    const { validator } = this.#parts;
+    if (validator?.isDue(update) !== true) return;
+    const loss = await validator.loss(update, epoch, () => (host.signal.aborted ? "stop" : "continue"));
+    if (loss !== undefined) host.log(validationEntry(update, loss));
   }
 
   async #state(update: number): Promise<RunState> {
@@ -271,7 +274,7 @@ class UpdateLoop {
 
   /** Text encoder layers behind clip_skip have modules that no gradient reaches: they stay and are saved as they began. */
   #initial(): Map<string, ModuleWeights> {
-    return initialAdapter(this.#engine.plan.options.adapters, this.#seed, this.#caches.norms);
+    return initialAdapter(this.#engine.plan.options.adapters, this.#seed, this.#parts.norms);
   }
 
   async #adapter(update: number, initial: ReadonlyMap<string, ModuleWeights>): Promise<AdapterState> {
@@ -293,27 +296,9 @@ function zeroed(weights: ModuleWeights): ModuleWeights {
   return Object.fromEntries(Object.entries(weights).map(([key, data]) => [key, new Float32Array(data.length)]));
 }
 
-/** Tokens of a micro-batch. */
-function joinTokens(rows: readonly CaptionTokens[]): MicroBatch["text"] {
-  const weights = rows.flatMap((row) => (row.weights === undefined ? [] : [row.weights]));
-  return {
-    ids: Int32Array.from(rows.flatMap(({ ids }) => [...ids])),
-    weights: weights.length === 0 ? undefined : joinSamples(weights),
-  };
-}
-
 /** Rates as they act, for D-Adaptation and Prodigy the step size that they found. */
 function scaled({ unet, textEncoder }: LearningRates, factor: number): LearningRates {
   return { ...(unet === undefined ? {} : { unet: unet * factor }), ...(textEncoder === undefined ? {} : { textEncoder: textEncoder * factor }) };
-}
-
-/** Cached values of some pictures. */
-function pick<T>(cache: readonly (T | undefined)[], items: readonly number[]): T[] {
-  return items.map((item) => {
-    const value = cache[item];
-    invariant(value !== undefined, `picture ${item} is not cached`);
-    return value;
-  });
 }
 
 function checkResume(state: RunState, { options: { adapters, optimizer, words }, updateMemory }: TrainingPlan): void {

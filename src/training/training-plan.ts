@@ -9,7 +9,7 @@ import { planResidents, type ResidentPlan } from "../gpu/program/residents.ts";
 import type { LossType } from "../gpu/ops/diffusion-loss.ts";
 import { buildUpdate, type UpdateGraph } from "../gpu/optimizers/update-graph.ts";
 import { placeSamples, type SampleMemory } from "./sample-memory.ts";
-import { buildTrainGraph } from "./train-graph.ts";
+import { buildTrainGraph, buildValidationGraph } from "./train-graph.ts";
 import type { CaptionShape } from "../text/caption-tokens.ts";
 import type { Optimizer } from "../gpu/optimizers/optimizer.ts";
 import type { Tier } from "../gpu/tier.ts";
@@ -38,6 +38,8 @@ export interface TrainingPlanOptions {
   readonly words?: TrainedWords | undefined;
   readonly optimizer: Optimizer;
   readonly shapes: readonly BatchShape[];
+  /** Of the batches that the run is tested with. */
+  readonly validationShapes?: readonly BatchShape[];
   readonly checkpointing: boolean;
   readonly clipSkip: number;
   /** The text encoder runs in every step although it is not trained: captions vary. */
@@ -56,6 +58,8 @@ export interface TrainingPlanOptions {
 export interface TrainingPlan {
   readonly options: TrainingPlanOptions;
   readonly steps: ReadonlyMap<string, ProgramPlan>;
+  /** Loss without gradients, by shape. */
+  readonly validation: ReadonlyMap<string, ProgramPlan>;
   readonly update: ProgramPlan;
   /** What the update finds in memory at the start, and state of the optimizer's own shapes. */
   readonly updateMemory: Pick<UpdateGraph, "constants" | "kept">;
@@ -76,12 +80,20 @@ export const reportHeaderBytes = 32;
 const plainCaptions: CaptionShape = { chunks: 1, isWeighted: false };
 
 export function planTraining(options: TrainingPlanOptions): TrainingPlan {
-  const { checkpoint, tier, adapters, optimizer, shapes } = options;
+  const { checkpoint, tier, adapters, optimizer, shapes, validationShapes = [] } = options;
   if (shapes.length === 0) throw new InputError("train.noBatches", "There is nothing to train on: the dataset gives no batches");
   if (adapters.targets.length === 0 && options.words === undefined) {
     throw new InputError("train.nothingToTrain", "Nothing is trained: unet_lr and text_encoder_lr are both 0");
   }
   const encodesText = runsTextEncoder(options);
+  const graphOptions = {
+    words: options.words,
+    encodesText,
+    captions: options.captions ?? plainCaptions,
+    clipSkip: options.clipSkip,
+    lossType: options.lossType,
+    isMasked: options.isMasked ?? false,
+  };
   const steps = new Map<string, ProgramPlan>();
   const weights = new Map<Tensor, WeightSource>();
   const seen = new Set<string>();
@@ -89,17 +101,7 @@ export function planTraining(options: TrainingPlanOptions): TrainingPlan {
   for (const shape of shapes) {
     const key = shapeKey(shape);
     if (steps.has(key)) continue;
-    const graph = buildTrainGraph(checkpoint, {
-      ...shape,
-      adapters: adapters.training,
-      words: options.words,
-      encodesText,
-      captions: options.captions ?? plainCaptions,
-      checkpointing: options.checkpointing,
-      clipSkip: options.clipSkip,
-      lossType: options.lossType,
-      isMasked: options.isMasked ?? false,
-    });
+    const graph = buildTrainGraph(checkpoint, { ...graphOptions, ...shape, adapters: adapters.training, checkpointing: options.checkpointing });
     steps.set(key, planProgram(`step ${key}`, graph, tier));
     for (const [tensor, source] of graph.weights) {
       if (!seen.has(tensor.name)) weights.set(tensor, source);
@@ -107,17 +109,24 @@ export function planTraining(options: TrainingPlanOptions): TrainingPlan {
     }
     for (const param of graph.params) params.set(param.value.name, param);
   }
+  const validation = new Map<string, ProgramPlan>();
+  for (const shape of validationShapes) {
+    const key = shapeKey(shape);
+    if (validation.has(key)) continue;
+    validation.set(key, planProgram(`validation ${key}`, buildValidationGraph(checkpoint, { ...graphOptions, ...shape, adapters }), tier));
+  }
   // Gradients in the order of the parameters: the optimizer walks both pools in step.
   const adapterTensors = [...[...params.values()].map(({ value }) => value), ...[...params.values()].map(({ grad }) => grad)];
   const stepResidents = [...adapterTensors, ...[...steps.values()].flatMap((plan) => plan.residents)];
   const updateMemory = buildUpdate(optimizer, planResidents(stepResidents, tier.limits), trainedGroups(options), trainedTensors(options));
   const update = planProgram("update", updateMemory.graph, tier);
-  const residents = planResidents([...stepResidents, ...update.residents], tier.limits);
-  const plans = [...steps.values(), update];
-  const batch = Math.max(...shapes.map((shape) => shape.batch));
+  const validationResidents = [...validation.values()].flatMap((plan) => plan.residents);
+  const residents = planResidents([...stepResidents, ...update.residents, ...validationResidents], tier.limits);
+  const plans = [...steps.values(), update, ...validation.values()];
+  const batch = Math.max(...[...shapes, ...validationShapes].map((shape) => shape.batch));
   const reportBytes = reportHeaderBytes + options.accumulation * batch * 4;
   for (const tensor of weights.keys()) invariant(residents.slots.has(tensor.name), `${tensor.name} has no memory`);
-  const alone = { options, steps, update, updateMemory, residents, weights, arenaBytes: Arena.chunkBytes(plans), reportBytes, samples: undefined };
+  const alone = { options, steps, validation, update, updateMemory, residents, weights, arenaBytes: Arena.chunkBytes(plans), reportBytes, samples: undefined };
   if (options.samples === undefined || options.samples.samples.length === 0) return alone;
   const samples = placeSamples(options.samples, { residents, programs: plans, bytes: trainingBytes(alone) }, tier.limits);
   return { ...alone, samples, arenaBytes: Arena.chunkBytes([...plans, ...keptPrograms(samples)]) };
@@ -161,5 +170,5 @@ export function trainingBytes(plan: TrainingPlan): number {
 
 /** Per-dispatch scalars of all programs that train. */
 export function uniformBytes(plan: TrainingPlan): number {
-  return programUniformBytes([...plan.steps.values(), plan.update]);
+  return programUniformBytes([...plan.steps.values(), plan.update, ...plan.validation.values()]);
 }

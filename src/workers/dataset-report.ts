@@ -12,6 +12,7 @@ const toldReasons: Partial<Record<IgnoredReason, string>> = {
   unsupportedPicture: "This picture format is not read. Save it as PNG, JPEG or WebP.",
   captionWithoutPicture: "There is no picture beside this caption.",
   nested: "In a folder inside a repeats folder; only pictures directly in it are used.",
+  notConfigured: "In no folder of the dataset configuration, so it is passed over.",
   outsideRepeatsFolders: "Beside folders with repeats in their names, so it is passed over.",
 };
 
@@ -23,7 +24,7 @@ export function describeDataset(dataset: InspectedDataset): DatasetReport {
     pictureCount: training.length,
     captionCount: subsets.reduce((sum, { isReg, images }) => sum + (isReg ? 0 : images.filter(hasCaption).length), 0),
     regCount: pictures.length - training.length,
-    subsets: subsets.map(({ dir, repeats, hasRepeatsPrefix, classTokens, isReg, images }) => ({
+    subsets: subsets.map(({ dir, repeats, hasRepeatsPrefix, classTokens, isReg, images, dataset, overrides }) => ({
       path: dir,
       repeats,
       hasRepeatsPrefix,
@@ -31,6 +32,8 @@ export function describeDataset(dataset: InspectedDataset): DatasetReport {
       isReg,
       pictureCount: images.filter(({ path }) => !unusable.has(path)).length,
       captionCount: images.filter(hasCaption).length,
+      ...(dataset === undefined ? {} : { dataset }),
+      ...(overrides === undefined ? {} : { overrides }),
     })),
     problems: [
       ...problems.map(({ path, code, data, text }): DatasetProblem => ({

@@ -1,6 +1,7 @@
 /** The backend of the product: opens what was picked with the pure libraries, and trains with the engine. */
 import { defaultConfig, type TrainingConfig } from "../config/parameters.ts";
 import { blobFolder } from "../dataset/blob-folder.ts";
+import { checkSubsets } from "../dataset/configured-folders.ts";
 import { datasetError, inspectDataset } from "../dataset/inspect.ts";
 import type { CaptionReading, InspectedDataset } from "../dataset/inspect.ts";
 import type { Checkpoint } from "../models/config.ts";
@@ -43,6 +44,7 @@ export class EngineBackend implements TrainingBackend {
   async plan(config: TrainingConfig): Promise<PlanReport> {
     if (this.#files.length === 0) return { advice: [] };
     const dataset = await this.#inspect(config);
+    checkSubsets(dataset.subsets, config);
     const plan = planDataset(dataset.pictures, config);
     const known = {
       buckets: plan.buckets.buckets.map(({ resolution: [width, height], items }) => ({ width, height, count: items.length })),
@@ -60,6 +62,7 @@ export class EngineBackend implements TrainingBackend {
     const config = { ...defaultConfig(), ...job.config };
     const dataset = await inspectDataset(folder, config);
     if (dataset.problems.length > 0) throw datasetError(dataset.problems);
+    checkSubsets(dataset.subsets, config);
     const pictures = dataset.pictures.map((picture) => ({
       ...picture,
       decode: async () => decodePicture((await folder.read(picture.path)).slice(), picture.path),

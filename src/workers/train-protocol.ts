@@ -4,6 +4,7 @@
  * Errors cross as SerializedError and are rebuilt as LorasmithError on the page (`typed-errors.ts`).
  */
 import type { Advice } from "../config/advice.ts";
+import type { Overrides } from "../config/dataset-keys.ts";
 import type { TrainingConfig } from "../config/parameters.ts";
 import type { SerializedError } from "../errors.ts";
 import type { DatasetFile, RunState, SampleRecord } from "../storage/database.ts";
@@ -55,6 +56,10 @@ export interface SubsetReport {
   readonly isReg: boolean;
   readonly pictureCount: number;
   readonly captionCount: number;
+  /** Of a dataset configuration: which of its `[[datasets]]`, from 0, */
+  readonly dataset?: number;
+  /** … and what it says of this folder, inherited values included. */
+  readonly overrides?: Overrides;
 }
 
 /** Something found in the folder that the user should know. `code` is an i18n key under `problem`. */

@@ -28,7 +28,7 @@ export function webgpuEngine(): Engine {
   return {
     async forecast({ config, checkpoint, plan }) {
       const onTier = await adapterTier();
-      const run = planRun(checkpoint, config, plan.shapes, onTier);
+      const run = planRun(checkpoint, config, plan.shapes, onTier, plan);
       const { adapters, words } = run.options;
       const text = planTextCache(run);
       const predicted = forecast(run, {
@@ -39,7 +39,7 @@ export function webgpuEngine(): Engine {
       const weights = words === undefined ? factors : words.count * words.width;
       return {
         forecast: predicted,
-        advice: [...rateAdvice(config), ...noiseAdvice(config), ...rankAdvice(config), ...memoryAdvice(predicted, config, () => planRun(checkpoint, { ...config, gradient_checkpointing: true }, plan.shapes, onTier))],
+        advice: [...rateAdvice(config), ...noiseAdvice(config), ...rankAdvice(config), ...memoryAdvice(predicted, config, () => planRun(checkpoint, { ...config, gradient_checkpointing: true }, plan.shapes, onTier, plan))],
         resultBytes: weights * bytesPerWeight[config.save_precision ?? "float"],
       };
     },

@@ -28,8 +28,8 @@ describe("cacheLatents", () => {
   it("encodes a picture and its mirror image apart, and leaves out what is not wanted", async () => {
     const checkpoint = await openMini("sd1");
     const plan = planVae(checkpoint, [[width, height]], gpu.tier);
-    const wanted = { size: [width, height] as const, prepare: async () => ({ image, mask: undefined }) };
-    const [none, both] = await cacheLatents(gpu, checkpoint, plan, [undefined, wanted], seed, { flips: true });
+    const wanted = { number: 1, size: [width, height] as const, prepare: async () => ({ image, mask: undefined }) };
+    const [none, both] = await cacheLatents(gpu, checkpoint, plan, [undefined, { ...wanted, flips: true }], seed);
     const [, plainOnly] = await cacheLatents(gpu, checkpoint, plan, [undefined, wanted], seed);
     expect(none).toBeUndefined();
     expect(plainOnly).toEqual({ plain: both!.plain, flipped: undefined, mask: undefined });

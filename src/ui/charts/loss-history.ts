@@ -3,6 +3,8 @@
  * Bounded: when full, neighbours are averaged in pairs, so the whole run stays visible at half the resolution.
  */
 
+import { readFit, type FitReading, type Validation } from "./fit-reading.ts";
+
 const maxPoints = 8192;
 
 export interface LossTrend {
@@ -17,6 +19,7 @@ export class LossHistory {
   readonly #steps: number[] = [];
   readonly #losses: number[] = [];
   readonly #smoothed: number[] = [];
+  #validations: Validation[] = [];
   /** Updates averaged into one point. */
   #stride = 1;
   #pendingSum = 0;
@@ -41,6 +44,20 @@ export class LossHistory {
   /** Steps, losses and smoothed losses, as uPlot takes them. Not copies. */
   get columns(): [number[], number[], number[]] {
     return [this.#steps, this.#losses, this.#smoothed];
+  }
+
+  /** The loss of pictures that are held out, at the first point from its step on; null elsewhere. Beside `columns`. */
+  get validation(): (number | null)[] {
+    const column = this.#steps.map((): number | null => null);
+    for (const { step, loss } of this.#validations) {
+      const at = this.#at(step);
+      if (at !== undefined) column[at] = loss;
+    }
+    return column;
+  }
+
+  get hasValidation(): boolean {
+    return this.#validations.length > 0;
   }
 
   get smoothing(): number {
@@ -68,8 +85,34 @@ export class LossHistory {
     if (this.#steps.length >= maxPoints) this.#halve();
   }
 
+  /** A validation is told before the loss of its step. */
+  validate(step: number, loss: number): void {
+    this.#validations = [...this.#validations.filter((known) => known.step < step), { step, loss }];
+    this.#version += 1;
+  }
+
+  /** What the two curves say together; undefined while there are too few validations. */
+  fit(): FitReading | undefined {
+    return readFit(this.#validations, (step) => {
+      const at = this.#at(step) ?? this.#steps.length - 1;
+      return this.#smoothed[at];
+    });
+  }
+
+  /** The first point from `step` on. */
+  #at(step: number): number | undefined {
+    let [low, high] = [0, this.#steps.length];
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (this.#steps[middle]! < step) low = middle + 1;
+      else high = middle;
+    }
+    return low < this.#steps.length ? low : undefined;
+  }
+
   /** Forgets what came after `step`. */
   cut(step: number): void {
+    this.#validations = this.#validations.filter((known) => known.step <= step);
     let length = this.#steps.length;
     while (length > 0 && this.#steps[length - 1]! > step) length -= 1;
     for (const column of this.columns) column.length = length;

@@ -202,6 +202,15 @@ export const codedEn = {
     "state.format": { what: "The saved state is not one of this version.", do: "Start the run again." },
     "state.mismatch": { what: "The saved state belongs to other settings or another model.", do: "Start the run again." },
     "state.notFinite": { what: "The saved state holds invalid numbers in {module}.", do: "Start the run again." },
+    "datasetConfig.syntax": { what: "The dataset configuration cannot be read: {reason}", do: "Correct the file, or leave it out." },
+    "datasetConfig.unknownKey": { what: "The dataset configuration has {key} in {table}, which sd-scripts does not know there.", do: "Correct or remove it." },
+    "datasetConfig.unsupported": { what: "In {table} of the dataset configuration, {key} is not supported here.", do: "Take it out, or train with sd-scripts." },
+    "datasetConfig.missing": { what: "The dataset configuration has no {key} in {table}.", do: "Add it." },
+    "datasetConfig.value": { what: "In {table} of the dataset configuration, {key} is {value}: it {rule}.", do: "Correct it there." },
+    "datasetConfig.folder": {
+      what: "{table} of the dataset configuration names the folder {dir}, and no folder of pictures here is clearly that one.",
+      do: "Add the folder, or correct image_dir.",
+    },
     "dataset.noPictures": {
       what: "No pictures were found ({files} files looked at).",
       do: "Choose a folder that holds PNG, JPEG, WebP or BMP pictures, or folders such as 10_name with pictures in them.",
@@ -259,6 +268,7 @@ export const codedEn = {
     "ignored.unsupportedPicture": "This picture format is not read. Save it as PNG, JPEG or WebP.",
     "ignored.captionWithoutPicture": "There is no picture beside this caption.",
     "ignored.nested": "In a folder inside a repeats folder. Only pictures directly in it are used.",
+    "ignored.notConfigured": "In no folder of the dataset configuration, so it is passed over.",
     "ignored.outsideRepeatsFolders": "Beside folders with repeats in their names, so it is passed over.",
     "dataset.repeatsOne": "“{dir}” has no repeats in its name, as 10_name has, so each picture counts once per epoch.",
     "dataset.otherCaptionExtension": "{count} captions end differently from caption_extension ({extension}), and are used.",
@@ -301,6 +311,9 @@ export const codedEn = {
   },
   log: {
     "train.start": "LoRA of {unet} UNet and {textEncoder} text encoder modules; {steps} steps, seed {seed}.",
+    "train.heldOut": "{count} pictures are held out for validation.",
+    "train.nothingHeldOut": "No picture is held out for validation: the share is rounded down in each folder, and all are too small.",
+    "train.validation": "Validation loss after step {step}: {loss}.",
     "train.buckets": "Buckets, with pictures times repeats: {shapes}.",
     "train.startWords": "Embedding of {vectors} vectors for {token}; {steps} steps, seed {seed}.",
     "train.continue": "Continuing after step {step}.",

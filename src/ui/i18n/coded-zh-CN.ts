@@ -161,6 +161,15 @@ export const codedZhCN = {
     "state.format": { what: "保存的状态与当前版本不符。", do: "请重新开始训练。" },
     "state.mismatch": { what: "保存的状态属于其他参数或其他模型。", do: "请重新开始训练。" },
     "state.notFinite": { what: "保存的状态中 {module} 含有无效数值。", do: "请重新开始训练。" },
+    "datasetConfig.syntax": { what: "无法读取数据集配置：{reason}", do: "请改正该文件，或不使用它。" },
+    "datasetConfig.unknownKey": { what: "数据集配置的 {table} 中有 {key}，sd-scripts 不接受写在那里。", do: "请改正或删除。" },
+    "datasetConfig.unsupported": { what: "数据集配置的 {table} 中的 {key} 在这里不支持。", do: "请去掉它，或用 sd-scripts 训练。" },
+    "datasetConfig.missing": { what: "数据集配置的 {table} 中缺少 {key}。", do: "请补上。" },
+    "datasetConfig.value": { what: "数据集配置的 {table} 中，{key} 不能是 {value}（{rule}）。", do: "请在文件中改正。" },
+    "datasetConfig.folder": {
+      what: "数据集配置的 {table} 指定了文件夹 {dir}，但这里没有能明确对应的图片文件夹。",
+      do: "请加入该文件夹，或改正 image_dir。",
+    },
     "dataset.noPictures": {
       what: "没有找到图片（共查看 {files} 个文件）。",
       do: "请选择含有 PNG、JPEG、WebP 或 BMP 图片的文件夹，或 10_name 这样的文件夹的上一级。",
@@ -206,6 +215,7 @@ export const codedZhCN = {
     "ignored.unsupportedPicture": "不支持这种图片格式。请另存为 PNG、JPEG 或 WebP。",
     "ignored.captionWithoutPicture": "旁边没有对应的图片。",
     "ignored.nested": "位于重复次数文件夹的子文件夹中。只使用直接放在其中的图片。",
+    "ignored.notConfigured": "不在数据集配置的任何文件夹中，所以跳过。",
     "ignored.outsideRepeatsFolders": "旁边有带重复次数的文件夹，所以跳过。",
     "dataset.repeatsOne": "“{dir}”的名字里没有 10_name 那样的重复次数，所以每张图每轮只用一次。",
     "dataset.otherCaptionExtension": "有 {count} 个标注的扩展名与 caption_extension（{extension}）不同，已照常使用。",
@@ -248,6 +258,9 @@ export const codedZhCN = {
   },
   log: {
     "train.start": "LoRA 包含 {unet} 个 UNet 模块和 {textEncoder} 个文本编码器模块；共 {steps} 步，种子 {seed}。",
+    "train.heldOut": "留出 {count} 张图片用于验证。",
+    "train.nothingHeldOut": "没有留出用于验证的图片：比例在每个文件夹内向下取整，而各文件夹的图片都太少。",
+    "train.validation": "第 {step} 步之后的验证损失：{loss}。",
     "train.buckets": "分桶（图片数 × 重复）：{shapes}。",
     "train.startWords": "为 {token} 学习 {vectors} 个向量；共 {steps} 步，种子 {seed}。",
     "train.continue": "从第 {step} 步之后继续。",

@@ -15,7 +15,8 @@ import type { BuiltinPreset } from "../../config/preset-builtin.ts";
 import { withBuiltin } from "../../config/preset-builtin.ts";
 import { readPresetFile, writePresetFile } from "../../config/preset-file.ts";
 import { readShareLink, writeShareLink } from "../../config/share-link.ts";
-import { understandFolder } from "../../dataset/folders.ts";
+import { blobFolder } from "../../dataset/blob-folder.ts";
+import { understandDataset } from "../../dataset/inspect.ts";
 import { serializeError } from "../../errors.ts";
 import type { SerializedError } from "../../errors.ts";
 import { blobSource } from "../../formats/byte-source.ts";
@@ -165,8 +166,7 @@ export class Presets {
     if (dataset === undefined) return undefined;
     try {
       const modelName = model?.ref.name ?? "model.safetensors";
-      const listing = dataset.files.map(({ path, file }) => ({ path, size: file.size }));
-      const { subsets } = understandFolder(listing, form.config.caption_extension);
+      const { subsets } = await understandDataset(blobFolder(dataset.files), form.config.caption_extension);
       const { files, warnings } = exportForSdScripts(form.config, subsets, modelName, this.origin.text);
       const blobs = new Map(dataset.files.map(({ path, file }) => [path, file]));
       const entries = files.map((file) => {

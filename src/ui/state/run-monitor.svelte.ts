@@ -187,6 +187,7 @@ export class RunMonitor {
     this.samples.show(samples);
     const reports = unpackPoints(points, { totalSteps: run.totalSteps, totalEpochs: 0 });
     for (const report of reports) this.history.append(report.step, report.loss);
+    for (const { entry } of logs) this.#addValidation(entry);
     this.#last = reports.at(-1);
     this.#logs = logs.slice(-shownLogs);
     this.#checkpointStep = checkpoint?.step;
@@ -316,6 +317,7 @@ export class RunMonitor {
       steps: (reports) => this.#addSteps(reports),
       log: (entry) => {
         if (this.#run !== undefined) this.#addLog({ runId: this.#run.id, at: Date.now(), entry });
+        this.#addValidation(entry);
         if (entry.code === "run.deviceLost") this.#deviceLostStep = Number(entry.data?.["step"] ?? 0);
       },
       sampling: (event) => {
@@ -344,6 +346,10 @@ export class RunMonitor {
     this.#last = reports.at(-1) ?? this.#last;
     this.#lastAt = Date.now();
     this.#stepMs = this.#pace.stepMs;
+  }
+
+  #addValidation({ code, data }: LogRecord["entry"]): void {
+    if (code === "train.validation") this.history.validate(Number(data?.["step"]), Number(data?.["loss"]));
   }
 
   #changeState({ state, error, rewoundTo, checkpointStep }: RunStateChange): void {

@@ -25,6 +25,7 @@ import { promptFromCaptions } from "./first-prompt.ts";
 import type { DemoSetup } from "./demo.ts";
 import { referenceTo, reopenModel } from "./model-access.ts";
 import type { ModelNeed } from "./model-access.ts";
+import { FolderOptions } from "./folder-options.svelte.ts";
 import { Tagging } from "./tagging.svelte.ts";
 
 /** Set by what was picked or by the place where the page runs, so no fields for them are shown. */
@@ -77,6 +78,7 @@ export interface OpenedDataset {
 export class Setup {
   readonly form = new ConfigForm();
   readonly tagging = new Tagging(this);
+  readonly folderOptions = new FolderOptions(this);
   readonly #client: TrainClient;
 
   #model: OpenedModel | undefined = $state.raw();
@@ -269,7 +271,8 @@ export class Setup {
       if (files.length > 0) understandFolder(files.map(({ path, file }) => ({ path, size: file.size })), this.form.config.caption_extension);
       const put = files.map(({ path, file }) => [isForRegularization(path) ? path : `${regularizationDir}/${path}`, file] as const);
       const old = (this.#dataset?.files ?? []).filter(({ path }) => isForRegularization(path));
-      await this.changeDataset(new Map([...old.map(({ path }) => [path, null] as const), ...put]));
+      const configured = await this.folderOptions.withRegularization(put.map(([path, file]) => ({ path, file })));
+      await this.changeDataset(new Map([...old.map(({ path }) => [path, null] as const), ...put, ...configured]));
     } catch (error) {
       this.#datasetError = serializeError(error);
     }
