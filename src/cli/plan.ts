@@ -90,7 +90,7 @@ function forecastRun(
 
 const partNames: Readonly<Record<ForecastPart, string>> = {
   weights: "Frozen weights (f16)",
-  adapters: "LoRA",
+  adapters: "LoRA or embedding",
   gradients: "Gradients",
   optimizer: "Optimizer state",
   savedActivations: "Saved activations",

@@ -105,7 +105,7 @@ export class RunHost implements TrainHost {
     try {
       await writeWhole(pathOf(name), bytes);
       if (replaces !== undefined) await rm(pathOf(replaces.name), { force: true });
-      say(`Saved the LoRA of step ${step}: ${pathOf(name)}`);
+      say(`Saved the result of step ${step}: ${pathOf(name)}`);
     } catch (error) {
       warn(`no file of step ${step} was saved: ${serializeError(error).message}`);
     }

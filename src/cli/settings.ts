@@ -17,18 +17,21 @@ import type { Checkpoint } from "../models/config.ts";
 export const settingsOptions = {
   config: { type: "string" },
   set: { type: "string", multiple: true },
+  kind: { type: "string" },
   suggested: { type: "boolean" },
 } as const;
 
 export const settingsHelp = `Settings (by kohya's names; what is not set means what sd-scripts means by default)
   --config FILE|LINK TOML or JSON of sd-scripts, a JSON of kohya_ss' GUI, a preset's file, or its link (…/#p=…)
   --set KEY=VALUE    one setting, e.g. network_dim=16; repeatable, wins over --config
+  --kind KIND        what is trained: lora or textual-inversion; the same as --set training_kind=KIND
   --suggested        start from the values that the page suggests instead of sd-scripts' defaults
                      v2 and v_parameterization are read from the checkpoint unless they are set`;
 
 export interface SettingsOptions {
   readonly config?: string | undefined;
   readonly set?: readonly string[] | undefined;
+  readonly kind?: string | undefined;
   readonly suggested?: boolean | undefined;
 }
 
@@ -41,9 +44,10 @@ export interface GivenSettings {
 }
 
 /** @throws InputError `file.*`, `config.syntax`, `config.set` */
-export async function readGiven({ config, set = [], suggested = false }: SettingsOptions): Promise<GivenSettings> {
+export async function readGiven({ config, set = [], kind, suggested = false }: SettingsOptions): Promise<GivenSettings> {
   const file = config === undefined ? undefined : await readConfig(config);
-  const options = Object.fromEntries(set.map(parseSetOption));
+  const chosen = kind === undefined ? {} : { training_kind: kind.replaceAll("-", "_") };
+  const options: Readonly<Record<string, string>> = { ...chosen, ...Object.fromEntries(set.map(parseSetOption)) };
   const prompts = await promptsFrom({ file: file?.values["sample_prompts"], option: options["sample_prompts"] }, config);
   return {
     values: { ...file?.values, ...options, ...(prompts === undefined ? {} : { sample_prompts: prompts }) },

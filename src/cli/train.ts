@@ -1,4 +1,4 @@
-/** The command `train`: from a checkpoint and a folder of pictures to a LoRA file. */
+/** The command `train`: from a checkpoint and a folder of pictures to the file of what was trained. */
 import { randomInt } from "node:crypto";
 import { readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
@@ -22,8 +22,9 @@ import { makeFolder, writeWhole } from "./write-file.ts";
 
 const help = `lorasmith train --model FILE --data FOLDER --out FOLDER [options]
 
-Trains a LoRA and writes OUT/<output_name>.safetensors. Ctrl-C finishes the update at hand, writes the LoRA so far and
-a state to continue from, and exits with 130; a second Ctrl-C leaves at once.
+Trains a LoRA, or an embedding with --kind textual-inversion, and writes OUT/<output_name>.safetensors. Ctrl-C finishes
+the update at hand, writes what was learned so far and a state to continue from, and exits with 130; a second Ctrl-C
+leaves at once.
 
 With sample_prompts it draws pictures on the way, into OUT/sample: see sample_every_n_epochs, sample_every_n_steps and
 sample_at_first. The signal SIGUSR1 asks for some at any time (kill -USR1 PID).
@@ -45,7 +46,7 @@ OUT/<output_name>-step00000100.safetensors; save_last_n_epochs and save_last_n_s
 ${settingsHelp}
 `;
 
-export const trainCommand: Command = { name: "train", summary: "train a LoRA", help, run: runTrain };
+export const trainCommand: Command = { name: "train", summary: "train a LoRA or an embedding", help, run: runTrain };
 
 async function runTrain(argv: string[]): Promise<number> {
   const { values: options, positionals } = readOptions("train", argv, {

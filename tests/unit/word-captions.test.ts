@@ -6,6 +6,7 @@ import { parseConfig } from "../../src/config/config.ts";
 import { defaultConfig, type TrainingConfig } from "../../src/config/parameters.ts";
 import { appliesTo } from "../../src/config/kinds.ts";
 import { learningRates } from "../../src/config/learning-rate.ts";
+import { readGiven } from "../../src/cli/settings.ts";
 import { withWords } from "../../src/dataset/word-captions.ts";
 import { RandomSequence } from "../../src/random/rng.ts";
 import { tokenize } from "../../src/text/tokenizer.ts";
@@ -74,6 +75,10 @@ describe("the settings of a textual inversion", () => {
     expect(kindOf('{"token_string": "sty"}')).toBe("textual_inversion");
     expect(kindOf('token_string = "sty"\nnetwork_module = "networks.lora"')).toBe("lora");
     expect(kindOf('learning_rate = 1e-4')).toBe("lora");
+  });
+
+  it("can be asked for by kind on the command line", async () => {
+    expect((await readGiven({ kind: "textual-inversion", set: ["token_string=sty"] })).values).toEqual({ training_kind: "textual_inversion", token_string: "sty" });
   });
 
   it("come from the GUI's tab and go back to it, and lead sd-scripts to its program for them", () => {
