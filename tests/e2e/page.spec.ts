@@ -2,18 +2,14 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { AxeBuilder } from "@axe-core/playwright";
-import { expect, test, type Page } from "playwright/test";
+import { expect, test } from "playwright/test";
+import { pick } from "./page-actions.ts";
 import { makeTrainingData, root, type TrainingData } from "./training-data.ts";
 
 let data: TrainingData;
 test.beforeAll(async () => {
   data = await makeTrainingData();
 });
-
-async function pick(page: Page, model: string, dataset?: string): Promise<void> {
-  await page.locator('input[type=file][accept=".safetensors,.ckpt"]').first().setInputFiles(model);
-  if (dataset !== undefined) await page.locator("input[type=file][webkitdirectory]").first().setInputFiles(dataset);
-}
 
 for (const [locale, colorScheme] of [["en-US", "light"], ["zh-CN", "dark"]] as const) {
   test.describe(`${locale}, ${colorScheme}`, () => {

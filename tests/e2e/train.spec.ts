@@ -6,6 +6,7 @@ import { execFileSync } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test, type Page } from "playwright/test";
+import { dropFolder, set } from "./page-actions.ts";
 import { bin, makeTrainingData, type TrainingData } from "./training-data.ts";
 
 const swiftshader = process.env["LORASMITH_SWIFTSHADER_ICD"] ?? "/usr/lib/chromium/vk_swiftshader_icd.json";
@@ -14,32 +15,6 @@ let data: TrainingData;
 test.beforeAll(async () => {
   data = await makeTrainingData();
 });
-
-/** A drag from the desktop: the browser itself reads the folder. */
-async function dropFolder(page: Page, selector: string, path: string): Promise<void> {
-  const zone = page.locator(selector);
-  await expect(zone).toBeVisible();
-  // Cards above may still be growing: drop where the zone has come to rest.
-  let box = await zone.boundingBox();
-  for (let before: typeof box = null; JSON.stringify(before) !== JSON.stringify(box); ) {
-    before = box;
-    await page.waitForTimeout(300);
-    box = await zone.boundingBox();
-  }
-  if (box === null) throw new Error(`nothing to drop on: ${selector}`);
-  const cdp = await page.context().newCDPSession(page);
-  const drag = { x: box.x + box.width / 2, y: box.y + box.height / 2, data: { items: [], files: [path], dragOperationsMask: 1 } };
-  for (const type of ["dragEnter", "dragOver", "drop"] as const) await cdp.send("Input.dispatchDragEvent", { type, ...drag });
-}
-
-async function set(page: Page, key: string, value: string): Promise<void> {
-  const field = page.locator(`#set-${key}`);
-  if ((await field.evaluate((element) => element.tagName)) === "SELECT") await field.selectOption(value);
-  else {
-    await field.fill(value);
-    await field.blur();
-  }
-}
 
 /** The stored run's record, as the page keeps it. */
 async function storedRun(page: Page): Promise<{ config: Record<string, unknown>; state: string; step: number }> {

@@ -1,9 +1,10 @@
 import { describe, expect, it } from "vitest";
 import { parseConfig } from "../../src/config/config.ts";
 import { ConfigError } from "../../src/config/errors.ts";
-import { defaultConfig, suggestedConfig } from "../../src/config/parameters.ts";
-import type { TrainingConfig } from "../../src/config/parameters.ts";
-import { differencesBetween, presetOf, readPreset } from "../../src/config/preset.ts";
+import type { Kind } from "../../src/config/parameter.ts";
+import { defaultConfig, parameter, suggestedConfig } from "../../src/config/parameters.ts";
+import type { ParameterKey, TrainingConfig } from "../../src/config/parameters.ts";
+import { PRESET_KEYS, differencesBetween, presetOf, readPreset } from "../../src/config/preset.ts";
 import type { Preset } from "../../src/config/preset.ts";
 import { BUILTIN_PRESETS, withBuiltin } from "../../src/config/preset-builtin.ts";
 import { readPresetFile, writePresetFile } from "../../src/config/preset-file.ts";
@@ -93,6 +94,22 @@ describe("a link", () => {
     expect(await readShareLink(link!)).toEqual(preset);
   });
 
+  it("gives another computer the same settings to the byte, whichever of them was changed", async () => {
+    let tried = 0;
+    for (const key of PRESET_KEYS) {
+      for (const value of otherValues(key)) {
+        const changed = { ...suggestedConfig(), sample_prompts: config.sample_prompts, [key]: value } as TrainingConfig;
+        if (!isValid(changed)) continue;
+        tried += 1;
+        const read = await readShareLink((await writeShareLink(presetOf("A", changed, preset.model!)))!);
+        expect(JSON.stringify(readPreset(read)), key).toBe(JSON.stringify({ config: changed, unknownKeys: [] }));
+        expect(read.model).toEqual({ name: "sd15.safetensors", hash: "1a2b3c4d" });
+        break;
+      }
+    }
+    expect(tried).toBeGreaterThan(0.8 * PRESET_KEYS.length);
+  });
+
   it("can be read where it was made by the format's description alone", async () => {
     const link = linkOf({ n: "A", s: { network_dim: 8 }, m: { n: "b.ckpt" } });
     expect(await readShareLink(link)).toEqual({ name: "A", settings: { network_dim: 8 }, model: { name: "b.ckpt" } });
@@ -162,6 +179,26 @@ describe("a link", () => {
     expect(strange).toEqual([]);
   });
 });
+
+/** Values that a setting may take and that are not its default, by what it is. */
+function otherValues(key: ParameterKey): readonly unknown[] {
+  const { kind, min = 0, max = 4096, multipleOf = 1, choices = [], default: usual } = parameter(key);
+  const numbers = [0.1, 0.5, 1.25, 1e-7].map((part) => min + part * (Math.min(max, 2) - min));
+  const whole = [1, 2, 3, 128, 150].map((count) => Math.ceil(min / multipleOf) * multipleOf + count * multipleOf);
+  const values: Record<Kind, readonly unknown[]> = {
+    bool: [usual !== true], int: whole.filter((value) => value <= max), float: numbers, warmup: [0.05, 10], text: ["x, 铁匠", ".other"],
+    choice: choices.filter((choice) => choice !== usual), size: [[512, 768]], list: [["weight_decay=0.1"], ["num_cycles=0.5"]],
+  };
+  return values[kind];
+}
+
+function isValid(candidate: TrainingConfig): boolean {
+  try {
+    return JSON.stringify(parseConfig(candidate).config) === JSON.stringify(candidate);
+  } catch {
+    return false;
+  }
+}
 
 /** "exact" where every known setting is what the preset says, and every other one the default. */
 function judged(read: Preset): unknown {

@@ -307,7 +307,9 @@ export class Setup {
       this.#model = { ref, source, report };
       this.#missingModel = undefined;
       this.form.set("v2", report.isV2);
-      this.form.set("v_parameterization", report.predictionType === "v_prediction");
+      // Whoever made a preset or link may have corrected what is only assumed of the file.
+      const isCorrected = report.isPredictionAssumed && this.#preset !== undefined && this.#preset.builtin === undefined;
+      if (!isCorrected) this.form.set("v_parameterization", report.predictionType === "v_prediction");
       this.form.set("pretrained_model_name_or_path", ref.name);
       this.settingsChanged();
       void deleteUnusedCopies([ref.copyName, this.#replaced?.model?.copyName]).catch(() => undefined);
@@ -366,8 +368,8 @@ export class Setup {
   /** Samples begin with what the first caption says; a draft's own prompts stay. */
   async #suggestPrompt(files: readonly DatasetFile[], isDraft = false): Promise<void> {
     const prompt = await promptFromCaptions(files, this.form.config.caption_extension);
-    // A preset said what it wants to see; on a later visit nothing else is suggested in its place.
-    if (prompt === undefined || (isDraft && this.#preset !== undefined)) return;
+    // What a preset or link wants to see, or not to see, is not replaced; those of the program leave it open.
+    if (prompt === undefined || (this.#preset !== undefined && (isDraft || this.#preset.builtin === undefined))) return;
     this.form.suggest("sample_prompts", prompt, isDraft);
     this.#planSoon();
   }
