@@ -65,10 +65,10 @@ function showUpdate(done: number, total: number, loss: number): void {
   if (process.stderr.isTTY) live(`update ${done}/${total}  loss ${loss.toFixed(4)}`);
 }
 
-async function writeReplay({ adapters, losses, gradNorms, weights, words }: ReplayResult, out: string): Promise<void> {
+async function writeReplay({ config, adapters, losses, gradNorms, weights, words }: ReplayResult, out: string): Promise<void> {
   const adapter = writeLoraFile({
     modules: loraModules(adapters.targets, weights),
-    metadata: { ss_network_module: "networks.lora", "modelspec.implementation_version": implementation },
+    metadata: { ss_network_module: config.network_module, "modelspec.implementation_version": implementation },
     savePrecision: "float",
   });
   await writeWhole(join(out, "losses.json"), `${JSON.stringify(losses)}\n`);

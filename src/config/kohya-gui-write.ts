@@ -4,6 +4,7 @@ import { shown } from "./errors.ts";
 import { parseConfig } from "./config.ts";
 import { withoutArguments, writeArgument } from "./kohya-args.ts";
 import { fromGuiConfig } from "./kohya-gui.ts";
+import { TYPE_KEYS, isIdleNetworkKey, writeNetwork } from "./gui-networks.ts";
 import { appliesTo } from "./kinds.ts";
 import { isNetworkArg } from "./network-args.ts";
 import type { ParameterValue } from "./parameter.ts";
@@ -29,7 +30,7 @@ const FIELDS = new Set(
   huber_schedule huber_c huber_scale vae_batch_size min_snr_gamma save_every_n_steps save_last_n_steps
   save_last_n_steps_state save_last_n_epochs save_last_n_epochs_state skip_cache_check log_with
   scale_v_pred_loss_like_noise_pred min_timestep max_timestep vae weighted_captions debiased_estimation_loss
-  network_dim network_alpha conv_alpha network_weights dim_from_weights network_dropout rank_dropout module_dropout scale_weight_norms
+  network_dim network_alpha network_weights dim_from_weights network_dropout rank_dropout module_dropout scale_weight_norms
   sample_every_n_steps sample_every_n_epochs sample_sampler sample_prompts metadata_author metadata_description
   metadata_license metadata_tags metadata_title token_string init_word num_vectors_per_token`.split(/\s+/),
 );
@@ -46,7 +47,7 @@ const FRAME: Values = { LoRA_type: "Standard", model_list: "custom" };
 
 /** A configuration as the keys and values of a new saved JSON. `extra`: sd-scripts' other keys. */
 export function toGuiConfig(config: TrainingConfig, extra: Values): { readonly values: Values; readonly warnings: ConfigWarning[] } {
-  const { xformers, sdpa, network_module: _, ...rest } = extra;
+  const { xformers, sdpa, ...rest } = extra;
   const attention = xformers === true ? "xformers" : sdpa === true ? "sdpa" : "none";
   return changeGuiConfig({ ...FRAME, ...rest, xformers: attention }, config, PARAMETER_KEYS);
 }
@@ -80,7 +81,7 @@ function setField(gui: Map<string, unknown>, key: ParameterKey, config: Training
   else if (key === "lr_warmup_steps") setWarmup(gui, config.lr_warmup_steps);
   else if (key === "training_kind") setKind(gui, config);
   else if (key === "use_object_template" || key === "use_style_template") gui.set("template", templateOf(config));
-  else if (key === "conv_dim") setNetworkType(gui, config.conv_dim);
+  else if (TYPE_KEYS.includes(key)) writeNetwork(gui, config);
   else if (FIELDS.has(key) || gui.has(key)) gui.set(key, fieldValue(key, value));
   if (key === "max_train_epochs") gui.set("epoch", value ?? 1);
 }
@@ -94,13 +95,6 @@ function setKind(gui: Map<string, unknown>, config: TrainingConfig): void {
 function templateOf(config: TrainingConfig): string {
   if (config.use_object_template) return "object template";
   return config.use_style_template ? "style template" : "caption";
-}
-
-/** The type of sd-scripts' own networks says whether convolutions are trained; what LyCORIS trains stays what it is. */
-function setNetworkType(gui: Map<string, unknown>, convDim: number | null): void {
-  const type = gui.get("LoRA_type") ?? "Standard";
-  if (type === "Standard" || type === "Kohya LoCon") gui.set("LoRA_type", convDim === null ? "Standard" : "Kohya LoCon");
-  if (convDim !== null) gui.set("conv_dim", convDim);
 }
 
 /** The GUI knows no "not set": numbers are 0, texts empty; lists are one text. */
@@ -137,7 +131,8 @@ function differences(config: TrainingConfig, gui: ReadonlyMap<string, unknown>):
 /** Says something about what is not trained. */
 function isIdle(key: ParameterKey, config: TrainingConfig): boolean {
   if (key === "use_style_template" && config.use_object_template) return true;
-  return !appliesTo(key, config.training_kind) || (key === "conv_alpha" && config.conv_dim === null);
+  // What is not set is written as the number that it means.
+  return !appliesTo(key, config.training_kind) || isIdleNetworkKey(key, config);
 }
 
 /** A side's own rate may be written out where it is the common one, and does not matter where the side is not trained. */

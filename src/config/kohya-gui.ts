@@ -1,5 +1,6 @@
 import type { ConfigWarning } from "./errors.ts";
 import { readArguments } from "./kohya-args.ts";
+import { setNetwork } from "./gui-networks.ts";
 import { updateOldGuiConfig } from "./kohya-gui-old.ts";
 
 type Values = Readonly<Record<string, unknown>>;
@@ -68,8 +69,7 @@ export function fromGuiConfig(saved: Values): { readonly values: Values; readonl
     values.set("sdpa", gui["xformers"] === "sdpa");
   }
   if (isWordTab(saved)) setWords(gui, values);
-  // The GUI keeps them whatever it trains.
-  if (gui["LoRA_type"] !== "Kohya LoCon") for (const key of ["conv_dim", "conv_alpha"]) values.delete(key);
+  setNetwork(gui, values);
   if (number(gui["seed"]) === 0) values.set("seed", null);
   for (const key of ZERO_MEANS_UNSET) if (Object.hasOwn(gui, key) && number(gui[key]) === 0) values.delete(key);
   for (const [type, keys] of Object.entries(NOISE_TYPES)) {

@@ -122,10 +122,6 @@ export function writeKohyaToml(config: TrainingConfig, extra: Readonly<Record<st
     return `[${group}]\n${lines.join("")}`;
   });
   const rest = Object.entries(extra).filter(([key, value]) => key !== "network_args" && value !== null && value !== undefined);
-  if (!trainsWords(config) && !Object.hasOwn(extra, "network_module") && !isParameterKey("network_module")) {
-    // Without it sd-scripts does not know what to train.
-    rest.unshift(["network_module", "networks.lora"]);
-  }
   // Left out, sd-scripts writes a .pt file.
   if (trainsWords(config) && !Object.hasOwn(extra, "save_model_as")) rest.unshift(["save_model_as", "safetensors"]);
   if (rest.length > 0) sections.push(`[other]\n${stringify(Object.fromEntries(rest))}`);

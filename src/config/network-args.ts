@@ -12,7 +12,8 @@ export function takeNetworkArgs(values: Values): Values {
   const taken: Record<string, unknown> = { ...values };
   const rest: string[] = [];
   for (const entry of entriesOf(values["network_args"])) {
-    const [key = "", value] = entry.split("=", 2).map((part) => part.trim());
+    const [name = "", value] = entry.split("=", 2).map((part) => part.trim());
+    const key = aliases[name] ?? name;
     if (value !== undefined && isNetworkArg(key)) taken[key] = value;
     else rest.push(entry);
   }
@@ -20,6 +21,9 @@ export function takeNetworkArgs(values: Values): Values {
   else delete taken["network_args"];
   return taken;
 }
+
+/** LyCORIS' older names. */
+const aliases: Readonly<Partial<Record<string, string>>> = { use_cp: "use_tucker", use_conv_cp: "use_tucker" };
 
 /** The settings that are not sd-scripts' defaults, as it takes them. */
 export function networkArgs(config: Values): readonly (readonly [key: string, value: string])[] {
@@ -34,7 +38,10 @@ export function networkArgs(config: Values): readonly (readonly [key: string, va
  * @param others the file's own `network_args`
  */
 export function joinNetworkArgs(config: Values, others: unknown): readonly string[] {
-  const foreign = entriesOf(others).filter((entry) => !isNetworkArg(entry.split("=", 1)[0]?.trim() ?? ""));
+  const foreign = entriesOf(others).filter((entry) => {
+    const name = entry.split("=", 1)[0]?.trim() ?? "";
+    return !isNetworkArg(aliases[name] ?? name);
+  });
   return [...foreign, ...networkArgs(config).map((pair) => pair.join("="))];
 }
 

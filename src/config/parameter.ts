@@ -49,9 +49,9 @@ export interface Parameter<V extends ParameterValue = ParameterValue> {
   readonly when?: (values: ConfigValues) => boolean;
 }
 
-type Texts = Pick<Parameter, "group" | "label" | "hint" | "more" | "when">;
+type Texts = Pick<Parameter, "group" | "label" | "hint" | "more" | "when" | "isNetworkArg">;
 type Row<V extends ParameterValue> = Texts & { readonly default: V; readonly suggested?: V };
-type NumberRow<V extends number | null> = Row<V> & Pick<Parameter, "min" | "max" | "multipleOf" | "zeroIsNull" | "isNetworkArg">;
+type NumberRow<V extends number | null> = Row<V> & Pick<Parameter, "min" | "max" | "multipleOf" | "zeroIsNull">;
 
 export const bool = (row: Row<boolean>): Parameter<boolean> => ({ kind: "bool", nullable: false, ...row });
 export const int = (row: NumberRow<number>): Parameter<number> => ({ kind: "int", nullable: false, ...row });

@@ -6,6 +6,7 @@ import type { Parameter, ParameterValue } from "./parameter.ts";
 import { bucketParameters } from "./table/buckets.ts";
 import { folderParameters } from "./table/folders.ts";
 import { lossParameters } from "./table/loss.ts";
+import { lycorisParameters } from "./table/lycoris.ts";
 import { modelParameters } from "./table/model.ts";
 import { networkParameters } from "./table/network.ts";
 import { noiseParameters } from "./table/noise.ts";
@@ -25,6 +26,7 @@ export const PARAMETERS = {
   ...rateParameters,
   ...scheduleParameters,
   ...networkParameters,
+  ...lycorisParameters,
   ...wordParameters,
   ...textParameters,
   ...noiseParameters,

@@ -4,6 +4,7 @@
  */
 import type { ConfigWarning } from "./errors.ts";
 import { ConfigError, shown } from "./errors.ts";
+import { GUI_ALGORITHMS } from "./gui-networks.ts";
 
 /** How a run is carried out, logged and stored: other machinery here, same LoRA. */
 const HARMLESS = new Set(
@@ -16,8 +17,8 @@ const HARMLESS = new Set(
   huggingface_path_in_repo save_state_to_huggingface resume_from_huggingface async_upload
   base_weights_multiplier dim_from_weights stop_text_encoder_training
   stop_text_encoder_training_pct save_last_n_epochs_state save_last_n_steps_state model_list num_cpu_threads_per_process num_processes num_machines multi_gpu
-  gpu_ids main_process_port extra_accelerate_launch_args blocks_to_swap noise_offset_type LyCORIS_preset factor unit
-  use_tucker use_cp use_scalar dora_wd bypass_mode decompose_both rank_dropout_scale rescaled train_norm
+  gpu_ids main_process_port extra_accelerate_launch_args blocks_to_swap noise_offset_type LyCORIS_preset unit
+  use_cp bypass_mode rescaled
   train_on_input constrain metadata_merged_from
   initial_epoch initial_step skip_until_initial_step save_state save_state_on_train_end no_token_padding save_as_bool t5xxl_lr
   sdxl_no_half_vae sdxl_cache_text_encoder_outputs sdxl_cache_text_encoder_outputs_to_disk train_lora_ggpo`.split(/\s+/),
@@ -35,6 +36,8 @@ const NEUTRAL: Readonly<Record<string, readonly unknown[]>> = {
   random_crop: [false],
   face_crop_aug_range: [""],
   network_args: [""],
+  train_norm: [false],
+  rank_dropout_scale: [false],
   scale_weight_norms: [0],
   network_weights: ["", 0],
   lora_network_weights: [""],
@@ -73,8 +76,7 @@ const NEUTRAL: Readonly<Record<string, readonly unknown[]>> = {
 
 /** Keys that decide what kind of file comes out; training something else instead would waste the owner's time. */
 const REQUIRED: Readonly<Record<string, readonly unknown[]>> = {
-  network_module: ["networks.lora", ""],
-  LoRA_type: ["Standard", "Kohya LoCon", ""],
+  LoRA_type: ["Standard", "Kohya LoCon", ...Object.keys(GUI_ALGORITHMS), ""],
   sdxl: [false],
 };
 

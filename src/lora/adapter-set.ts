@@ -7,7 +7,7 @@
  */
 import { InputError, invariant } from "../errors.ts";
 import { adaptedWeight } from "../gpu/ops/adapted-weight.ts";
-import { rowDecompose } from "../gpu/ops/row-decompose.ts";
+import { rowDecompose, type Magnitudes } from "../gpu/ops/row-decompose.ts";
 import { downKey, downWidth, loraFactors, paddedRank, upKey } from "./lora-factors.ts";
 import { kroneckerCut, lycorisFactors, magnitudeKey, usesTucker, type LycorisSettings } from "./lycoris-factors.ts";
 import { moduleDelta } from "./lycoris-delta.ts";
@@ -149,18 +149,19 @@ export class AdapterSet implements AdapterProvider {
     const { lycoris, dropout } = this.settings;
     const [first] = targets;
     if (lycoris === undefined || first === undefined || !this.#isRebuilt(first)) return w;
-    const magnitudes: Tensor[] = [];
+    const magnitudes: Magnitudes[] = [];
     const drops = drawFor !== undefined && dropout !== undefined;
     const deltas = targets.map((target) => {
       const factors = this.#place(graph, target);
       const magnitude = factors.get(magnitudeKey);
-      if (magnitude !== undefined) magnitudes.push(magnitude);
       const delta = moduleDelta(graph, target, target.rank, lycoris, factors);
       const rates = drops ? { rank: dropout.rank, module: dropout.module, layer: this.targets.indexOf(target) } : undefined;
+      if (magnitude !== undefined) magnitudes.push({ tensor: magnitude, dropout: rates });
       return { ...delta, rows: target.out, scale: target.alpha / target.rank, dropout: rates };
     });
-    const adapted = adaptedWeight(graph, w, deltas, drops ? drawFor(graph) : undefined);
-    return magnitudes.length === 0 ? adapted : rowDecompose(graph, adapted, magnitudes);
+    const draw = drops ? drawFor(graph) : undefined;
+    const adapted = adaptedWeight(graph, w, deltas, draw);
+    return magnitudes.length === 0 ? adapted : rowDecompose(graph, adapted, magnitudes, draw);
   }
 
   /** Factors of a rebuilt module by key, each a parameter of its own. */

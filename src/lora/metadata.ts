@@ -1,5 +1,6 @@
 import type { Family, PredictionType } from "../models/checkpoint-types.ts";
 import { networkArgs } from "../config/network-args.ts";
+import { isLycorisKey } from "../config/table/lycoris.ts";
 import { optimizerText } from "../config/optimizer-arguments.ts";
 import { ownRate } from "../config/relative-step.ts";
 import type { JsonLike } from "./python-text.ts";
@@ -148,7 +149,8 @@ export function buildLoraMetadata(given: TrainingSettings, facts: RunFacts): Map
   add("base_model_version", `${facts.family === "sd2" ? "sd_v2" : "sd_v1"}${isV ? "_v" : ""}`);
   // What sd-scripts writes where it runs outside of its repository.
   add("sd_scripts_commit_hash", "(unknown)");
-  const networkPairs = networkArgs(settings);
+  const isLycoris = settings["network_module"] === "lycoris.kohya";
+  const networkPairs = networkArgs(settings).filter(([key]) => isLycoris || !isLycorisKey(key));
   // sd-scripts adds it to the arguments of every network.
   const networkDropout = Number(settings["network_dropout"] ?? 0) || null;
   if (networkPairs.length > 0) add("network_args", pythonJson({ ...Object.fromEntries(networkPairs), dropout: networkDropout }));

@@ -1,7 +1,7 @@
 /** Which modules of an adapter file have a place in a model. */
 import { InputError } from "../errors.ts";
-import type { Checkpoint, TextEncoderConfig, UNetConfig } from "../models/checkpoint-types.ts";
-import { ModuleIndex, unetModule, type ModuleName } from "../models/names.ts";
+import type { Checkpoint, TextEncoderConfig } from "../models/checkpoint-types.ts";
+import { ModuleIndex, outerModules, type ModuleName } from "../models/names.ts";
 import type { Misfit, MisfitReason, NetworkFile, NetworkModule } from "./network-file.ts";
 
 export interface MatchedModule {
@@ -22,7 +22,7 @@ type Model = Pick<Checkpoint, "unet" | "textEncoder" | "file">;
 /** Finds every module's layer by name and shape. Throws InputError `lora.nothingFits` if none has a place. */
 export function matchNetwork(network: NetworkFile, model: Model): NetworkMatch {
   const index = new ModuleIndex(model);
-  const outside = new Map(modulesOutsideBlocks(model.unet).map((module) => [module.kohya, module]));
+  const outside = new Map(outerModules(model.unet).map((module) => [module.kohya, module]));
   const modules: MatchedModule[] = [];
   const misfits: Misfit[] = [...network.misfits];
   for (const source of network.modules) {
@@ -52,17 +52,6 @@ function misfit({ algorithm, out, width, channels, magnitudes, parts }: NetworkM
 /** Columns of LoKr's first factor. */
 function kronBlocks(parts: NetworkModule["parts"]): number {
   return (parts.get("lokr_w1") ?? parts.get("lokr_w1_b"))?.shape[1] ?? 1;
-}
-
-/** conv_in, conv_out and the time embedding: LyCORIS's widest preset trains them, too. */
-function modulesOutsideBlocks(unet: UNetConfig): ModuleName[] {
-  const { prefix, inChannels, outChannels, modelChannels, timeEmbedDim } = unet;
-  return [
-    unetModule(`${prefix}.input_blocks.0.0`, "conv_in", "conv3x3", inChannels, modelChannels),
-    unetModule(`${prefix}.out.2`, "conv_out", "conv3x3", modelChannels, outChannels),
-    unetModule(`${prefix}.time_embed.0`, "time_embedding.linear_1", "linear", modelChannels, timeEmbedDim),
-    unetModule(`${prefix}.time_embed.2`, "time_embedding.linear_2", "linear", timeEmbedDim, timeEmbedDim),
-  ];
 }
 
 function nothingFits(network: NetworkFile, model: Model, misfits: readonly Misfit[]): InputError {

@@ -108,7 +108,7 @@ function layerModules(unet: UNetConfig, layer: LayerSpec, block: string, index: 
  * @param from input channels
  * @param to output channels
  */
-export function unetModule(
+function unetModule(
   ldm: string, diffusers: string, kind: ModuleName["kind"], from: number, to: number, inTransformer = false,
 ): ModuleName {
   return {
@@ -122,6 +122,16 @@ export function unetModule(
     out: to,
     inTransformer,
   };
+}
+
+/** conv_in, the time embedding and conv_out: LyCORIS' widest preset trains them, too. */
+export function outerModules({ prefix, inChannels, outChannels, modelChannels, timeEmbedDim }: UNetConfig): ModuleName[] {
+  return [
+    unetModule(`${prefix}.input_blocks.0.0`, "conv_in", "conv3x3", inChannels, modelChannels),
+    unetModule(`${prefix}.time_embed.0`, "time_embedding.linear_1", "linear", modelChannels, timeEmbedDim),
+    unetModule(`${prefix}.time_embed.2`, "time_embedding.linear_2", "linear", timeEmbedDim, timeEmbedDim),
+    unetModule(`${prefix}.out.2`, "conv_out", "conv3x3", modelChannels, outChannels),
+  ];
 }
 
 /** Every linear of the text encoder's used layers, under Hugging Face's names and in their order. */
@@ -188,7 +198,7 @@ export function loraTargets(model: Pick<Checkpoint, "unet" | "textEncoder">, con
     .map(toTarget);
 }
 
-function toTarget({ kohya, part, kind, in: from, out, weightKey, rowStart }: ModuleName): LoraTarget {
+export function toTarget({ kohya, part, kind, in: from, out, weightKey, rowStart }: ModuleName): LoraTarget {
   const isProjection = /_proj_(in|out)$/.test(kohya) && part === "unet";
   return {
     name: kohya,

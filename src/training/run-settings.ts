@@ -5,9 +5,12 @@ import { createOptimizer } from "./optimizers.ts";
 import { trainedWords } from "./word-init.ts";
 import { trainsWords } from "../config/trained-words.ts";
 import { variesCaptions } from "../dataset/vary-caption.ts";
-import { loraTargets } from "../models/names.ts";
+import { loraTargets, type LoraTarget } from "../models/names.ts";
+import { lycorisTargets } from "../lora/lycoris-targets.ts";
+import type { LycorisSettings } from "../lora/lycoris-factors.ts";
 import { planSamples } from "./sample-plan.ts";
 import { baseRates } from "../config/learning-rate.ts";
+import { convSettings, trainsLycoris } from "../config/lycoris-settings.ts";
 import { planTraining, type BatchShape, type TrainingPlan } from "./training-plan.ts";
 import type { Tier } from "../gpu/tier.ts";
 import type { TrainingConfig } from "../config/parameters.ts";
@@ -16,16 +19,36 @@ import type { Checkpoint } from "../models/checkpoint-types.ts";
 /** The adapter of a configuration; a side without a learning rate gets none. */
 export function createAdapters(checkpoint: Pick<Checkpoint, "unet" | "textEncoder">, config: TrainingConfig): AdapterSet {
   const rates = trainsWords(config) ? {} : baseRates(config);
-  const { conv_dim: convDim } = config;
-  const dropout = { network: config.network_dropout ?? 0, rank: config.rank_dropout ?? 0, module: config.module_dropout ?? 0 };
+  // LyCORIS takes network_dropout and does nothing with it.
+  const network = trainsLycoris(config) ? 0 : (config.network_dropout ?? 0);
+  const dropout = { network, rank: config.rank_dropout ?? 0, module: config.module_dropout ?? 0 };
   const drops = Object.values(dropout).some((rate) => rate > 0);
-  return new AdapterSet(loraTargets(checkpoint, convDim), {
+  const conv = convSettings(config);
+  const lycoris = trainsLycoris(config) ? lycorisOf(config) : undefined;
+  const targets = lycoris === undefined ? loraTargets(checkpoint, config.conv_dim) : lycorisTargets(checkpoint, config.preset, conv !== undefined);
+  const isTrained = (part: LoraTarget["part"]): boolean => rates[part] !== undefined && targets.some((target) => target.part === part);
+  return new AdapterSet(targets, {
     rank: config.network_dim,
     alpha: config.network_alpha,
-    ...(convDim !== null && convDim > 0 && { conv: { rank: convDim, alpha: config.conv_alpha } }),
+    ...(conv && { conv }),
     ...(drops && { dropout }),
-    trains: { unet: rates.unet !== undefined, textEncoder: rates.textEncoder !== undefined },
+    ...(lycoris && { lycoris }),
+    trains: { unet: isTrained("unet"), textEncoder: isTrained("textEncoder") },
   });
+}
+
+function lycorisOf(config: TrainingConfig): LycorisSettings {
+  return {
+    algorithm: config.algo === "lora" ? "locon" : config.algo,
+    tucker: config.use_tucker,
+    scalar: config.use_scalar,
+    rankStabilized: config.rs_lora,
+    decompose: config.dora_wd,
+    factor: config.factor,
+    decomposeBoth: config.decompose_both,
+    fullMatrix: config.full_matrix,
+    unbalanced: config.unbalanced_factorization,
+  };
 }
 
 /** What a run's pictures want of its programs; where it is not known, the settings decide. */

@@ -1,23 +1,29 @@
 /** What a user should know of the chosen ranks before a run: beyond these they cost more than they bring. */
+import { convSettings, trainsConvolutions, trainsLycoris } from "../config/lycoris-settings.ts";
 import { trainsWords } from "../config/trained-words.ts";
 import type { TrainingConfig } from "../config/parameters.ts";
 import type { PlanAdvice } from "./train-protocol.ts";
 
-/** LyCORIS' guidelines for LoRA, and what is advised for the convolutions of a LoCon. */
+/** LyCORIS' guidelines for LoRA and LoHa, and what is advised for the convolutions of a LoCon. A LoKr's rank is free. */
 const highRank = 64;
+const highLohaRank = 32;
 const highConvRank = 12;
 
 export function rankAdvice(config: TrainingConfig): PlanAdvice[] {
-  const { network_dim: rank, conv_dim: convRank } = config;
+  const { network_dim: rank } = config;
   const advice: PlanAdvice[] = [];
-  if (trainsWords(config)) return advice;
-  if (rank > highRank) {
-    const text = `network_dim ${rank} is more than a LoRA needs and overfits sooner; up to ${highRank} is advised`;
-    advice.push({ code: "rank.high", data: { rank, most: highRank }, text });
+  const algorithm = trainsLycoris(config) ? config.algo : "lora";
+  if (trainsWords(config) || algorithm === "lokr") return advice;
+  const most = algorithm === "loha" ? highLohaRank : highRank;
+  if (rank > most) {
+    const text = `network_dim ${rank} is more than this kind of network needs and overfits sooner; up to ${most} is advised`;
+    advice.push({ code: "rank.high", data: { rank, most }, text });
   }
-  if (convRank !== null && convRank > highConvRank) {
-    const text = `conv_dim ${convRank} makes a large file and overfits sooner; up to ${highConvRank} is advised`;
-    advice.push({ code: "rank.highConv", data: { rank: convRank, most: highConvRank }, text });
+  const convRank = trainsConvolutions(config) ? (convSettings(config)?.rank ?? 0) : 0;
+  const mostConv = algorithm === "loha" ? highLohaRank : highConvRank;
+  if (convRank > mostConv) {
+    const text = `conv_dim ${convRank} makes a large file and overfits sooner; up to ${mostConv} is advised`;
+    advice.push({ code: "rank.highConv", data: { rank: convRank, most: mostConv }, text });
   }
   return advice;
 }

@@ -4,6 +4,7 @@ import make_generation
 import make_goldens
 import make_lora
 import make_loss_replays
+import make_lycoris_replays
 import make_minis
 import make_networks
 import make_replays
@@ -23,6 +24,7 @@ def main() -> None:
     make_replays.main()
     make_loss_replays.main()
     make_word_replays.main()
+    make_lycoris_replays.main()
     files = sorted(p for p in DATA.rglob("*") if p.is_file())
     for p in files:
         p.chmod(0o644)

@@ -32,7 +32,7 @@ describe("sd-scripts' training TOML", () => {
     });
     expect(loaded.unknownKeys).toEqual(["my_note"]);
     expect(loaded.warnings.map((warning) => warning.param).sort()).toEqual(["color_aug"]);
-    expect(loaded.extra).toEqual({ network_module: "networks.lora", color_aug: true, my_note: "keep me" });
+    expect(loaded.extra).toEqual({ color_aug: true, my_note: "keep me" });
   });
 
   it("names the line of a syntax error", () => {
@@ -125,7 +125,7 @@ describe("the GUI's JSON", () => {
   });
 
   it("refuses another kind of network instead of training the wrong one", () => {
-    expect(() => gui({ LoRA_type: "LyCORIS/LoHa" })).toThrow(/LoRA_type/);
+    expect(() => gui({ LoRA_type: "LyCORIS/GLoRA" })).toThrow(/LoRA_type/);
   });
 });
 

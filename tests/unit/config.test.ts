@@ -140,7 +140,7 @@ describe("parseConfig", () => {
       { network_train_unet_only: true, network_train_text_encoder_only: true },
       "config.conflict", "network_train_unet_only",
     ],
-    [{ network_module: "lycoris.kohya" }, "config.unsupported", "network_module"],
+    [{ network_module: "networks.oft" }, "config.choice", "network_module"],
     [{ output_name: "../evil" }, "config.range", "output_name"],
     [{ enable_bucket: "maybe" }, "config.type", "enable_bucket"],
   ])("refuses %j with %s", (values, code, param) => {

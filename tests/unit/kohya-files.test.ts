@@ -173,7 +173,7 @@ describe("from one format to another", () => {
     expect(warnings).toEqual([expect.objectContaining({ code: "config.notInToml", param: "my_own_note" })]);
     const again = loadKohyaConfig(text);
     expect(again.config).toEqual(config);
-    expect(again.extra).toMatchObject({ sdpa: true, cache_latents: true, network_module: "networks.lora" });
+    expect(again.extra).toMatchObject({ sdpa: true, cache_latents: true });
     // Empty fields of the GUI would be names of files for sd-scripts.
     expect(text).not.toMatch(/= ""/);
     expect(extra).toHaveProperty("vae_batch_size", 0);

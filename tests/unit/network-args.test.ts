@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { parseConfig } from "../../src/config/config.ts";
+import { convSettings } from "../../src/config/lycoris-settings.ts";
 import { loadKohyaConfig, writeKohyaToml } from "../../src/config/kohya.ts";
 import { writeKohya } from "../../src/config/kohya-write.ts";
 import { defaultConfig } from "../../src/config/parameters.ts";
@@ -15,8 +16,12 @@ describe("network_args", () => {
     expect(warnings[0]?.message).toContain("loraplus_lr_ratio=4");
   });
 
-  it("have sd-scripts' default alpha of 1 beside conv_dim", () => {
-    expect(parseConfig({ network_args: "conv_dim=4" }).config).toMatchObject({ conv_dim: 4, conv_alpha: 1 });
+  it("mean sd-scripts' default alpha of 1 beside conv_dim, and LyCORIS' alpha and rank of the other layers", () => {
+    expect(convSettings(parseConfig({ network_args: "conv_dim=4" }).config)).toEqual({ rank: 4, alpha: 1 });
+    const lycoris = { network_module: "lycoris.kohya", network_dim: 16, network_alpha: 8 };
+    expect(convSettings(parseConfig({ ...lycoris, network_args: "conv_dim=4" }).config)).toEqual({ rank: 4, alpha: 8 });
+    expect(convSettings(parseConfig(lycoris).config)).toEqual({ rank: 16, alpha: 8 });
+    expect(convSettings(parseConfig({ ...lycoris, network_args: "conv_dim=0" }).config)).toBeUndefined();
   });
 
   it("hold rank_dropout and module_dropout, and not network_dropout", () => {
@@ -53,9 +58,9 @@ describe("network_args", () => {
 
   it("come from the GUI's fields only where it trains a Kohya LoCon", () => {
     const gui = (values: object) => loadKohyaConfig(JSON.stringify({ conv_dim: 8, conv_alpha: 4, optimizer: "AdamW", ...values })).config;
-    expect(gui({ LoRA_type: "Standard" })).toMatchObject({ conv_dim: null, conv_alpha: 1 });
+    expect(gui({ LoRA_type: "Standard" })).toMatchObject({ network_module: "networks.lora", conv_dim: null, conv_alpha: null });
     expect(gui({ LoRA_type: "Kohya LoCon" })).toMatchObject({ conv_dim: 8, conv_alpha: 4 });
-    expect(() => gui({ LoRA_type: "LyCORIS/LoHa" })).toThrow(/LoRA_type/);
+    expect(() => gui({ LoRA_type: "LyCORIS/GLoRA" })).toThrow(/LoRA_type/);
   });
 
   it("become the GUI's type of network, and go with it", () => {
@@ -78,6 +83,6 @@ describe("network_args", () => {
     const told = (settings: object) => buildLoraMetadata({ ...settings }, facts).get("ss_network_args");
     expect(told({ conv_dim: 8, conv_alpha: 4 })).toBe('{"conv_dim": "8", "conv_alpha": "4", "dropout": null}');
     expect(told({ rank_dropout: 0.25, network_dropout: 0.1 })).toBe('{"rank_dropout": "0.25", "dropout": 0.1}');
-    expect(told({ conv_dim: null, conv_alpha: 1 })).toBeUndefined();
+    expect(told({ conv_dim: null, conv_alpha: null })).toBeUndefined();
   });
 });

@@ -60,6 +60,16 @@ describe("SD1.5 at 512x512, batch 1, rank 16, default limits", () => {
     expect(locon.largestBindingBytes).toBe(lora.largestBindingBytes);
     expect(locon.peakBytes).toBeLessThan(lora.peakBytes * 1.15);
   });
+
+  it("trains a LoHa of every layer with the weights of one layer at a time, on default limits", () => {
+    const config = { ...base, gradient_checkpointing: true };
+    const lora = plan(sd15, config, 512);
+    const loha = plan(sd15, { ...config, network_module: "lycoris.kohya", algo: "loha", network_dim: 8 }, 512);
+    report("UNet+TE LoHa checkpointed", loha);
+    // up_blocks.0.resnets.0.conv1 is the largest weight: [1280, 2560, 3, 3] in f32.
+    expect(loha.largestBindingBytes).toBeLessThanOrEqual(128 * MiB);
+    expect(loha.peakBytes - lora.peakBytes).toBeLessThan(6 * 1280 * 2560 * 9 * 4);
+  });
 });
 
 function report(label: string, { parts, phases, ...rest }: RunForecast): void {

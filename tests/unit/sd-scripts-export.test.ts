@@ -34,7 +34,7 @@ describe("an export for sd-scripts", () => {
     const read = loadKohyaConfig(text("config.toml"));
     const local = { pretrained_model_name_or_path: "sd15.safetensors", train_data_dir: "", output_dir: "output", sample_prompts: "" };
     expect(read.config).toEqual({ ...config, ...local });
-    expect(read.extra).toMatchObject({ network_module: "networks.lora", cache_latents: true });
+    expect(read.extra).toMatchObject({ cache_latents: true });
     expect(parse(text("config.toml"))).toMatchObject({ samples: { sample_prompts: "prompts.txt" } });
     expect(text("prompts.txt")).toBe("sls --d 1\n");
     expect(warnings).toEqual([]);

@@ -1,6 +1,24 @@
-import { bool, float, int, optionalFloat, optionalInt } from "../parameter.ts";
+import { bool, choice, float, int, optionalFloat, optionalInt, type ConfigValues } from "../parameter.ts";
+
+const isLycoris = (values: ConfigValues): boolean => values["network_module"] === "lycoris.kohya";
 
 export const networkParameters = {
+  network_module: choice({
+    default: "networks.lora",
+    choices: ["networks.lora", "lycoris.kohya"],
+    aliases: { "": "networks.lora" },
+    group: "network",
+    label: { en: "Kind of network", "zh-CN": "网络类型" },
+    hint: {
+      en: "networks.lora is the usual LoRA and LoCon. lycoris.kohya also has LoHa, LoKr and DoRA.",
+      "zh-CN": "networks.lora 是常用的 LoRA 和 LoCon；lycoris.kohya 还提供 LoHa、LoKr 和 DoRA。",
+    },
+    more: {
+      en: "A LoRA runs everywhere and trains fastest. LyCORIS' kinds say more with fewer numbers or train more layers, for slower steps; "
+        + "they load in A1111 from 1.5 on, in ComfyUI and here. Choose its algorithm and layers below.",
+      "zh-CN": "LoRA 通用且训练最快。LyCORIS 的类型用更少的数值表达更多，或训练更多的层，但每步更慢；A1111 1.5 及以后、ComfyUI 和本程序都能加载。算法和训练层在下面选择。",
+    },
+  }),
   network_dim: int({
     default: 4,
     suggested: 16,
@@ -44,8 +62,8 @@ export const networkParameters = {
     group: "network",
     label: { en: "Convolution rank (LoCon)", "zh-CN": "卷积秩（LoCon）" },
     hint: {
-      en: "Trains the UNet's convolution blocks too. Empty leaves them alone; up to 12 is advised.",
-      "zh-CN": "同时训练 UNet 的卷积块。留空则不训练；建议不超过 12。",
+      en: "Trains the UNet's convolution blocks too. Empty leaves them alone (LyCORIS: as the rank); up to 12 is advised.",
+      "zh-CN": "同时训练 UNet 的卷积块。留空则不训练（LyCORIS：与秩相同）；建议不超过 12。",
     },
     more: {
       en: "This makes the LoRA a LoCon: its 3×3 convolutions get this rank, and the other layers of those blocks get the rank above. It learns texture and style more closely, for a larger file and slower steps. 0 trains only those other layers.",
@@ -53,23 +71,23 @@ export const networkParameters = {
     },
     when: (values) => values["network_train_text_encoder_only"] !== true,
   }),
-  conv_alpha: float({
-    default: 1,
+  conv_alpha: optionalFloat({
+    default: null,
     min: 0,
     max: 1e6,
     isNetworkArg: true,
     group: "network",
     label: { en: "Convolution alpha", "zh-CN": "卷积 Alpha" },
     hint: {
-      en: "As alpha, for the 3×3 convolutions. 0 means the same as their rank.",
-      "zh-CN": "与 Alpha 相同，用于 3×3 卷积。0 表示与其秩相同。",
+      en: "As alpha, for the 3×3 convolutions. Empty means 1, with LyCORIS the alpha above; 0 the same as their rank.",
+      "zh-CN": "与 Alpha 相同，用于 3×3 卷积。留空为 1，LyCORIS 为上面的 Alpha；0 表示与其秩相同。",
     },
     more: {
       en: "The strength of the convolutions is this divided by their rank, apart from the other layers. Half of "
         + "the rank or less keeps texture from being learned faster than shape.",
       "zh-CN": "卷积部分的强度为它除以卷积秩，与其他层分开计算。取秩的一半或更小，可避免质感比形状学得更快。",
     },
-    when: (values) => values["conv_dim"] !== null && values["conv_dim"] !== 0 && values["network_train_text_encoder_only"] !== true,
+    when: (values) => (isLycoris(values) || values["conv_dim"] !== null) && values["conv_dim"] !== 0 && values["network_train_text_encoder_only"] !== true,
   }),
   network_dropout: optionalFloat({
     default: null,

@@ -1,5 +1,6 @@
 // DoRA's decomposition of a weight v into magnitudes and directions, a workgroup per row of v: y = v * g / (|v| + epsilon).
 // With BACK, from dy: dv = c * dy - g * a / (n² * |v|) * v with c = g / n, n = |v| + epsilon and a = dy · v; and dg += a / n.
+// With DROP y = v where dropout leaves the module out in this micro-batch (follows dropout-numbers.wgsl then).
 //! read v: array<f32>
 //! read g: array<f32>
 //#if BACK
@@ -9,7 +10,7 @@
 //#else
 //! write y: array<f32>
 //#endif
-//! params firstRow: u32, rows: u32, width: u32
+//! params firstRow: u32, rows: u32, width: u32, layer: u32, moduleBelow: u32
 
 // What keeps a zero norm from dividing: LyCORIS adds the machine epsilon of f32.
 const epsilon = 1.1920929e-7;
@@ -37,12 +38,21 @@ fn main(@builtin(workgroup_id) wg: vec3<u32>, @builtin(num_workgroups) grid: vec
   if (!isInside) { return; }
   let length = sqrt(total.x);
   let n = length + epsilon;
-  let c = g[row] / n;
+  var c = g[row] / n;
+  //#if DROP
+  let isDropped = philox(0u, p.layer, $(MODULE_STREAM)u).x < p.moduleBelow;
+  c = select(c, 1.0, isDropped);
+  //#endif
   //#if BACK
   // A row of zeros has no direction to turn.
-  let turn = select(c * total.y / (n * length), 0.0, length == 0.0);
+  var turn = select(c * total.y / (n * length), 0.0, length == 0.0);
+  var pull = total.y / n;
+  //#if DROP
+  turn = select(turn, 0.0, isDropped);
+  pull = select(pull, 0.0, isDropped);
+  //#endif
   for (var i = thread; i < p.width; i += 64u) { dv[start + i] = c * dy[start + i] - turn * v[start + i]; }
-  if (thread == 0u) { dg[row] += total.y / n; }
+  if (thread == 0u) { dg[row] += pull; }
   //#else
   for (var i = thread; i < p.width; i += 64u) { y[start + i] = c * v[start + i]; }
   //#endif

@@ -131,13 +131,18 @@ function eachElement(
   }
 }
 
-function keptRows(rows: number, { rank, module, layer }: RowDropout, { data: [low = 0, high = 0, microBatch = 0] }: RefTensor): (row: number) => boolean {
-  const sequence = (stream: "rankDropout" | "moduleDropout"): RandomSequence =>
-    new RandomSequence(low + high * 2 ** 32, stream, microBatch + layer * 2 ** 32);
-  const ranks = sequence("rankDropout");
+/** Whether dropout leaves a module out in this micro-batch. */
+export function isModuleDropped({ module, layer }: RowDropout, { data: [low = 0, high = 0, microBatch = 0] }: RefTensor): boolean {
+  const sequence = new RandomSequence(low + high * 2 ** 32, "moduleDropout", microBatch + layer * 2 ** 32);
+  return sequence.uint32() < dropThreshold(module);
+}
+
+function keptRows(rows: number, dropout: RowDropout, draw: RefTensor): (row: number) => boolean {
+  const [low = 0, high = 0, microBatch = 0] = draw.data;
+  const ranks = new RandomSequence(low + high * 2 ** 32, "rankDropout", microBatch + dropout.layer * 2 ** 32);
   const numbers = Array.from({ length: rows }, () => ranks.uint32());
-  const isDropped = sequence("moduleDropout").uint32() < dropThreshold(module);
-  return (row) => !isDropped && numbers[row]! >= dropThreshold(rank);
+  const isDropped = isModuleDropped(dropout, draw);
+  return (row) => !isDropped && numbers[row]! >= dropThreshold(dropout.rank);
 }
 
 export interface Delta {

@@ -283,7 +283,7 @@ export const codedEn = {
     "rate.adafactorClip": "Adafactor limits its updates itself. With a fixed rate, max_grad_norm 0 suits it better.",
     "rate.adafactorScheduler": "Adafactor with a fixed rate goes well with the scheduler constant_with_warmup.",
     "rate.adaptive": "{optimizer} finds its own step size and wants a learning rate of 1. {rate} scales every step down.",
-    "rank.high": "A rank of {rank} is more than a LoRA needs and overfits sooner. Up to {most} is advised.",
+    "rank.high": "A rank of {rank} is more than this kind of network needs and overfits sooner. Up to {most} is advised.",
     "rank.highConv": "A convolution rank of {rank} makes a large file and overfits sooner. Up to {most} is advised.",
     "rate.sgd": "SGD with a learning rate of {rate} learns next to nothing. 0.01 to 0.1 is usual.",
     "rate.lion": "Lion with a learning rate of {rate} usually diverges. It wants three to ten times less than AdamW.",

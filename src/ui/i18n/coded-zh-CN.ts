@@ -230,7 +230,7 @@ export const codedZhCN = {
     "rate.adafactorClip": "Adafactor 自己会限制更新幅度，固定学习率时 max_grad_norm 更适合设为 0。",
     "rate.adafactorScheduler": "固定学习率的 Adafactor 适合配 constant_with_warmup 调度器。",
     "rate.adaptive": "{optimizer} 自己估计步长，学习率应为 1；{rate} 会把每一步都缩小。",
-    "rank.high": "秩 {rank} 超出 LoRA 的需要，更容易过拟合，建议不超过 {most}。",
+    "rank.high": "秩 {rank} 超出这类网络的需要，更容易过拟合，建议不超过 {most}。",
     "rank.highConv": "卷积秩 {rank} 会使文件变大，更容易过拟合，建议不超过 {most}。",
     "rate.sgd": "SGD 配 {rate} 的学习率几乎学不到东西，通常用 0.01 到 0.1。",
     "rate.lion": "Lion 配 {rate} 的学习率通常会发散，应为 AdamW 的三分之一到十分之一。",
