@@ -97,7 +97,7 @@ describe("the settings of a textual inversion", () => {
 
     const toml = writeKohya(config, "toml").text;
     expect(loadKohyaConfig(toml).config).toEqual(config);
-    expect(toml).not.toContain("network_module");
+    expect(toml).toContain('save_model_as = "safetensors"');
     const script = exportForSdScripts(config, [], "model.safetensors").files.find(({ path }) => path === "train.sh");
     expect(JSON.stringify(script)).toContain("train_textual_inversion.py");
   });
