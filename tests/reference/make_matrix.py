@@ -1,0 +1,215 @@
+"""Whole runs of kohya's settings by sd-scripts' own code on the mini models: data/matrix/<name>.safetensors.
+
+Usage: make_matrix.py PATH_TO_SD_SCRIPTS [NAME ...]. The cases are in matrix_cases.py. A file holds the settings and pictures
+(`case`), losses and gradient norms of each update (`expected`), and how far the adapter went: for each tensor, in the order
+of the network, what it changed by as f16 parts of its largest change (`change`, `scales`), and one number that tells how
+it began (`start`).
+"""
+
+import json
+import math
+import sys
+import time
+import types
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import torch
+from diffusers import DDPMScheduler
+from safetensors.torch import save_file
+
+from make_caption_tokens import clip_tokenizer
+from matrix_cases import CASES, Case
+from matrix_data import alpha_of, epoch_batches, is_flipped, latents_of
+from matrix_draws import Draws
+from models import FAMILIES, Models, load_models
+from paths import DATA, mini
+from run_numbers import uniform
+from sd_scripts import SdScripts
+
+OUT = DATA / "matrix"
+SEED = 5
+# What a run of the tests always says; a case changes it.
+COMMON = {
+    "network_module": "networks.lora", "network_dim": 2, "network_alpha": 1.0, "learning_rate": 0.01, "max_train_steps": 10,
+    "train_batch_size": 1, "resolution": "64,64", "caption_extension": ".txt", "seed": SEED, "mixed_precision": "no",
+}
+
+
+def network_of(kohya: SdScripts, draws: Draws, args, models: Models):
+    """The adapter as train_network.py makes it, with our initial factors and random numbers."""
+    words = dict(entry.split("=", 1) for entry in args.network_args or [])
+    words.setdefault("dropout", args.network_dropout)
+    module = kohya.lora
+    network = module.create_network(
+        1.0, args.network_dim, args.network_alpha, None, models.text, models.unet, neuron_dropout=args.network_dropout, **words
+    )
+    network.apply_to(models.text, models.unet, not args.network_train_unet_only, not args.network_train_text_encoder_only)
+    layers = network.text_encoder_loras + network.unet_loras
+    draws.name_layers([layer.lora_name for layer in layers], [layer.lora_dim for layer in layers])
+    for index, layer in enumerate(layers):
+        down = layer.lora_down.weight
+        bound = 1 / math.sqrt(down[0].numel())
+        start = (2 * uniform(SEED, "loraInit", index, down.numel()) - 1) * bound
+        with torch.no_grad():
+            down.copy_(torch.from_numpy(start.astype(np.float32)).reshape(down.shape))
+    return network
+
+
+def watch_layers(draws: Draws, models: Models, network) -> None:
+    """Lets each layer's forward know whose random numbers it wants."""
+    for layer in network.text_encoder_loras + network.unet_loras:
+        for module in (*models.text.modules(), *models.unet.modules()):
+            forward = vars(module).get("forward")
+            if getattr(forward, "__self__", None) is layer:
+                module.forward = draws.layer(layer.lora_name, forward)
+
+
+def train(checkout: Path, case: Case) -> tuple[dict[str, torch.Tensor], dict[str, torch.Tensor], dict[str, list[float]]]:
+    """@returns the adapter at the start and at the end, losses and gradient norms by update"""
+    draws = Draws(SEED)
+    kohya = SdScripts(checkout, draws)
+    args = kohya.arguments(COMMON | case.config)
+    models = load_models(FAMILIES[case.family], mini(case.family))
+    as_sd_scripts_builds(models)
+    tokenizer = clip_tokenizer("!" if args.v2 else "<|endoftext|>")
+    tokenizing, encoding = kohya.text_strategies(checkout, tokenizer, args.max_token_length, args.clip_skip)
+    latents = latents_of(models, case.pictures, SEED, args.flip_aug)
+    network = network_of(kohya, draws, args, models)
+    watch_layers(draws, models, network)
+    network.requires_grad_(True)
+    network.train()
+    start = tensors_of(network)
+
+    batches_of = lambda epoch: epoch_batches(case.pictures, args.train_batch_size, SEED, epoch)  # noqa: E731
+    per_epoch = len(batches_of(0))
+    accumulation = args.gradient_accumulation_steps
+    if args.max_train_epochs is not None:
+        args.max_train_steps = args.max_train_epochs * math.ceil(per_epoch / accumulation)
+    rate = args.text_encoder_lr[0] if isinstance(args.text_encoder_lr, list) else args.text_encoder_lr
+    groups, _ = network.prepare_optimizer_params(rate, args.unet_lr, args.learning_rate)
+    _, _, optimizer = kohya.train.get_optimizer(args, groups)
+    scheduler = kohya.train.get_scheduler_fix(args, optimizer, 1)
+    noise_scheduler = DDPMScheduler(
+        beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear", num_train_timesteps=1000, clip_sample=False
+    )
+    kohya.custom.prepare_scheduler_for_custom_training(noise_scheduler, "cpu")
+    if args.zero_terminal_snr:
+        kohya.custom.fix_noise_scheduler_betas_for_zero_terminal_snr(noise_scheduler)
+
+    def loss_of(batch: list[int], index: int, epoch: int, step: int) -> torch.Tensor:
+        chances = [draws.captions(index, place) for place in range(len(batch))]
+        captions = [kohya.caption(chance, args, case.pictures[i].caption, epoch + 1, step) for i, chance in zip(batch, chances)]
+        if args.weighted_captions:
+            tokens, weights = tokenizing.tokenize_with_weights(captions)
+            context = encoding.encode_tokens_with_weights(tokenizing, [models.text], tokens, weights)[0]
+        else:
+            context = encoding.encode_tokens(tokenizing, [models.text], tokenizing.tokenize(captions))[0]
+        flipped = is_flipped(SEED, index, len(batch)) if args.flip_aug else [False] * len(batch)
+        shown = torch.cat([latents[i][flip] for i, flip in zip(batch, flipped)])
+        draws.begin(index)
+        noise, noisy, timesteps = kohya.train.get_noise_noisy_latents_and_timesteps(args, noise_scheduler, shown)
+        prediction = models.predict(noisy, timesteps, context)
+        target = noise_scheduler.get_velocity(shown, noise, timesteps) if args.v_parameterization else noise
+        threshold = kohya.train.get_huber_threshold_if_needed(args, timesteps, noise_scheduler)
+        loss = kohya.train.conditional_loss(prediction, target, args.loss_type, "none", threshold)
+        if args.alpha_mask:
+            masks = [alpha_of(case.pictures[i]).flip(1) if flip else alpha_of(case.pictures[i]) for i, flip in zip(batch, flipped)]
+            loss = kohya.custom.apply_masked_loss(loss, {"alpha_masks": torch.stack(masks)})
+        loss = loss.mean([1, 2, 3])
+        loss = loss * torch.tensor([args.prior_loss_weight if case.pictures[i].is_reg else 1.0 for i in batch])
+        return kohya.post_process_loss(None, loss, args, timesteps, noise_scheduler).mean()
+
+    losses, norms, epoch = [], [], 0
+    while len(losses) < args.max_train_steps:
+        batches, shown = batches_of(epoch), []
+        for i, batch in enumerate(batches):
+            if len(losses) == args.max_train_steps:
+                break
+            draws.begin(epoch * per_epoch + i)
+            loss = loss_of(batch, epoch * per_epoch + i, epoch, len(losses))
+            (loss / accumulation).backward()
+            shown.append(loss.item())
+            if (i + 1) % accumulation == 0 or i + 1 == len(batches):
+                if case.updates_left_out_layers:
+                    for p in network.parameters():
+                        p.grad = torch.zeros_like(p) if p.grad is None else p.grad
+                grads = [p.grad for p in network.parameters() if p.grad is not None]
+                norms.append(float(torch.stack([g.double().norm() for g in grads]).norm()))
+                if args.max_grad_norm != 0.0:
+                    torch.nn.utils.clip_grad_norm_(network.get_trainable_params(), args.max_grad_norm)
+                optimizer.step()
+                scheduler.step()
+                optimizer.zero_grad(set_to_none=True)
+                losses.append(sum(shown) / len(shown))
+                shown = []
+            if args.scale_weight_norms:
+                network.apply_max_norm_regularization(args.scale_weight_norms, "cpu")
+        epoch += 1
+    return start, tensors_of(network), {"losses": losses, "gradNorms": norms}
+
+
+def as_sd_scripts_builds(models: Models) -> None:
+    """
+    sd-scripts' own UNet has the layers between the attentions, diffusers' behind them; layers are numbered as they come. From a
+    checkpoint file its projections are convolutions in SD2 too. The mini's text encoder is made to take all of CLIP's tokens:
+    number i is number i modulo its 512 rows.
+    """
+    for module in models.unet.modules():
+        if type(module).__name__ == "BasicTransformerBlock":
+            parts = module._modules
+            for name in ("attn1", "ff", "attn2"):
+                parts[name] = parts.pop(name)
+        if type(module).__name__ == "Transformer2DModel" and module.use_linear_projection:
+            module.use_linear_projection = False
+            for name in ("proj_in", "proj_out"):
+                setattr(module, name, as_convolution(getattr(module, name)))
+    table = models.text.text_model.embeddings.token_embedding
+    lookup = table.forward
+    table.forward = types.MethodType(lambda _, ids: lookup(ids % table.num_embeddings), table)
+
+
+def as_convolution(linear: torch.nn.Linear) -> torch.nn.Conv2d:
+    convolution = torch.nn.Conv2d(linear.in_features, linear.out_features, 1)
+    convolution.weight.data, convolution.bias.data = linear.weight.data[:, :, None, None], linear.bias.data
+    return convolution.requires_grad_(False)
+
+
+def tensors_of(network) -> dict[str, torch.Tensor]:
+    return {name: tensor.detach().clone() for name, tensor in network.named_parameters()}
+
+
+def make(checkout: Path, case: Case) -> None:
+    began = time.perf_counter()
+    start, end, expected = train(checkout, case)
+    changes = {name: end[name] - start[name] for name in start}
+    scales = torch.stack([change.abs().max().clamp_min(1e-30) for change in changes.values()])
+    parts = torch.cat([(change / scale).flatten() for change, scale in zip(changes.values(), scales)])
+    expected["start"] = sum(float((t.double().flatten().square() * (2 + torch.arange(1, t.numel() + 1).cos())).sum()) for t in start.values())
+    about = {"family": case.family, "config": COMMON | case.config, "pictures": [asdict(p) for p in case.pictures]}
+    metadata = {"matrix": json.dumps({"case": about, "expected": expected}, sort_keys=True)}
+    OUT.mkdir(exist_ok=True)
+    file = OUT / f"{case.name}.safetensors"
+    save_file({"change": parts.half(), "scales": scales}, file, metadata=metadata)
+    losses, norms = expected["losses"], expected["gradNorms"]
+    moved = math.sqrt(sum(float(c.square().sum()) for c in changes.values()) / sum(float(t.square().sum()) for t in end.values()))
+    print(
+        f"{case.name}: losses {losses[0]:.5f} .. {losses[-1]:.5f}, norms {min(norms):.2g} .. {max(norms):.2g}, "
+        f"moved by {moved:.2g} of its size, {file.stat().st_size:,} bytes, {time.perf_counter() - began:.1f} s", flush=True,
+    )
+
+
+def main() -> None:
+    # Small operations: threads would only wait for each other.
+    torch.set_num_threads(1)
+    checkout, wanted = Path(sys.argv[1]), sys.argv[2:]
+    if unknown := set(wanted) - {case.name for case in CASES}:
+        sys.exit(f"There is no case {', '.join(sorted(unknown))}")
+    for case in CASES:
+        if not wanted or case.name in wanted:
+            make(checkout, case)
+
+
+if __name__ == "__main__":
+    main()
