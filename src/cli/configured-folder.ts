@@ -17,16 +17,18 @@ export async function openConfiguredFolder(file: string): Promise<DatasetFolder>
   const text = await readText(file);
   const opened = new Map<string, DatasetFolder>();
   const folders = new Map<string, string>();
-  for (const { imageDir, table } of readDatasetConfig(text)) {
-    if (folders.has(imageDir)) continue;
-    const path = await findFolder([resolve(imageDir), resolve(dirname(file), imageDir)]);
-    if (path === undefined) {
-      const message = `${table} of the dataset configuration names the folder ${imageDir}, which does not exist; correct image_dir.`;
-      throw new InputError("datasetConfig.folder", message, { table, dir: imageDir });
+  for (const { imageDir, maskDir, table } of readDatasetConfig(text)) {
+    for (const dir of [imageDir, ...(maskDir === undefined ? [] : [maskDir])]) {
+      if (folders.has(dir)) continue;
+      const path = await findFolder([resolve(dir), resolve(dirname(file), dir)]);
+      if (path === undefined) {
+        const message = `${table} of the dataset configuration names the folder ${dir}, which does not exist; correct its path.`;
+        throw new InputError("datasetConfig.folder", message, { table, dir });
+      }
+      const name = unused(basename(path), opened);
+      opened.set(name, await openNodeFolder(path));
+      folders.set(dir, name);
     }
-    const name = unused(basename(path), opened);
-    opened.set(name, await openNodeFolder(path));
-    folders.set(imageDir, name);
   }
   return joined(opened, { path: basename(file), text, folders });
 }

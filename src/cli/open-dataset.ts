@@ -1,5 +1,6 @@
 import { checkSubsets } from "../dataset/configured-folders.ts";
 import { datasetError, inspectDataset, type DatasetFolder, type InspectedDataset } from "../dataset/inspect.ts";
+import type { RgbaImage } from "../dataset/image.ts";
 import { joinFolders } from "../dataset/join-folders.ts";
 import type { TrainingConfig } from "../config/parameters.ts";
 import type { TrainingPicture } from "../training/run-plan.ts";
@@ -31,10 +32,11 @@ export async function openDataset(place: DatasetPlace, config: TrainingConfig): 
   const inspected = await inspectDataset(folder, config);
   checkSubsets(inspected.subsets, config);
   if (inspected.problems.length > 0) throw datasetError(inspected.problems);
-  const pictures = inspected.pictures.map((picture): TrainingPicture => ({
-    ...picture,
-    decode: async () => decodeNodeImage(await folder.read(picture.path), picture.path),
-  }));
+  const decode = async (path: string): Promise<RgbaImage> => decodeNodeImage(await folder.read(path), path);
+  const pictures = inspected.pictures.map((picture): TrainingPicture => {
+    const { path, maskPath } = picture;
+    return { ...picture, decode: () => decode(path), ...(maskPath === undefined ? {} : { decodeMask: () => decode(maskPath) }) };
+  });
   return { inspected, pictures };
 }
 

@@ -96,6 +96,7 @@ const partNames: Readonly<Record<ForecastPart, string>> = {
   savedActivations: "Saved activations",
   workspace: "Workspace",
   inputs: "Inputs, outputs, parameters",
+  encoder: "VAE encoder",
   samples: "Samples (VAE decoder)",
 };
 

@@ -10,6 +10,7 @@ export interface WrittenSubset {
   readonly repeats: number;
   readonly classTokens: string;
   readonly isReg: boolean;
+  readonly maskDir?: string | undefined;
   readonly dataset?: number | undefined;
   readonly overrides?: Overrides | undefined;
 }
@@ -28,12 +29,13 @@ export function writeDatasetConfig(subsets: readonly WrittenSubset[]): string {
   return `${stringify({ datasets }).trimEnd()}\n`;
 }
 
-function subsetTable({ imageDir, repeats, classTokens, isReg, overrides }: WrittenSubset): Record<string, SubsetValue> {
+function subsetTable({ imageDir, maskDir, repeats, classTokens, isReg, overrides }: WrittenSubset): Record<string, SubsetValue> {
   return {
     image_dir: imageDir,
     num_repeats: repeats,
     ...(classTokens === "" ? {} : { class_tokens: classTokens }),
     ...(isReg ? { is_reg: true } : {}),
+    ...(maskDir === undefined ? {} : { conditioning_data_dir: maskDir }),
     ...written(SUBSET_SETTINGS, overrides),
   };
 }

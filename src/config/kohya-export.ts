@@ -1,8 +1,10 @@
 /** A run for sd-scripts: kohya's folders, both configurations and the command, as files beside each other. */
 import { normalizeExtension } from "../dataset/caption-files.ts";
+import { variesPictures } from "../dataset/crop-window.ts";
 import { baseName, stemOf } from "../dataset/paths.ts";
 import type { Subset } from "../dataset/report.ts";
 import type { WrittenConfig } from "./kohya-write.ts";
+import { configOf } from "./dataset-keys.ts";
 import { writeDatasetConfig } from "./dataset-write.ts";
 import { writeKohya } from "./kohya-write.ts";
 import { trainsWords } from "./trained-words.ts";
@@ -25,10 +27,15 @@ export function exportForSdScripts(
 ): SdScriptsExport {
   const folders = folderNames(subsets);
   const extension = normalizeExtension(config.caption_extension);
-  const pictures = subsets.flatMap(({ images }, index) => images.flatMap(({ path, captionPath }): ExportedFile[] => {
+  const pictures = subsets.flatMap(({ images }, index) => images.flatMap(({ path, captionPath, maskPath }): ExportedFile[] => {
     const to = `${folders[index]}/${baseName(path)}`;
-    return [{ path: to, from: path }, ...(captionPath === null ? [] : [{ path: `${stemOf(to)}${extension}`, from: captionPath }])];
+    return [
+      { path: to, from: path },
+      ...(captionPath === null ? [] : [{ path: `${stemOf(to)}${extension}`, from: captionPath }]),
+      ...(maskPath === undefined ? [] : [{ path: `${maskFolder(folders[index] ?? "")}/${baseName(maskPath)}`, from: maskPath }]),
+    ];
   }));
+  const isCached = !subsets.some(({ overrides }) => variesPictures(configOf(config, overrides)));
   const prompts = config.sample_prompts === "" ? "" : "prompts.txt";
   const there = {
     ...config, pretrained_model_name_or_path: model, train_data_dir: "", reg_data_dir: "", output_dir: "output",
@@ -36,7 +43,7 @@ export function exportForSdScripts(
   };
   const { text, warnings } = writeKohya(there, "toml", origin);
   const texts: ExportedFile[] = [
-    { path: "config.toml", text: withRuntime(text) },
+    { path: "config.toml", text: withRuntime(text, isCached) },
     { path: "dataset.toml", text: datasetToml(subsets, folders) },
     { path: "train.sh", text: script(commandFor(config)) },
     { path: "README.txt", text: readme(model, commandFor(config)) },
@@ -64,13 +71,18 @@ function datasetToml(subsets: readonly Subset[], folders: readonly string[]): st
   return writeDatasetConfig(subsets.map((subset, index) => {
     // Captions have one ending here.
     const { caption_extension: _, ...overrides } = subset.overrides ?? {};
-    return { ...subset, overrides, imageDir: folders[index] ?? "" };
+    const imageDir = folders[index] ?? "";
+    return { ...subset, overrides, imageDir, maskDir: subset.maskDir === undefined ? undefined : maskFolder(imageDir) };
   }));
 }
 
-/** Latents are always cached here, and sd-scripts brings pictures to their size only where it does so too. */
-function withRuntime(toml: string): string {
-  return /^\s*(cache_latents|color_aug|random_crop)\s*=\s*true/m.test(toml) ? toml : `cache_latents = true\n${toml}`;
+function maskFolder(folder: string): string {
+  return `masks/${folder}`;
+}
+
+/** Latents are cached here wherever that is possible, and sd-scripts brings pictures to their size only where it does so too. */
+function withRuntime(toml: string, isCached: boolean): string {
+  return isCached ? `cache_latents = true\n${toml}` : toml;
 }
 
 function commandFor(config: TrainingConfig): string {

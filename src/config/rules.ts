@@ -32,6 +32,10 @@ export function checkRules(config: TrainingConfig): void {
   if (config.caption_extension.includes("/") || config.caption_extension.includes("\\")) {
     throw new ConfigError("range", "caption_extension", config.caption_extension, "must be a file ending like .txt");
   }
+  const { face_crop_aug_range: faces } = config;
+  if (faces !== "" && !/^\s*\+?(\d+\.?\d*|\.\d+)\s*,\s*\+?(\d+\.?\d*|\.\d+)\s*$/.test(faces)) {
+    throw new ConfigError("range", "face_crop_aug_range", faces, "must be two numbers above 0, like 2.0,4.0");
+  }
   if (config.caption_separator === "") {
     throw new ConfigError("range", "caption_separator", "", "must not be empty; tags are usually separated by a comma");
   }

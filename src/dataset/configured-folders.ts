@@ -4,7 +4,7 @@ import type { TrainingConfig } from "../config/parameters.ts";
 import { InputError } from "../errors.ts";
 import { findCaption, normalizeExtension } from "./caption-files.ts";
 import { groupBy } from "./group-by.ts";
-import { baseName, isHidden, isPicture, parentOf } from "./paths.ts";
+import { baseName, isHidden, isPicture, parentOf, stemOf } from "./paths.ts";
 import type { DatasetReport, FolderEntry, Ignored, Subset } from "./report.ts";
 import { byCodePoint } from "./sort.ts";
 
@@ -30,17 +30,25 @@ export function understandConfigured(
   const folders = groupBy(visible.filter(isPicture), parentOf);
   const files = new Set(visible);
   const taken = new Set<string>();
+  const locateFolder = (row: ConfiguredSubset, written: string): string =>
+    locate?.(written) ?? findFolder(row, written, [...folders.keys()], parentOf(config.path));
   const subsets = readDatasetConfig(config.text).flatMap((row): Subset[] => {
-    const dir = locate?.(row.imageDir) ?? findFolder(row, row.imageDir, [...folders.keys()], parentOf(config.path));
+    const dir = locateFolder(row, row.imageDir);
     const place = `${row.dataset}/${dir}`;
     // As in sd-scripts, a folder counts once in a dataset, and the first time is what counts.
     if (taken.has(place)) return [];
     taken.add(place);
     const extension = normalizeExtension(row.overrides.caption_extension ?? captionExtension);
-    const images = (folders.get(dir) ?? []).map((path) => ({ path, captionPath: findCaption(path, extension, files) }));
-    if (images.length === 0) throw noFolder(row, row.imageDir);
+    const paths = folders.get(dir) ?? [];
+    if (paths.length === 0) throw noFolder(row, row.imageDir);
+    const maskDir = row.maskDir === undefined ? undefined : locateFolder(row, row.maskDir);
+    const masks = maskDir === undefined ? undefined : masksOf(row, paths, folders.get(maskDir) ?? []);
+    const images = paths.map((path, i) => ({ path, captionPath: findCaption(path, extension, files), ...(masks === undefined ? {} : { maskPath: masks[i]! }) }));
     const { repeats, classTokens, isReg, dataset, overrides, table } = row;
-    return [{ dir, repeats, hasRepeatsPrefix: true, isReg, classTokens, images, dataset, overrides, table }];
+    return [{
+      dir, repeats, hasRepeatsPrefix: true, isReg, classTokens, images, dataset, overrides, table,
+      ...(row.maskDir === undefined ? {} : { maskDir: row.maskDir }),
+    }];
   });
   return { subsets, ignored: leftOut(entries, subsets, config.path), notices: [] };
 }
@@ -63,13 +71,24 @@ function findFolder(row: ConfiguredSubset, written: string, dirs: readonly strin
   return best[0]!;
 }
 
+/** One mask for each picture, and each mask of one: sd-scripts takes nothing else. */
+function masksOf({ table }: ConfiguredSubset, pictures: readonly string[], masks: readonly string[]): string[] {
+  const stem = (path: string): string => baseName(stemOf(path));
+  const byStem = new Map(masks.map((path) => [stem(path), path]));
+  const found = pictures.map((path) => byStem.get(stem(path)) ?? "");
+  const alone = pictures.find((_, i) => found[i] === "") ?? masks.find((path) => !found.includes(path));
+  if (alone === undefined) return found;
+  const message = `In ${table} of the dataset configuration, every picture wants a mask of the same name in conditioning_data_dir, and every mask a picture: ${alone} is alone.`;
+  throw new InputError("datasetConfig.mask", message, { table, file: alone });
+}
+
 function noFolder({ table }: ConfiguredSubset, dir: string): InputError {
   const message = `${table} of the dataset configuration names the folder ${dir}, and no folder of pictures here is clearly that one; add it, or correct image_dir.`;
   return new InputError("datasetConfig.folder", message, { table, dir });
 }
 
 function leftOut(entries: readonly FolderEntry[], subsets: readonly Subset[], configPath: string): Ignored[] {
-  const used = new Set(subsets.flatMap(({ images }) => images.flatMap(({ path, captionPath }) => (captionPath === null ? [path] : [path, captionPath]))));
+  const used = new Set(subsets.flatMap(({ images }) => images.flatMap((image) => [image.path, image.captionPath, image.maskPath])));
   const others = entries.map(({ path }) => path).filter((path) => !used.has(path) && path !== configPath);
   return others.sort(byCodePoint).map((path): Ignored => {
     if (isHidden(path)) return { path, reason: "hidden" };
@@ -78,6 +97,12 @@ function leftOut(entries: readonly FolderEntry[], subsets: readonly Subset[], co
 }
 
 /** Checks what folders say together with a run's settings. @throws InputError `datasetConfig.value` */
-export function checkSubsets(subsets: readonly Pick<Subset, "overrides" | "table">[], config: TrainingConfig): void {
-  for (const { overrides, table } of subsets) if (overrides !== undefined) checkOverrides(config, table ?? "", overrides);
+export function checkSubsets(subsets: readonly Pick<Subset, "overrides" | "table" | "maskDir">[], config: TrainingConfig): void {
+  for (const { overrides, table = "", maskDir } of subsets) {
+    if (overrides !== undefined) checkOverrides(config, table, overrides);
+    if (maskDir === undefined || config.masked_loss) continue;
+    const key = "conditioning_data_dir";
+    const message = `In ${table} of the dataset configuration, ${key} names masks, which count only with masked_loss; turn it on, or take ${key} out.`;
+    throw new InputError("datasetConfig.needsMaskedLoss", message, { table, key });
+  }
 }

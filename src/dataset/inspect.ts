@@ -34,6 +34,8 @@ export interface Picture extends PictureSize, RepeatedPicture {
   /** Of a dataset configuration, as of its subset. */
   readonly dataset?: number;
   readonly overrides?: Overrides;
+  /** A picture of the same name that says what of this one counts. */
+  readonly maskPath?: string;
 }
 
 export interface InspectedDataset extends Omit<DatasetReport, "subsets"> {
@@ -56,10 +58,10 @@ export async function inspectDataset(folder: DatasetFolder, reading: CaptionRead
   const pictures: Picture[] = [];
   for (const { repeats, isReg, images, dataset, overrides } of subsets) {
     const configured = { ...(dataset === undefined ? {} : { dataset }), ...(overrides === undefined ? {} : { overrides }) };
-    for (const { path, caption } of images) {
+    for (const { path, caption, maskPath } of images) {
       const size = await sizeOrProblem(folder, path);
       if ("problem" in size) problems.push(size.problem);
-      else pictures.push({ path, caption, repeats, size: size.size, ...(isReg ? { isReg } : {}), ...configured });
+      else pictures.push({ path, caption, repeats, size: size.size, ...(isReg ? { isReg } : {}), ...configured, ...(maskPath === undefined ? {} : { maskPath }) });
     }
   }
   return { ...report, subsets, pictures, problems };

@@ -1,22 +1,13 @@
 import type { Size } from "../config/parameter.ts";
 import type { TrainingConfig } from "../config/parameters.ts";
+import { InputError } from "../errors.ts";
 import type { Placement } from "./buckets.ts";
-import { cropOffset } from "./buckets.ts";
+import { shiftColours } from "./colour-shift.ts";
+import { cropWindow, type CropRules } from "./crop-window.ts";
 import type { RgbImage, RgbaImage } from "./image.ts";
 import { resizeWithAlpha } from "./resize-alpha.ts";
-import { dropAlpha, resize, type ResizeKernel } from "./resize.ts";
-
-/**
- * A picture as the VAE takes it: resized, cropped in the middle, brought to −1…1.
- * @param kernel `resize_interpolation`
- * @returns [height, width, 3] of the bucket
- */
-export function prepareImage(image: RgbaImage, placement: Placement, kernel: ResizeKernel | null = null): Float32Array<ArrayBuffer> {
-  const [width, height] = placement.resized;
-  const resized = resize(dropAlpha(image), width, height, kernel);
-  const [left, top] = cropOffset(placement);
-  return toFloat(crop(resized, left, top, placement.bucket[0], placement.bucket[1]));
-}
+import { dropAlpha, resize } from "./resize.ts";
+import type { Chance } from "./vary-caption.ts";
 
 export interface PreparedPicture {
   /** [height, width, 3] of the bucket, in −1…1 */
@@ -25,17 +16,41 @@ export interface PreparedPicture {
   readonly mask: Float32Array<ArrayBuffer> | undefined;
 }
 
-/** A picture and, with `alpha_mask`, its alpha channel as a mask, prepared alike. */
-export function preparePicture(
-  image: RgbaImage, placement: Placement, config: Pick<TrainingConfig, "resize_interpolation" | "alpha_mask">,
-): PreparedPicture {
-  const kernel = config.resize_interpolation;
-  if (!config.alpha_mask) return { image: prepareImage(image, placement, kernel), mask: undefined };
-  const [width, height] = placement.resized;
-  const resized = resizeWithAlpha(image, width, height, kernel);
-  const [left, top] = cropOffset(placement);
-  const [rgb, alpha] = [resized.rgb, resized.alpha].map((part) => crop(part, left, top, placement.bucket[0], placement.bucket[1]));
-  return { image: toFloat(rgb!), mask: latentMask(alpha!) };
+export type PictureRules = CropRules & Pick<TrainingConfig, "resize_interpolation" | "alpha_mask">;
+
+export interface PictureToPrepare {
+  readonly path: string;
+  readonly image: RgbaImage;
+  /** A picture of the same size whose red channel is the mask, in place of the alpha channel. */
+  readonly mask?: RgbaImage | undefined;
+  readonly placement: Placement;
+  /** Of this showing; undefined prepares what does not vary. */
+  readonly chance?: Chance | undefined;
+}
+
+/**
+ * A picture and its mask, if it has one, prepared alike.
+ * @throws InputError `image.maskSize`
+ */
+export function preparePicture({ path, image, mask, placement, chance }: PictureToPrepare, rules: PictureRules): PreparedPicture {
+  const kernel = rules.resize_interpolation;
+  const { resized: [width, height], left, top, size } = cropWindow(path, [image.width, image.height], placement, rules, chance);
+  const cut = (part: RgbImage): RgbImage => crop(part, left, top, size[0], size[1]);
+  const coloured = (rgb: RgbImage): Float32Array<ArrayBuffer> => toFloat(chance !== undefined && rules.color_aug ? shiftColours(rgb, chance) : rgb);
+  if (mask !== undefined) {
+    checkMaskSize(path, image, mask);
+    const rgb = cut(resize(dropAlpha(image), width, height, kernel));
+    return { image: coloured(rgb), mask: latentMask(cut(resize(dropAlpha(mask), width, height, kernel))) };
+  }
+  if (!rules.alpha_mask) return { image: coloured(cut(resize(dropAlpha(image), width, height, kernel))), mask: undefined };
+  const { rgb, alpha } = resizeWithAlpha(image, width, height, kernel);
+  return { image: coloured(cut(rgb)), mask: latentMask(cut(alpha)) };
+}
+
+function checkMaskSize(path: string, image: RgbaImage, mask: RgbaImage): void {
+  if (image.width === mask.width && image.height === mask.height) return;
+  const [size, other] = [`${image.width}×${image.height}`, `${mask.width}×${mask.height}`];
+  throw new InputError("image.maskSize", `${path} is ${size} pixels and its mask ${other}; both must have the same size.`, { file: path, size, other });
 }
 
 /** A picture without a mask beside others that have one counts whole. */

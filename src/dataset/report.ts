@@ -13,6 +13,8 @@ export interface DatasetImage {
   readonly path: string;
   /** `null`: the subset's class tokens are the caption. */
   readonly captionPath: string | null;
+  /** A picture of the same name that says what of this one counts. */
+  readonly maskPath?: string;
 }
 
 export interface Subset {
@@ -32,6 +34,8 @@ export interface Subset {
   readonly dataset?: number;
   /** … what it says of these pictures in place of the run's settings, */
   readonly overrides?: Overrides;
+  /** … the folder of their masks, as written, */
+  readonly maskDir?: string;
   /** … and how messages call the table. */
   readonly table?: string;
 }

@@ -124,7 +124,7 @@ const folderRows: ReadonlySet<string> = new Set([
  * gives it. `sshs_*` hashes are added by the file writer.
  */
 export function buildLoraMetadata(given: TrainingSettings, facts: RunFacts): Map<string, string> {
-  const settings = withOwnRate(given);
+  const settings = withCache(withOwnRate(given));
   const metadata = new Map<string, string>();
   const add = (key: string, value: string): void => void metadata.set(`ss_${key}`, value);
   const setting = (key: string, fallback: TrainingSettings[string]): TrainingSettings[string] => {
@@ -187,6 +187,13 @@ function withOwnRate(settings: TrainingSettings): TrainingSettings {
   const isOwn = ownRate({ optimizer_type: settings["optimizer_type"], optimizer_args: Array.isArray(args) ? args.map(String) : [] });
   if (isOwn === undefined) return settings;
   return { ...settings, learning_rate: null, unet_lr: null, text_encoder_lr: null, lr_scheduler: `adafactor:${pythonFloat(Number(rate))}` };
+}
+
+/** Latents are cached wherever pictures look the same at each showing. */
+function withCache(settings: TrainingSettings): TrainingSettings {
+  const { color_aug: colour, random_crop: crop, face_crop_aug_range: faces, enable_bucket: buckets } = settings;
+  const varies = colour === true || crop === true || (typeof faces === "string" && faces !== "" && buckets !== true);
+  return varies ? { ...settings, cache_latents: false } : settings;
 }
 
 type Add = (key: string, value: string) => void;

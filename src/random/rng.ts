@@ -21,6 +21,8 @@ const STREAMS = {
   captions: 20,
   flips: 21,
   vaeSampleFlipped: 22,
+  augmentations: 23,
+  vaeSampleEach: 24,
   networkDropout: 30,
   rankDropout: 31,
   moduleDropout: 32,

@@ -1,12 +1,13 @@
 /** Puts together what the engine is given: a batch of cached pictures with its captions, noise and timesteps. */
 import { invariant } from "../errors.ts";
 import { batchShape } from "./batch-shape.ts";
-import { mirrored } from "./latent-cache.ts";
+import { mirrored, type PictureLatents } from "./latent-cache.ts";
 import { joinSamples, makeMicroBatch } from "./micro-batch.ts";
 import { drawNoise, drawTimesteps } from "./noise-draws.ts";
 import { uniform } from "../random/rng.ts";
 import type { Caches } from "./caches.ts";
 import type { CaptionSource } from "./caption-source.ts";
+import type { LiveEncoder, ShownPicture } from "./live-encoder.ts";
 import type { NoiseSchedule } from "./noise-schedule.ts";
 import type { Batch } from "./order.ts";
 import type { TrainingPicture } from "./run-plan.ts";
@@ -22,6 +23,8 @@ export interface BatchSourceParts {
   readonly buckets: readonly Bucket[];
   readonly caches: Pick<Caches, "latents" | "states">;
   readonly captions: CaptionSource;
+  /** Of pictures that are not cached. */
+  readonly live: LiveEncoder;
   readonly schedule: NoiseSchedule;
   /** Of everything random. */
   readonly seed: number;
@@ -38,16 +41,12 @@ export class BatchSource {
    * @param index number of the micro-batch: what its random numbers depend on
    * @param timestep of all samples, instead of random ones
    */
-  prepare(batch: Batch, index: number, moment: CaptionMoment, timestep?: number): MicroBatch {
+  async prepare(batch: Batch, index: number, moment: CaptionMoment, timestep?: number): Promise<MicroBatch> {
     const { config, pictures, schedule, seed } = this.#parts;
     const bucket = this.#parts.buckets[batch.bucket];
     invariant(bucket !== undefined, "batch of an unknown bucket");
     const shape = batchShape(bucket.resolution, batch.items.length);
-    const isFlipped = uniform(seed, "flips", index, shape.batch);
-    const shown = pick(this.#parts.caches.latents, batch.items).map(({ plain, flipped, mask }, place) => {
-      if (flipped === undefined || isFlipped[place]! >= 0.5) return { latents: plain, mask };
-      return { latents: flipped, mask: mask === undefined ? undefined : mirrored(mask, shape.width, 1) };
-    });
+    const shown = await this.#show(batch, index, shape.width);
     const latents = joinSamples(shown.map((sample) => sample.latents));
     const masks = shown.flatMap(({ mask }) => (mask === undefined ? [] : [mask]));
     return makeMicroBatch(schedule, {
@@ -64,11 +63,28 @@ export class BatchSource {
     });
   }
 
+  async #show({ items }: Batch, microBatch: number, width: number): Promise<ShownPicture[]> {
+    const { caches, live, seed } = this.#parts;
+    const flips = uniform(seed, "flips", microBatch, items.length);
+    const shown: ShownPicture[] = [];
+    for (const [place, picture] of items.entries()) {
+      const isFlipped = flips[place]! < 0.5;
+      const cached = caches.latents[picture];
+      shown.push(cached === undefined ? await live.show(picture, { microBatch, place }, isFlipped) : fromCache(cached, isFlipped, width));
+    }
+    return shown;
+  }
+
   #text({ items }: Batch, microBatch: number, moment: CaptionMoment): MicroBatch["text"] {
     const { caches: { states }, captions } = this.#parts;
     if (states !== undefined) return { context: joinSamples(pick(states, items)) };
     return joinTokens(items.map((picture, place) => captions.tokens(picture, { ...moment, microBatch, place })));
   }
+}
+
+function fromCache({ plain, flipped, mask }: PictureLatents, isFlipped: boolean, width: number): ShownPicture {
+  if (flipped === undefined || !isFlipped) return { latents: plain, mask };
+  return { latents: flipped, mask: mask === undefined ? undefined : mirrored(mask, width, 1) };
 }
 
 /** Tokens of a micro-batch. */

@@ -30,7 +30,7 @@ export interface CacheHost extends Pick<RunObserver, "phase"> {
 
 /** Everything cached before training, by picture. */
 export interface Caches {
-  /** Undefined for pictures that no batch shows. */
+  /** Undefined for pictures that no batch shows, and for those that look different at each showing. */
   readonly latents: readonly (PictureLatents | undefined)[];
   /** Text encoder outputs where it does not run in every step. */
   readonly states: readonly (Float32Array<ArrayBuffer> | undefined)[] | undefined;
@@ -67,12 +67,13 @@ export async function fillCaches(
   try {
     const numbers = pictureNumbers(dataset);
     const encodable = pictures.map((picture, i) => {
-      if (dataset.shows[i] !== true) return undefined;
+      if (dataset.shows[i] !== true || dataset.isLive[i] === true) return undefined;
       const placement = dataset.buckets.placements[i];
       invariant(placement !== undefined, `${picture.path} has no bucket`);
       const own = configOf(config, picture.overrides);
       const prepare = async (): Promise<PreparedPicture> => {
-        const prepared = preparePicture(await picture.decode(), placement, own);
+        const [image, mask] = await Promise.all([picture.decode(), own.masked_loss ? picture.decodeMask?.() : undefined]);
+        const prepared = preparePicture({ path: picture.path, image, mask, placement }, own);
         return dataset.isMasked ? withMask(prepared, placement.bucket) : prepared;
       };
       return { number: numbers[i] ?? i, size: placement.bucket, flips: own.flip_aug, prepare };
@@ -80,10 +81,10 @@ export async function fillCaches(
     let done = 0;
     const total = encodable.filter((picture) => picture !== undefined).length;
     host.phase({ phase: "cacheLatents", done, total });
-    const latents = await cacheLatents(gpu, checkpoint, planVae(checkpoint, dataset.sizes, gpu.tier), encodable, seed, {
-      signal,
-      onPicture: () => host.phase({ phase: "cacheLatents", done: ++done, total }),
-    });
+    const options = { signal, onPicture: () => host.phase({ phase: "cacheLatents", done: ++done, total }) };
+    const latents = total === 0
+      ? pictures.map(() => undefined)
+      : await cacheLatents(gpu, checkpoint, planVae(checkpoint, dataset.sizes, gpu.tier), encodable, seed, options);
     if (latents.some((both) => both?.plain.every(Number.isFinite) === false || both?.flipped?.every(Number.isFinite) === false)) {
       throw new InputError("model.vaeNotFinite", "The checkpoint's VAE gives invalid values for these pictures: it is damaged");
     }

@@ -31,6 +31,11 @@ const PLACES = 64;
 const MOST_KNOWN = 4096;
 const CHUNK_TOKENS = 75;
 
+/** The number of a showing in the run: what its random numbers depend on. */
+export function showingIndex({ microBatch, place }: Pick<Showing, "microBatch" | "place">): number {
+  return microBatch * PLACES + place;
+}
+
 export function captionShape(config: Pick<TrainingConfig, "max_token_length" | "weighted_captions">): CaptionShape {
   return { chunks: (config.max_token_length ?? CHUNK_TOKENS) / CHUNK_TOKENS, isWeighted: config.weighted_captions };
 }
@@ -70,7 +75,7 @@ export class CaptionSource {
     const rules = this.#rules[picture];
     invariant(own !== undefined && rules !== undefined, `no picture ${picture}`);
     const { seed, totalUpdates } = this.#run;
-    const chance = new RandomSequence(seed, "captions", microBatch * PLACES + place);
+    const chance = new RandomSequence(seed, "captions", showingIndex({ microBatch, place }));
     return withWords(varyCaption(own.caption, rules, moment, totalUpdates, chance), rules, chance);
   }
 

@@ -37,9 +37,9 @@ function describeSubset({ dir, repeats, classTokens, isReg, images, overrides }:
   return {
     img_count: images.length,
     num_repeats: repeats,
-    color_aug: false,
+    color_aug: own.color_aug,
     flip_aug: own.flip_aug,
-    random_crop: false,
+    random_crop: own.random_crop,
     shuffle_caption: own.shuffle_caption,
     keep_tokens: own.keep_tokens,
     keep_tokens_separator: own.keep_tokens_separator,

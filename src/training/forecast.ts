@@ -4,11 +4,11 @@
  */
 import { byteLength, rootOf, type Tensor } from "../gpu/graph/tensor.ts";
 import { forwardBytes, type ForwardPlan } from "./forward-plan.ts";
-import { trainingBytes, uniformBytes, type TrainingPlan } from "./training-plan.ts";
+import { encoderBytes, trainingBytes, uniformBytes, type TrainingPlan } from "./training-plan.ts";
 import { sumBytes, type ProgramPlan } from "../gpu/program/plan.ts";
 
 /** Parts of the training phase's memory, in the order in which they are shown. */
-export type ForecastPart = "weights" | "adapters" | "gradients" | "optimizer" | "savedActivations" | "workspace" | "inputs" | "samples";
+export type ForecastPart = "weights" | "adapters" | "gradients" | "optimizer" | "savedActivations" | "workspace" | "inputs" | "encoder" | "samples";
 
 export interface OpClassForecast {
   readonly op: string;
@@ -49,6 +49,7 @@ export function forecast(plan: TrainingPlan, phases: { readonly vae?: ForwardPla
     { key: "savedActivations", bytes: saved },
     { key: "workspace", bytes: arena - saved },
     { key: "inputs", bytes: pool("inputs") + pool("outputs") + uniformBytes(plan) + plan.reportBytes },
+    ...(plan.options.encoder === undefined ? [] : [{ key: "encoder" as const, bytes: encoderBytes(plan) }]),
     ...(plan.samples?.isKept === true ? [{ key: "samples" as const, bytes: plan.samples.bytes }] : []),
   ];
   const phaseBytes: RunForecast["phases"] = [

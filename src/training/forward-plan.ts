@@ -59,6 +59,6 @@ export function openForward(gpu: Gpu, checkpoint: Checkpoint, plan: ForwardPlan,
   return ForwardRunner.open(gpu, programsOf(plan), memory, { weights: { ...load, file: checkpoint, tensors } });
 }
 
-function programsOf({ variants }: ForwardPlan): ProgramPlan[] {
+export function programsOf({ variants }: ForwardPlan): ProgramPlan[] {
   return [...variants.values()].map(({ plan }) => plan);
 }

@@ -3,6 +3,7 @@ import { openForward, planForward, variantOf, type ForwardPlan } from "./forward
 import type { PreparedPicture } from "../dataset/prepare-image.ts";
 import { buildVaeGraph, names, requireVae } from "../models/forward-graphs.ts";
 import { gaussian, type Stream } from "../random/rng.ts";
+import type { ProgramRunner } from "../models/forward-runner.ts";
 import type { LoadOptions } from "../models/weight-loader.ts";
 import type { Gpu } from "../gpu/device.ts";
 import type { Tier } from "../gpu/tier.ts";
@@ -10,6 +11,9 @@ import type { Checkpoint } from "../models/checkpoint-types.ts";
 
 /** [width, height] in pixels. */
 export type PixelSize = readonly [number, number];
+
+/** Of latents. */
+export const CHANNELS = 4;
 
 const key = ([width, height]: PixelSize): string => `${width}x${height}`;
 
@@ -58,11 +62,10 @@ export async function cacheLatents(
   seed: number,
   options: CacheLatentsOptions = {},
 ): Promise<(PictureLatents | undefined)[]> {
-  const { scaleFactor } = requireVae(checkpoint);
   const runner = await openForward(gpu, checkpoint, plan, options);
   const encode = async (image: Float32Array, size: PixelSize, stream: Stream, index: number): Promise<Float32Array<ArrayBuffer>> => {
-    const moments = await runner.run(variantOf(plan, key(size)), { [names.image]: withFourthChannel(image) });
-    return sampleLatents(moments, gaussian(seed, stream, index, moments.length / 2), scaleFactor);
+    const epsilon = gaussian(seed, stream, index, (size[0] / 8) * (size[1] / 8) * CHANNELS);
+    return encodePicture(runner, checkpoint, plan, image, size, epsilon);
   };
   try {
     const latents: (PictureLatents | undefined)[] = pictures.map(() => undefined);
@@ -80,6 +83,18 @@ export async function cacheLatents(
   } finally {
     runner.destroy();
   }
+}
+
+/**
+ * @param image [height, width, 3]
+ * @param epsilon N(0, 1) [height / 8, width / 8, 4]
+ * @returns scaled latents
+ */
+export async function encodePicture(
+  runner: ProgramRunner, checkpoint: Checkpoint, plan: ForwardPlan, image: Float32Array, size: PixelSize, epsilon: Float32Array,
+): Promise<Float32Array<ArrayBuffer>> {
+  const moments = await runner.run(variantOf(plan, key(size)), { [names.image]: withFourthChannel(image) });
+  return sampleLatents(moments, epsilon, requireVae(checkpoint).scaleFactor);
 }
 
 /** Posterior sample z = mean + exp(logvar / 2) · ε, times the scale factor. Moments are [.., mean x4, logvar x4]. */

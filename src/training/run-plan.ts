@@ -1,5 +1,6 @@
 /** A dataset under a configuration: buckets, batch shapes and how long the run is. Needs no GPU. */
 import { groupBy } from "../dataset/group-by.ts";
+import { variesPictures } from "../dataset/crop-window.ts";
 import { heldOutPictures } from "../dataset/hold-out.ts";
 import { balancedRepeats } from "../dataset/regularization.ts";
 import { batchShape } from "./batch-shape.ts";
@@ -27,6 +28,8 @@ export interface TrainingPicture {
   /** … and what holds for its folder in place of the run's settings. */
   readonly overrides?: Overrides;
   decode(): Promise<RgbaImage>;
+  /** Its mask, where it has one beside it; counts with `masked_loss`. */
+  decodeMask?(): Promise<RgbaImage>;
 }
 
 export interface DatasetPlan {
@@ -44,12 +47,16 @@ export interface DatasetPlan {
   readonly variesCaptions: boolean;
   /** Whether some pictures have a mask. */
   readonly isMasked: boolean;
-  /** Pixel sizes that pictures are encoded at. */
+  /** Whether picture i looks different at each showing, and is encoded each time. */
+  readonly isLive: readonly boolean[];
+  /** Pixel sizes that pictures are encoded at before training, */
   readonly sizes: readonly PixelSize[];
+  /** … and in every step. */
+  readonly liveSizes: readonly PixelSize[];
 }
 
 export function planDataset(
-  pictures: readonly Pick<TrainingPicture, "path" | "size" | "repeats" | "isReg" | "dataset" | "overrides">[],
+  pictures: readonly Pick<TrainingPicture, "path" | "size" | "repeats" | "isReg" | "dataset" | "overrides" | "decodeMask">[],
   config: TrainingConfig,
 ): DatasetPlan {
   const heldOut = heldOutPictures(pictures, config);
@@ -72,10 +79,16 @@ export function planDataset(
   const validation = planValidation(pictures, heldOut, config);
   const tested = new Set(validation?.batches.flatMap(({ items }) => items));
   const shows = repeats.map((count, i) => count > 0 || tested.has(i));
-  const sizes = buckets.placements.filter((_, i) => shows[i]).map(({ bucket }) => bucket);
   const configs = pictures.map(({ overrides }) => configOf(config, overrides));
-  const needs = { variesCaptions: configs.some(variesCaptions), isMasked: configs.some((own) => own.alpha_mask) };
-  return { buckets, steps, shapes, shows, heldOut, validation, ...needs, sizes };
+  const isLive = configs.map(variesPictures);
+  const sizesOf = (live: boolean): PixelSize[] => buckets.placements.filter((_, i) => shows[i] && isLive[i] === live).map(({ bucket }) => bucket);
+  return {
+    buckets, steps, shapes, shows, heldOut, validation, isLive,
+    variesCaptions: configs.some(variesCaptions),
+    isMasked: configs.some((own, i) => own.alpha_mask || (own.masked_loss && pictures[i]?.decodeMask !== undefined)),
+    sizes: sizesOf(false),
+    liveSizes: sizesOf(true),
+  };
 }
 
 /** How often an epoch shows each picture; each dataset balances its own regularization pictures. */

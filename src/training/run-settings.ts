@@ -8,6 +8,7 @@ import { variesCaptions } from "../dataset/vary-caption.ts";
 import { loraTargets, type LoraTarget } from "../models/names.ts";
 import { lycorisTargets } from "../lora/lycoris-targets.ts";
 import type { LycorisSettings } from "../lora/lycoris-factors.ts";
+import { planVae, type PixelSize } from "./latent-cache.ts";
 import { planSamples } from "./sample-plan.ts";
 import { baseRates } from "../config/learning-rate.ts";
 import { convSettings, trainsLycoris } from "../config/lycoris-settings.ts";
@@ -59,6 +60,8 @@ export interface PictureNeeds {
   readonly variesCaptions?: boolean;
   /** Some pictures have a mask. */
   readonly isMasked?: boolean;
+  /** Pixel sizes of pictures that are encoded in every step. */
+  readonly liveSizes?: readonly PixelSize[];
 }
 
 export function planRun(
@@ -71,6 +74,7 @@ export function planRun(
   const adapters = createAdapters(checkpoint, config);
   const words = trainedWords(checkpoint, config);
   const samples = planSamples(checkpoint, config, { adapters, words }, tier);
+  const { liveSizes = [] } = needs;
   return planTraining({
     checkpoint,
     tier,
@@ -85,6 +89,7 @@ export function planRun(
     captions: captionShape(config),
     lossType: config.loss_type,
     isMasked: needs.isMasked ?? config.alpha_mask,
+    ...(liveSizes.length === 0 ? {} : { encoder: planVae(checkpoint, liveSizes, tier) }),
     accumulation: config.gradient_accumulation_steps,
     ...(samples === undefined ? {} : { samples }),
   });

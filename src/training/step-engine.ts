@@ -18,8 +18,10 @@ import { openSamples } from "./sample-runner.ts";
 import { WordMemory } from "./word-memory.ts";
 import { loadWeights, type LoadOptions } from "../models/weight-loader.ts";
 import { names } from "../models/forward-graphs.ts";
-import { keptPrograms, reportHeaderBytes, shapeKey, trainedGroups, trainingBytes, type BatchShape, type TrainingPlan } from "./training-plan.ts";
-import type { ForwardRunner, ProgramRunner } from "../models/forward-runner.ts";
+import { encoderBytes, keptPrograms, reportHeaderBytes, shapeKey, trainedGroups, trainingBytes, type BatchShape, type TrainingPlan } from "./training-plan.ts";
+import { programsOf, type ForwardPlan } from "./forward-plan.ts";
+import { encodePicture, type PixelSize } from "./latent-cache.ts";
+import { ForwardRunner, type ProgramRunner } from "../models/forward-runner.ts";
 import { dropoutDraw } from "../lora/adapter-set.ts";
 import type { Gpu } from "../gpu/device.ts";
 import type { KeptState } from "./state-file.ts";
@@ -78,6 +80,8 @@ export class StepEngine {
   readonly #programs = new Map<string, Program>();
   readonly #validation = new Map<string, Program>();
   #update: Program | undefined;
+  /** Set where pictures are encoded in every step. */
+  #encoder: ForwardRunner | undefined;
   /** Set where samples are kept. */
   #samples: ForwardRunner | undefined;
   readonly #scratchWeights = new Map<number, Float32Array<ArrayBuffer>>();
@@ -107,13 +111,16 @@ export class StepEngine {
     let arena: Arena | undefined;
     let engine: StepEngine | undefined;
     try {
-      arena = await Arena.allocate(gpu, [...plan.steps.values(), plan.update, ...plan.validation.values(), ...keptPrograms(plan.samples)]);
+      const { encoder } = plan.options;
+      const encoding = encoder === undefined ? [] : programsOf(encoder);
+      arena = await Arena.allocate(gpu, [...plan.steps.values(), plan.update, ...plan.validation.values(), ...encoding, ...keptPrograms(plan.samples)]);
       const [report] = await gpu.allocate("report", [plan.reportBytes], GPUBufferUsage.COPY_DST | GPUBufferUsage.MAP_READ);
       invariant(report !== undefined, "no report buffer");
       engine = new StepEngine(gpu, plan, residents, arena, report);
       for (const [name, data] of plan.updateMemory.constants) residents.write(name, data);
       await loadWeights(gpu, plan.options.checkpoint, plan.weights, residents, progress.load);
       await engine.#compile(progress.onCompile);
+      if (encoder !== undefined) engine.#encoder = await engine.#openEncoder(encoder);
       if (plan.samples?.isKept === true) engine.#samples = await engine.#openSamples();
     } catch (error) {
       if (engine !== undefined) engine.destroy();
@@ -135,6 +142,22 @@ export class StepEngine {
     for (const [key, plan] of steps) this.#programs.set(key, programs.get(plan)!);
     for (const [key, plan] of validation) this.#validation.set(key, programs.get(plan)!);
     this.#update = programs.get(update);
+  }
+
+  #openEncoder(plan: ForwardPlan): Promise<ForwardRunner> {
+    const memory = { own: plan.residents, arena: this.#arena, bytes: encoderBytes(this.plan) };
+    return ForwardRunner.open(this.#gpu, programsOf(plan), memory, { weights: { file: this.plan.options.checkpoint, tensors: plan.weights } });
+  }
+
+  /**
+   * Latents of a picture, while an update may be running: the GPU does one after the other.
+   * @param image [height, width, 3]
+   * @param epsilon N(0, 1) of the latents' size
+   */
+  async encode(image: Float32Array, size: PixelSize, epsilon: Float32Array): Promise<Float32Array<ArrayBuffer>> {
+    const { encoder, checkpoint } = this.plan.options;
+    invariant(encoder !== undefined && this.#encoder !== undefined, "the run was planned without an encoder");
+    return encodePicture(this.#encoder, checkpoint, encoder, image, size, epsilon);
   }
 
   async #openSamples(): Promise<ForwardRunner> {
@@ -307,6 +330,7 @@ export class StepEngine {
   destroy(): void {
     for (const program of [...this.#programs.values(), ...this.#validation.values()]) program.destroy();
     this.#update?.destroy();
+    this.#encoder?.destroy();
     this.#samples?.destroy();
     this.#gpu.destroyBuffer(this.#report);
     this.#arena.destroy();

@@ -10,6 +10,7 @@ import { BatchSource, type BatchSourceParts } from "./batch-source.ts";
 import { fillCaches, type Caches } from "./caches.ts";
 import { CaptionSource, type CaptionRun } from "./caption-source.ts";
 import { NotFiniteError } from "./errors.ts";
+import { LiveEncoder, type LiveEncoderParts } from "./live-encoder.ts";
 import { createNoiseSchedule } from "./noise-schedule.ts";
 import { epochBatches, type Batch } from "./order.ts";
 import { randomSeed } from "../random/rng.ts";
@@ -91,8 +92,10 @@ export async function train(gpu: Gpu, job: TrainJob, host: TrainHost): Promise<R
       engine.writeKeptState(resume.kept);
     }
     const parts = { config, pictures: job.pictures, caches, schedule: createNoiseSchedule(config) };
-    const source = new BatchSource({ ...parts, buckets: dataset.buckets.buckets, captions, seed });
-    const validator = dataset.validation === undefined ? undefined : openValidator(engine, dataset, captionRun, parts);
+    const encode: LiveEncoderParts["encode"] = (image, size, epsilon) => engine.encode(image, size, epsilon);
+    const live = new LiveEncoder({ config, pictures: job.pictures, dataset, seed, encode });
+    const source = new BatchSource({ ...parts, buckets: dataset.buckets.buckets, captions, live, seed });
+    const validator = dataset.validation === undefined ? undefined : openValidator(engine, dataset, captionRun, parts, encode);
     const runner = new UpdateLoop(engine, job, dataset, { source, validator, sampleStates: caches.sampleStates, norms }, seed, host);
     return await runner.run(resume?.update ?? 0, host);
   } finally {
@@ -101,13 +104,16 @@ export async function train(gpu: Gpu, job: TrainJob, host: TrainHost): Promise<R
 }
 
 function openValidator(
-  engine: StepEngine, { steps, validation }: DatasetPlan, run: CaptionRun, parts: Omit<BatchSourceParts, "buckets" | "captions" | "seed"> & Pick<TrainJob, "pictures">,
+  engine: StepEngine, dataset: DatasetPlan, run: CaptionRun,
+  parts: Omit<BatchSourceParts, "buckets" | "captions" | "live" | "seed"> & Pick<TrainJob, "pictures">, encode: LiveEncoderParts["encode"],
 ): Validator {
+  const { steps, validation } = dataset;
   invariant(validation !== undefined, "nothing is held out");
   const { config, pictures } = parts;
   const seed = validationSeed(config.validation_seed ?? run.seed);
   const captions = new CaptionSource(pictures, config, { ...run, seed });
-  const source = new BatchSource({ ...parts, buckets: validation.buckets, captions, seed });
+  const live = new LiveEncoder({ config, pictures, dataset, seed, encode });
+  const source = new BatchSource({ ...parts, buckets: validation.buckets, captions, live, seed });
   return new Validator({ engine, config, steps, plan: validation, source });
 }
 
@@ -153,15 +159,15 @@ class UpdateLoop {
       return this.#state(update);
     }
     host.phase({ phase: "train", done: update, total: steps.totalUpdates });
-    let batches = update < steps.totalUpdates ? this.#prepareUpdate(update) : [];
+    let batches = update < steps.totalUpdates ? await this.#prepareUpdate(update) : [];
     while (update < steps.totalUpdates) {
       const started = performance.now();
       const { epoch } = updateSpan(steps, update);
       const lr = learningRates(config, update, steps.totalUpdates);
       const running = this.#engine.runUpdate(batches, lr, update + 1, config.max_grad_norm);
       // The GPU is at work; the CPU draws the next update's noise meanwhile.
-      if (update + 1 < steps.totalUpdates) batches = this.#prepareUpdate(update + 1);
-      const report = await running;
+      const [report, next] = await Promise.all([running, update + 1 < steps.totalUpdates ? this.#prepareUpdate(update + 1) : []]);
+      batches = next;
       const loss = report.losses.reduce((a, b) => a + b, 0) / report.losses.length;
       if (!report.isFinite) {
         await host.keepCheckpoint(await this.#state(update));
@@ -196,6 +202,7 @@ class UpdateLoop {
     const shapes = buckets.map(({ resolution: [w, h], items }) => `${w}×${h} (${items.length})`).join(", ");
     host.log({ level: "info", code: "train.buckets", text: `Buckets with pictures times repeats: ${shapes}`, data: { shapes } });
     this.#logHeldOut(host);
+    this.#logMasks(host);
     if (firstUpdate === 0) return;
     host.log({ level: "info", code: "train.continue", text: `Continuing after step ${firstUpdate}`, data: { step: firstUpdate } });
   }
@@ -212,6 +219,12 @@ class UpdateLoop {
     const data = { unet, textEncoder: targets.length - unet, steps: this.#dataset.steps.totalUpdates, seed: this.#seed };
     const text = `LoRA of ${data.unet} UNet and ${data.textEncoder} text encoder modules; ${data.steps} steps, seed ${data.seed}`;
     host.log({ level: "info", code: "train.start", text, data });
+  }
+
+  #logMasks(host: TrainHost): void {
+    if (!this.#job.config.masked_loss || this.#job.pictures.some(({ decodeMask }) => decodeMask !== undefined)) return;
+    const text = "masked_loss changes nothing: no folder has masks. Name their folder in the dataset configuration, or among the folder's options (conditioning_data_dir)";
+    host.log({ level: "warn", code: "train.noMasks", text });
   }
 
   #logHeldOut(host: TrainHost): void {
@@ -233,12 +246,15 @@ class UpdateLoop {
     return this.#order.batches;
   }
 
-  #prepareUpdate(update: number): MicroBatch[] {
+  async #prepareUpdate(update: number): Promise<MicroBatch[]> {
     const { steps } = this.#dataset;
     const { epoch, firstBatch, endBatch } = updateSpan(steps, update);
-    return this.#batchesOf(epoch)
-      .slice(firstBatch, endBatch)
-      .map((batch, i) => this.#parts.source.prepare(batch, microBatchIndex(steps, epoch, firstBatch + i), { epoch: epoch + 1, step: update }));
+    const prepared: MicroBatch[] = [];
+    for (const [i, batch] of this.#batchesOf(epoch).slice(firstBatch, endBatch).entries()) {
+      const index = microBatchIndex(steps, epoch, firstBatch + i);
+      prepared.push(await this.#parts.source.prepare(batch, index, { epoch: epoch + 1, step: update }));
+    }
+    return prepared;
   }
 
   /** Hands in the files that the settings want after this update. */

@@ -8,6 +8,7 @@ import { Arena } from "../gpu/program/program.ts";
 import { planResidents, type ResidentPlan } from "../gpu/program/residents.ts";
 import type { LossType } from "../gpu/ops/diffusion-loss.ts";
 import { buildUpdate, type UpdateGraph } from "../gpu/optimizers/update-graph.ts";
+import { programsOf, type ForwardPlan } from "./forward-plan.ts";
 import { placeSamples, type SampleMemory } from "./sample-memory.ts";
 import { buildTrainGraph, buildValidationGraph } from "./train-graph.ts";
 import type { CaptionShape } from "../text/caption-tokens.ts";
@@ -51,6 +52,8 @@ export interface TrainingPlanOptions {
   readonly isMasked?: boolean;
   /** Micro-batches per update, at most. */
   readonly accumulation: number;
+  /** The VAE, where pictures are encoded in every step; it works in the run's arena. */
+  readonly encoder?: ForwardPlan;
   /** Pictures that are made while training. */
   readonly samples?: SamplePlan;
 }
@@ -122,7 +125,7 @@ export function planTraining(options: TrainingPlanOptions): TrainingPlan {
   const update = planProgram("update", updateMemory.graph, tier);
   const validationResidents = [...validation.values()].flatMap((plan) => plan.residents);
   const residents = planResidents([...stepResidents, ...update.residents, ...validationResidents], tier.limits);
-  const plans = [...steps.values(), update, ...validation.values()];
+  const plans = [...steps.values(), update, ...validation.values(), ...(options.encoder === undefined ? [] : programsOf(options.encoder))];
   const batch = Math.max(...[...shapes, ...validationShapes].map((shape) => shape.batch));
   const reportBytes = reportHeaderBytes + options.accumulation * batch * 4;
   for (const tensor of weights.keys()) invariant(residents.slots.has(tensor.name), `${tensor.name} has no memory`);
@@ -165,7 +168,12 @@ export function keptPrograms(samples: SampleMemory | undefined): readonly Progra
 /** All GPU bytes that the training phase allocates, samples that are kept included. */
 export function trainingBytes(plan: TrainingPlan): number {
   const kept = plan.samples?.isKept === true ? plan.samples.bytes : 0;
-  return plan.residents.totalBytes + sumBytes(plan.arenaBytes) + uniformBytes(plan) + plan.reportBytes + kept;
+  return plan.residents.totalBytes + sumBytes(plan.arenaBytes) + uniformBytes(plan) + plan.reportBytes + encoderBytes(plan) + kept;
+}
+
+/** What the VAE adds where pictures are encoded in every step, beside what it makes of the arena. */
+export function encoderBytes({ options: { encoder } }: TrainingPlan): number {
+  return encoder === undefined ? 0 : encoder.residents.totalBytes + programUniformBytes(programsOf(encoder));
 }
 
 /** Per-dispatch scalars of all programs that train. */

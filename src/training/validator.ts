@@ -43,7 +43,7 @@ export class Validator {
     for (const batch of plan.batches) {
       if (mayGoOn() === "stop") return undefined;
       for (const timestep of this.#timesteps) {
-        sum += await engine.validate(source.prepare(batch, count, { epoch, step }, timestep));
+        sum += await engine.validate(await source.prepare(batch, count, { epoch, step }, timestep));
         count++;
       }
     }

@@ -24,7 +24,7 @@ export function describeDataset(dataset: InspectedDataset): DatasetReport {
     pictureCount: training.length,
     captionCount: subsets.reduce((sum, { isReg, images }) => sum + (isReg ? 0 : images.filter(hasCaption).length), 0),
     regCount: pictures.length - training.length,
-    subsets: subsets.map(({ dir, repeats, hasRepeatsPrefix, classTokens, isReg, images, dataset, overrides }) => ({
+    subsets: subsets.map(({ dir, repeats, hasRepeatsPrefix, classTokens, isReg, images, dataset, overrides, maskDir }) => ({
       path: dir,
       repeats,
       hasRepeatsPrefix,
@@ -34,6 +34,7 @@ export function describeDataset(dataset: InspectedDataset): DatasetReport {
       captionCount: images.filter(hasCaption).length,
       ...(dataset === undefined ? {} : { dataset }),
       ...(overrides === undefined ? {} : { overrides }),
+      ...(maskDir === undefined ? {} : { maskDir }),
     })),
     problems: [
       ...problems.map(({ path, code, data, text }): DatasetProblem => ({

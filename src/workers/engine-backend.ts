@@ -3,9 +3,10 @@ import { defaultConfig, type TrainingConfig } from "../config/parameters.ts";
 import { blobFolder } from "../dataset/blob-folder.ts";
 import { checkSubsets } from "../dataset/configured-folders.ts";
 import { datasetError, inspectDataset } from "../dataset/inspect.ts";
-import type { CaptionReading, InspectedDataset } from "../dataset/inspect.ts";
+import type { CaptionReading, InspectedDataset, Picture } from "../dataset/inspect.ts";
+import type { RgbaImage } from "../dataset/image.ts";
 import type { Checkpoint } from "../models/config.ts";
-import { planDataset } from "../training/run-plan.ts";
+import { planDataset, type TrainingPicture } from "../training/run-plan.ts";
 import { describeDataset, stepsReport } from "./dataset-report.ts";
 import { decodePicture } from "./decode-picture.ts";
 import type { Engine } from "./engine.ts";
@@ -16,6 +17,12 @@ import type { RunHost, TrainingBackend, TrainJob } from "./training-backend.ts";
 
 /** How captions are read until the settings say otherwise. */
 const usualReading: CaptionReading = { caption_extension: ".txt", enable_wildcard: false };
+
+/** What a plan asks of a picture; nothing is decoded for it. */
+function planned(picture: Picture): Omit<TrainingPicture, "decode"> {
+  const { maskPath, ...rest } = picture;
+  return maskPath === undefined ? rest : { ...rest, decodeMask: () => Promise.reject(new Error(`invariant: ${maskPath} is only planned`)) };
+}
 
 export class EngineBackend implements TrainingBackend {
   readonly #engine: Engine;
@@ -45,7 +52,7 @@ export class EngineBackend implements TrainingBackend {
     if (this.#files.length === 0) return { advice: [] };
     const dataset = await this.#inspect(config);
     checkSubsets(dataset.subsets, config);
-    const plan = planDataset(dataset.pictures, config);
+    const plan = planDataset(dataset.pictures.map(planned), config);
     const known = {
       buckets: plan.buckets.buckets.map(({ resolution: [width, height], items }) => ({ width, height, count: items.length })),
       steps: stepsReport(dataset, config, plan),
@@ -63,10 +70,11 @@ export class EngineBackend implements TrainingBackend {
     const dataset = await inspectDataset(folder, config);
     if (dataset.problems.length > 0) throw datasetError(dataset.problems);
     checkSubsets(dataset.subsets, config);
-    const pictures = dataset.pictures.map((picture) => ({
-      ...picture,
-      decode: async () => decodePicture((await folder.read(picture.path)).slice(), picture.path),
-    }));
+    const decode = async (path: string): Promise<RgbaImage> => decodePicture((await folder.read(path)).slice(), path);
+    const pictures = dataset.pictures.map((picture): TrainingPicture => {
+      const { path, maskPath } = picture;
+      return { ...picture, decode: () => decode(path), ...(maskPath === undefined ? {} : { decodeMask: () => decode(maskPath) }) };
+    });
     const resume = job.checkpoint === undefined ? {} : { resume: job.checkpoint };
     return this.#engine.train({ config, checkpoint, dataset, pictures, ...resume }, host);
   }

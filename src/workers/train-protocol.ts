@@ -60,6 +60,8 @@ export interface SubsetReport {
   readonly dataset?: number;
   /** … and what it says of this folder, inherited values included. */
   readonly overrides?: Overrides;
+  /** … and where it says that masks are. */
+  readonly maskDir?: string;
 }
 
 /** Something found in the folder that the user should know. `code` is an i18n key under `problem`. */

@@ -17,7 +17,7 @@ lr_scheduler = "constant_with_warmup"
 lr_warmup_steps = 0.05
 [data]
 resolution = "512,768"
-color_aug = true
+train_inpainting = true
 my_note = "keep me"
 `;
 
@@ -31,8 +31,8 @@ describe("sd-scripts' training TOML", () => {
       lr_scheduler: "constant_with_warmup", lr_warmup_steps: 0.05, resolution: [512, 768], learning_rate: 2e-6,
     });
     expect(loaded.unknownKeys).toEqual(["my_note"]);
-    expect(loaded.warnings.map((warning) => warning.param).sort()).toEqual(["color_aug"]);
-    expect(loaded.extra).toEqual({ color_aug: true, my_note: "keep me" });
+    expect(loaded.warnings.map((warning) => warning.param).sort()).toEqual(["train_inpainting"]);
+    expect(loaded.extra).toEqual({ train_inpainting: true, my_note: "keep me" });
   });
 
   it("names the line of a syntax error", () => {

@@ -157,4 +157,16 @@ describe("a dataset with its configuration beside it", () => {
     expect(shown(1)).toBe("sks cat end");
     expect(shown(3)).toBe("dog, end");
   });
+
+  it("finds a mask for each picture, and names what is alone", async () => {
+    const toml = "[[datasets]]\n[[datasets.subsets]]\nimage_dir = 'cats'\nconditioning_data_dir = 'masks'";
+    const masked = { "dataset.toml": toml, "cats/a.jpg": picture, "cats/b.png": picture, "masks/a.png": picture, "masks/b.png": picture };
+    const { pictures, subsets, ignored } = await inspectDataset(folder(masked), config());
+    expect(pictures.map(({ path, maskPath }) => [path, maskPath])).toEqual([["cats/a.jpg", "masks/a.png"], ["cats/b.png", "masks/b.png"]]);
+    expect(ignored).toEqual([]);
+    expect(() => checkSubsets(subsets, config({ masked_loss: true }))).not.toThrow();
+    expect(() => checkSubsets(subsets, config())).toThrow(/conditioning_data_dir names masks, which count only with masked_loss/);
+    await expect(inspectDataset(folder({ ...masked, "cats/c.png": picture }), config())).rejects.toThrow(/cats\/c\.png is alone/);
+    await expect(inspectDataset(folder({ ...masked, "masks/d.png": picture }), config())).rejects.toThrow(/masks\/d\.png is alone/);
+  });
 });

@@ -55,14 +55,18 @@ describe("a configuration", () => {
   });
 
   it("goes into the export with its options, under the export's own folders", () => {
-    const subsets = readDatasetConfig(TEXT).map((row) => ({
-      ...row, dir: row.imageDir, hasRepeatsPrefix: true, images: [{ path: `${row.imageDir}/1.png`, captionPath: null }],
-    }));
+    const subsets = readDatasetConfig(TEXT).map((row) => {
+      const { imageDir: dir, repeats, classTokens, isReg, dataset, overrides } = row;
+      const images = [{ path: `${dir}/1.png`, captionPath: null, maskPath: `m/${dir}/1.png` }];
+      return { dir, repeats, classTokens, isReg, dataset, overrides, hasRepeatsPrefix: true, images, maskDir: `m/${dir}` };
+    });
     const { files } = exportForSdScripts(defaultConfig(), subsets, "model.safetensors");
     const toml = files.find(({ path }) => path === "dataset.toml");
     const text = toml !== undefined && "text" in toml ? toml.text : "";
     const exported = readDatasetConfig(text);
     expect(exported.map(({ imageDir }) => imageDir)).toEqual(["train/1_pictures", "reg/1_pictures", "train/1_pictures (2)"]);
+    expect(exported.map(({ maskDir }) => maskDir)).toEqual(["masks/train/1_pictures", "masks/reg/1_pictures", "masks/train/1_pictures (2)"]);
+    expect(files.map(({ path }) => path)).toContain("masks/train/1_pictures/1.png");
     expect(exported.map(({ overrides, isReg, dataset }) => [overrides, isReg, dataset])).toEqual(
       readDatasetConfig(TEXT).map(({ overrides, isReg, dataset }) => [overrides, isReg, dataset]),
     );

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { decodeNodeImage } from "../../src/cli/node-images.ts";
 import { readImageSize } from "../../src/dataset/image-size.ts";
-import { crop, prepareImage, preparePicture } from "../../src/dataset/prepare-image.ts";
+import { crop, preparePicture } from "../../src/dataset/prepare-image.ts";
 import { dropAlpha, resize } from "../../src/dataset/resize.ts";
 import { blobSource } from "../../src/formats/byte-source.ts";
 import { InputError } from "../../src/errors.ts";
@@ -10,6 +10,9 @@ import fixture from "./fixtures/images.json" with { type: "json" };
 // … by sd-scripts' own resize_image: tests/reference/make_resizes.py.
 import resizes from "./fixtures/resizes.json" with { type: "json" };
 
+const plainRules = {
+  resize_interpolation: null, alpha_mask: false, color_aug: false, random_crop: false, face_crop_aug_range: "", enable_bucket: true,
+} as const;
 const bytesOf = (base64: string): Uint8Array<ArrayBuffer> => Uint8Array.from(Buffer.from(base64, "base64"));
 const source = (bytes: Uint8Array<ArrayBuffer>, name = "picture") => blobSource(new Blob([bytes]), name);
 
@@ -61,11 +64,11 @@ describe("resize", () => {
   });
 });
 
-describe("prepareImage", () => {
+describe("preparePicture", () => {
   it("crops the middle and brings levels to −1…1", () => {
     const data = Uint8Array.from({ length: 4 * 2 * 4 }, (_, i) => (i % 4 === 3 ? 0 : Math.floor(i / 4) * 10));
     const placement = { bucket: [2, 1], resized: [4, 2], ratioError: 0 } as const;
-    const prepared = prepareImage({ width: 4, height: 2, data }, placement);
+    const { image: prepared } = preparePicture({ path: "a.png", image: { width: 4, height: 2, data }, placement }, plainRules);
     const expected = [10, 20].flatMap((level) => [level, level, level]).map((level) => (level / 255) * 2 - 1);
     expect(prepared.length).toBe(6);
     for (const [i, value] of expected.entries()) expect(prepared[i]).toBeCloseTo(value, 6);
@@ -76,14 +79,14 @@ describe("prepareImage", () => {
     const [toWidth = 0, toHeight = 0] = sizes.to;
     const placement = { bucket: [toWidth, toHeight], resized: [toWidth, toHeight], ratioError: 0 } as const;
     const picture = { width, height, data: bytesOf(pixels) };
-    const settings = { resize_interpolation: kernel as "bilinear" | null, alpha_mask: true };
-    const prepared = preparePicture(picture, placement, settings);
+    const settings = { ...plainRules, resize_interpolation: kernel as "bilinear" | null, alpha_mask: true };
+    const prepared = preparePicture({ path: "a.png", image: picture, placement }, settings);
     const { worst, share } = difference(prepared.image.map((value) => Math.round((value + 1) * 127.5)), bytesOf(rgb));
     expect(worst).toBeLessThanOrEqual(1);
     expect(share).toBeLessThan(0.01);
     expect(prepared.mask!.length).toBe(mask.length);
     for (const [i, value] of mask.entries()) expect(Math.abs(prepared.mask![i]! - value)).toBeLessThan(1e-4);
-    expect(preparePicture(picture, placement, { ...settings, alpha_mask: false }).mask).toBeUndefined();
+    expect(preparePicture({ path: "a.png", image: picture, placement }, { ...settings, alpha_mask: false }).mask).toBeUndefined();
   });
 
   it("crops by rows", () => {

@@ -96,6 +96,67 @@ export const folderParameters = {
       "zh-CN": "相当于把少量图片增加一倍，编码时间也加倍。镜像图片会像 sd-scripts 那样单独编码。",
     },
   }),
+  random_crop: bool({
+    default: false,
+    group: "folders",
+    label: { en: "Random crop", "zh-CN": "随机裁剪" },
+    hint: {
+      en: "What does not fit into the bucket is cut off elsewhere each time. Slower: pictures are encoded in every step.",
+      "zh-CN": "每次在不同位置裁掉超出分桶的部分。较慢：每一步都要重新编码图片。",
+    },
+    more: {
+      en: "Without it the middle is kept. With buckets little is cut off, so it changes little; without buckets pictures larger "
+        + "than the resolution are shown in pieces at their own size. The VAE's encoder then stays in memory and runs in every "
+        + "step, as the forecast shows.",
+      "zh-CN": "不开启时保留中间部分。开启分桶时裁掉的很少，影响不大；不分桶时，大于分辨率的图片会按原尺寸随机取一块。"
+        + "此时 VAE 编码器要留在显存中并在每一步运行，显存预测中已包含。",
+    },
+  }),
+  color_aug: bool({
+    default: false,
+    group: "folders",
+    label: { en: "Vary colours", "zh-CN": "颜色增强" },
+    hint: {
+      en: "A third of the time a picture has a slightly other hue or brightness. Slower: pictures are encoded in every step.",
+      "zh-CN": "约三分之一的时候略微改变图片的色相或亮度。较慢：每一步都要重新编码图片。",
+    },
+    more: {
+      en: "Hues turn by up to 16 degrees, gamma changes by up to 5 %. Not where colours are what is learned. The VAE's encoder "
+        + "then stays in memory and runs in every step, as the forecast shows.",
+      "zh-CN": "色相最多偏移 16 度，伽马最多变化 5 %。如果颜色本身就是学习目标，请不要开启。此时 VAE 编码器要留在显存中并在每一步运行，显存预测中已包含。",
+    },
+  }),
+  face_crop_aug_range: text({
+    default: "",
+    group: "folders",
+    label: { en: "Crop around faces", "zh-CN": "以人脸为中心裁剪" },
+    hint: {
+      en: "Two numbers such as 2.0,4.0: the shorter side is that many times the face. Only without buckets; slower.",
+      "zh-CN": "两个数字，如 2.0,4.0：短边是人脸大小的这么多倍。仅在不分桶时有效；较慢。",
+    },
+    more: {
+      en: "For pictures whose names end in a face's place and size, as kohya's face detection writes them: name_cx_cy_w_h.png. "
+        + "Others are shown as usual. Pictures are encoded in every step, for which the VAE's encoder stays in memory.",
+      "zh-CN": "适用于文件名以人脸位置和大小结尾的图片（kohya 人脸检测的写法：名称_cx_cy_w_h.png），其他图片照常使用。"
+        + "每一步都要重新编码图片，因此 VAE 编码器要留在显存中。",
+    },
+    when: (values) => values["enable_bucket"] !== true,
+  }),
+  masked_loss: bool({
+    default: false,
+    group: "folders",
+    label: { en: "Masks beside the pictures", "zh-CN": "使用遮罩图片" },
+    hint: {
+      en: "Learns only what is white in a second picture of the same name. Name the masks' folder among the options of each folder.",
+      "zh-CN": "只学习同名遮罩图片中白色的部分。遮罩所在文件夹在每个文件夹的选项中指定。",
+    },
+    more: {
+      en: "The folder is conditioning_data_dir of sd-scripts' dataset configuration; every picture needs a mask of the same name "
+        + "and size, of which the red channel counts. Where much is masked the loss becomes smaller, as in sd-scripts.",
+      "zh-CN": "该文件夹对应 sd-scripts 数据集配置中的 conditioning_data_dir；每张图片都需要同名、同尺寸的遮罩，以红色通道为准。"
+        + "遮住的部分多时损失会变小，与 sd-scripts 一致。",
+    },
+  }),
   alpha_mask: bool({
     default: false,
     group: "folders",

@@ -211,6 +211,12 @@ export const codedEn = {
       what: "{table} of the dataset configuration names the folder {dir}, and no folder of pictures here is clearly that one.",
       do: "Add the folder, or correct image_dir.",
     },
+    "datasetConfig.mask": {
+      what: "In {table} of the dataset configuration, every picture wants a mask of the same name in conditioning_data_dir, and every mask a picture: {file} is alone.",
+      do: "Add what is missing, or remove it.",
+    },
+    "datasetConfig.needsMaskedLoss": { what: "In {table} of the dataset configuration, {key} names masks, which count only with masked_loss.", do: "Turn masked_loss on, or take {key} out." },
+    "image.maskSize": { what: "{file} is {size} pixels and its mask {other}.", do: "Make both the same size." },
     "dataset.noPictures": {
       what: "No pictures were found ({files} files looked at).",
       do: "Choose a folder that holds PNG, JPEG, WebP or BMP pictures, or folders such as 10_name with pictures in them.",
@@ -311,6 +317,7 @@ export const codedEn = {
   },
   log: {
     "train.start": "LoRA of {unet} UNet and {textEncoder} text encoder modules; {steps} steps, seed {seed}.",
+    "train.noMasks": "masked_loss changes nothing: no folder has masks. Name their folder among the folder's options (conditioning_data_dir).",
     "train.heldOut": "{count} pictures are held out for validation.",
     "train.nothingHeldOut": "No picture is held out for validation: the share is rounded down in each folder, and all are too small.",
     "train.validation": "Validation loss after step {step}: {loss}.",

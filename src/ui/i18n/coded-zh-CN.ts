@@ -170,6 +170,12 @@ export const codedZhCN = {
       what: "数据集配置的 {table} 指定了文件夹 {dir}，但这里没有能明确对应的图片文件夹。",
       do: "请加入该文件夹，或改正 image_dir。",
     },
+    "datasetConfig.mask": {
+      what: "数据集配置的 {table} 要求每张图片在 conditioning_data_dir 中有同名遮罩，每个遮罩也有对应图片：{file} 没有对应的文件。",
+      do: "请补上缺少的文件，或删除多余的。",
+    },
+    "datasetConfig.needsMaskedLoss": { what: "数据集配置的 {table} 用 {key} 指定了遮罩，但只有开启 masked_loss 时才有效。", do: "请开启 masked_loss，或去掉 {key}。" },
+    "image.maskSize": { what: "{file} 为 {size} 像素，而它的遮罩为 {other}。", do: "请使两者尺寸相同。" },
     "dataset.noPictures": {
       what: "没有找到图片（共查看 {files} 个文件）。",
       do: "请选择含有 PNG、JPEG、WebP 或 BMP 图片的文件夹，或 10_name 这样的文件夹的上一级。",
@@ -258,6 +264,7 @@ export const codedZhCN = {
   },
   log: {
     "train.start": "LoRA 包含 {unet} 个 UNet 模块和 {textEncoder} 个文本编码器模块；共 {steps} 步，种子 {seed}。",
+    "train.noMasks": "masked_loss 没有作用：没有文件夹带遮罩。请在文件夹的选项中指定遮罩文件夹（conditioning_data_dir）。",
     "train.heldOut": "留出 {count} 张图片用于验证。",
     "train.nothingHeldOut": "没有留出用于验证的图片：比例在每个文件夹内向下取整，而各文件夹的图片都太少。",
     "train.validation": "第 {step} 步之后的验证损失：{loss}。",

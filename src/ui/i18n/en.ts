@@ -97,6 +97,8 @@ export const en = {
   "folder.option.num_repeats.hint": "How often an epoch shows each picture.",
   "folder.option.class_tokens": "Caption where there is none",
   "folder.option.class_tokens.hint": "For pictures without a caption file.",
+  "folder.option.masks": "Folder of the masks",
+  "folder.option.masks.hint": "Its pictures have the names and sizes of this folder's; what is white in them counts.",
   "folder.config.pick": "Dataset configuration…",
   "folder.config.remove": "Leave the configuration out",
   "folder.config.hint": "sd-scripts' dataset_config (TOML or JSON) says which folders count and what holds for each.",
@@ -228,6 +230,7 @@ export const en = {
   "part.optimizer": "Optimizer",
   "part.savedActivations": "Kept for the backward pass",
   "part.workspace": "Working memory",
+  "part.encoder": "VAE encoder",
   "part.inputs": "Inputs",
   "part.staging": "Transfers",
 

@@ -89,6 +89,8 @@ export const zhCN = {
   "folder.option.num_repeats.hint": "每轮中每张图片出现的次数。",
   "folder.option.class_tokens": "缺省标注",
   "folder.option.class_tokens.hint": "用于没有标注文件的图片。",
+  "folder.option.masks": "遮罩文件夹",
+  "folder.option.masks.hint": "其中的图片与本文件夹同名同尺寸，白色部分参与学习。",
   "folder.config.pick": "数据集配置…",
   "folder.config.remove": "不使用数据集配置",
   "folder.config.hint": "sd-scripts 的 dataset_config（TOML 或 JSON）：指定使用哪些文件夹以及各自的选项。",
@@ -215,6 +217,7 @@ export const zhCN = {
   "part.optimizer": "优化器",
   "part.savedActivations": "为反向传播保留的激活",
   "part.workspace": "工作区",
+  "part.encoder": "VAE 编码器",
   "part.inputs": "输入",
   "part.staging": "传输缓冲",
 
