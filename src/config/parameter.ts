@@ -44,7 +44,7 @@ export interface Parameter<V extends ParameterValue = ParameterValue> {
   /** One line beside the field. */
   readonly hint: LocalText;
   /** What it does to the result, for whoever asks. */
-  readonly more?: LocalText;
+  readonly more: LocalText;
   /** The field matters only when this holds. */
   readonly when?: (values: ConfigValues) => boolean;
 }

@@ -1,11 +1,9 @@
 /** Everything the page knows, made once in the root and handed down by context. */
 import { suggestedConfig } from "../../config/parameters.ts";
-import { trainsWords } from "../../config/trained-words.ts";
 import { isShareLink } from "../../config/share-link.ts";
 import { serializeError } from "../../errors.ts";
 import type { SerializedError } from "../../errors.ts";
-import type { PictureRecord, RunRecord } from "../../storage/database.ts";
-import { dataset as storedDataset, datasetFiles } from "../../storage/dataset-store.ts";
+import type { RunRecord } from "../../storage/database.ts";
 import { deleteCopy } from "../../storage/opfs.ts";
 import { runStore } from "../../storage/run-store.ts";
 import type { GenerateClient } from "../../workers/generate-client.ts";
@@ -23,14 +21,13 @@ import { Presets } from "./presets.svelte.ts";
 import { Route } from "./route.svelte.ts";
 import { RunMonitor } from "./run-monitor.svelte.ts";
 import { Setup } from "./setup.svelte.ts";
+import { findBlockers } from "./start-blockers.ts";
+import type { Blocker } from "./start-blockers.ts";
+import { TestArrivals } from "./test-arrivals.ts";
 import { TestBench } from "./test-bench.svelte.ts";
 import { TestExchange } from "./test-exchange.svelte.ts";
 import { TestGrid } from "./test-grid.svelte.ts";
-import type { RequestChange } from "./test-request.ts";
 import { TomlPane } from "./toml-pane.svelte.ts";
-
-/** Why Start cannot be pressed; i18n keys under `block`. */
-export type Blocker = "gpu" | "model" | "dataset" | "settings" | "problems" | "otherTab" | "busy" | "plan" | "planFailed";
 
 export class App {
   readonly preferences: Preferences;
@@ -45,6 +42,7 @@ export class App {
   readonly bench: TestBench;
   readonly grid: TestGrid;
   readonly exchange: TestExchange;
+  readonly arrivals: TestArrivals;
   readonly #startGenerator: () => GenerateClient;
   #generator: GenerateClient | undefined;
 
@@ -76,6 +74,11 @@ export class App {
       ondrawn: (picture, adapters, model) => void this.history.add(picture, adapters, model),
     });
     this.exchange = new TestExchange(this.generator, this.bench, this.setup);
+    this.arrivals = new TestArrivals(client, this.bench, this.exchange, {
+      demo: () => this.#demo,
+      go: () => this.route.go("test"),
+      onerror: (error) => this.fail(error),
+    });
     this.grid = new TestGrid(this.generator, {
       context: () => this.bench.gridContext,
       snapshots: () => this.bench.adapters.list.flatMap(({ snapshots }) => snapshots),
@@ -111,7 +114,9 @@ export class App {
     return this.#hasNewVersion;
   }
 
-  readonly blockers: readonly Blocker[] = $derived.by(() => this.#findBlockers());
+  readonly blockers: readonly Blocker[] = $derived.by(() =>
+    findBlockers({ setup: this.setup, toml: this.toml, gpu: this.#gpu, isOtherTabTraining: this.#isOtherTabTraining }),
+  );
 
   /** Looks at the GPU, brings back the draft, and continues a run that a reload cut off. */
   async wake(): Promise<void> {
@@ -149,7 +154,7 @@ export class App {
   }
 
   async start(): Promise<void> {
-    const { model, dataset, plan, form, keepsCopy } = this.setup;
+    const { model, dataset, plan, form, models } = this.setup;
     if (this.blockers.length > 0 || model === undefined || dataset === undefined) return;
     void navigator.storage.persist();
     const run: RunRecord = {
@@ -163,7 +168,7 @@ export class App {
       step: 0,
       totalSteps: plan?.steps?.totalSteps ?? 0,
     };
-    const toCopy = keepsCopy && model.source.kind === "file" ? model.source.file : undefined;
+    const toCopy = models.keepsCopy && model.source.kind === "file" ? model.source.file : undefined;
     await this.monitor.begin(run, model.source, toCopy, (copyName) => this.setup.useCopy(copyName));
     await this.refreshRuns();
   }
@@ -202,43 +207,6 @@ export class App {
   async openRun(run: RunRecord): Promise<void> {
     this.route.go("train");
     await this.#guard(() => this.monitor.open(run, false));
-  }
-
-  /** A trained LoRA on the Test screen, with a prompt that suits it. */
-  async tryRun(run: RunRecord): Promise<void> {
-    this.route.go("test");
-    await this.#guard(async () => {
-      const suggestion = await this.#firstRequestOf(run);
-      if (!trainsWords(run.config)) return this.bench.tryRun(run, suggestion);
-      const file = await this.#wordFile(run);
-      if (file !== undefined) await this.bench.tryWord(run, suggestion, file);
-    });
-  }
-
-  /** The embedding of a run beside the others on the Test screen. */
-  async addTrainedWord(run: RunRecord): Promise<void> {
-    await this.#guard(async () => {
-      const file = await this.#wordFile(run);
-      if (file !== undefined) await this.bench.models.addEmbeddings([file]);
-    });
-  }
-
-  /** The settings of an earlier picture on the Test screen. */
-  async usePicture(picture: PictureRecord): Promise<void> {
-    this.route.go("test");
-    await this.bench.wake();
-    this.exchange.usePicture(picture);
-  }
-
-  /** The demo's model on the Test screen. */
-  async openDemoModel(): Promise<void> {
-    const demo = this.#demo;
-    if (demo === undefined) return;
-    await this.#guard(async () => {
-      const file = await demo.model();
-      await this.bench.pickModel(() => this.bench.models.pick({ file, isDemo: true }));
-      this.bench.suggest(demo.firstRequest());
-    });
   }
 
   async downloadRun(run: RunRecord): Promise<void> {
@@ -287,19 +255,6 @@ export class App {
     this.#error = undefined;
   }
 
-  async #firstRequestOf(run: RunRecord): Promise<RequestChange> {
-    if (run.datasetId === "") return {};
-    const record = await storedDataset(run.datasetId);
-    if (run.model.isDemo === true) return this.#demo?.firstRequest(record?.name) ?? {};
-    return record === undefined ? {} : { prompt: await firstCaption(run.datasetId, run.config.caption_extension) };
-  }
-
-  /** A run's embedding under the name by which prompts call it. */
-  async #wordFile(run: RunRecord): Promise<File | undefined> {
-    const bytes = await this.client.result(run.id);
-    return bytes === undefined ? undefined : new File([bytes], `${run.name}.safetensors`);
-  }
-
   async #findGpu(): Promise<void> {
     try {
       this.#gpu = await this.client.gpu();
@@ -317,27 +272,4 @@ export class App {
     }
   }
 
-  #findBlockers(): Blocker[] {
-    const { setup } = this;
-    const found: [Blocker, boolean][] = [
-      ["gpu", this.#gpu !== undefined && this.#gpu.status !== "ready"],
-      ["otherTab", this.#isOtherTabTraining],
-      ["busy", setup.isBusy],
-      ["model", setup.model === undefined && setup.modelBusy === undefined],
-      ["dataset", setup.dataset === undefined && setup.datasetBusy === undefined],
-      ["problems", setup.unusablePaths.length > 0],
-      ["settings", !setup.form.isValid || this.toml.isPending],
-    ];
-    const blockers = found.filter(([, holds]) => holds).map(([blocker]) => blocker);
-    if (blockers.length > 0) return blockers;
-    if (setup.planError !== undefined) return ["planFailed"];
-    return setup.isPlanning || setup.plan?.steps === undefined || this.#gpu === undefined ? ["plan"] : [];
-  }
-}
-
-/** What the dataset's first caption says: a prompt that a LoRA of it understands. */
-async function firstCaption(datasetId: string, extension: string): Promise<string | undefined> {
-  const files = await datasetFiles(datasetId);
-  const caption = files.find(({ path }) => path.endsWith(extension) || path.endsWith(".txt"));
-  return (await caption?.file.text())?.trim();
 }

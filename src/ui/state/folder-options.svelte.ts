@@ -52,7 +52,7 @@ export class FolderOptions {
 
   async remove(): Promise<void> {
     const { path } = this;
-    if (path !== undefined) await this.#reporting(async () => void (await this.#setup.changeDataset(new Map([[path, null]]))));
+    if (path !== undefined) await this.#reporting(async () => void (await this.#setup.pictures.change(new Map([[path, null]]))));
   }
 
   /** How the configuration changes with other regularization pictures; nothing where there is none. */
@@ -103,7 +103,7 @@ export class FolderOptions {
     const path = kind === undefined && old !== undefined ? old : `${root === "" ? "" : `${root}/`}dataset.${kind ?? "toml"}`;
     understandConfigured(this.#entries, { path, text }, this.#setup.form.config.caption_extension);
     const replaced = old === undefined || old === path ? [] : [[old, null] as const];
-    await this.#setup.changeDataset(new Map<string, Blob | null>([...replaced, [path, new Blob([text])]]));
+    await this.#setup.pictures.change(new Map<string, Blob | null>([...replaced, [path, new Blob([text])]]));
   }
 
   async #reporting(work: () => Promise<void>): Promise<void> {

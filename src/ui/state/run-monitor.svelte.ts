@@ -1,43 +1,33 @@
 /**
  * One run as the page sees it: live, paused, ended or found again after a reload. Follows the worker's reports;
- * decides nothing about training. High-rate numbers go to `history`, which is not reactive.
+ * decides nothing about training.
  */
 import { serializeError } from "../../errors.ts";
 import type { SerializedError } from "../../errors.ts";
-import type { LogRecord, RunRecord, SaveRecord } from "../../storage/database.ts";
+import type { RunRecord, SaveRecord } from "../../storage/database.ts";
 import { unpackPoints } from "../../storage/points.ts";
 import { runStore } from "../../storage/run-store.ts";
-import type { Phase, PhaseProgress, StepReport } from "../../training/events.ts";
+import type { Phase } from "../../training/events.ts";
 import type { TrainClient } from "../../workers/train-client.ts";
 import type { ModelSource, RunState, RunStateChange, TrainObserver } from "../../workers/train-protocol.ts";
-import { LossHistory } from "../charts/loss-history.ts";
 import { isSameModel, reopenModel } from "./model-access.ts";
 import type { ModelNeed } from "./model-access.ts";
-import { Pace } from "./pace.ts";
+import { RunLog } from "./run-log.svelte.ts";
+import { RunProgress } from "./run-progress.svelte.ts";
 import { RunSamples } from "./run-samples.svelte.ts";
 
 export type RunView = RunState | "pausing" | "stopping" | "interrupted";
 
-const notKept: ReadonlySet<string> = new Set(["model.copyNotKept", "run.resultNotStored"]);
-
-/** Log lines kept on the page; the store has them all. */
-const shownLogs = 500;
-
 export class RunMonitor {
-  readonly history: LossHistory;
+  readonly progress: RunProgress;
+  readonly log = new RunLog();
   readonly samples = new RunSamples();
   readonly #client: TrainClient;
-  readonly #pace = new Pace();
 
   #run: RunRecord | undefined = $state.raw();
   #view: RunView = $state("ready");
   /** Whether the worker holds this run now. A stored run that is paused is not live after a reload. */
   #isLive = $state(false);
-  #phase: PhaseProgress | undefined = $state.raw();
-  #last: StepReport | undefined = $state.raw();
-  #lastAt: number | undefined = $state();
-  #stepMs: number | undefined = $state();
-  #logs: readonly LogRecord[] = $state.raw([]);
   #error: SerializedError | undefined = $state.raw();
   #result: Blob | undefined = $state.raw();
   #saves: readonly SaveRecord[] = $state.raw([]);
@@ -50,7 +40,7 @@ export class RunMonitor {
 
   constructor(client: TrainClient, smoothing: number) {
     this.#client = client;
-    this.history = new LossHistory(smoothing);
+    this.progress = new RunProgress(smoothing);
   }
 
   get run() {
@@ -62,22 +52,6 @@ export class RunMonitor {
   /** True from Start to the end, also while paused. */
   get isLive() {
     return this.#isLive;
-  }
-  get phase() {
-    return this.#phase;
-  }
-  get last() {
-    return this.#last;
-  }
-  /** Time of the last report, in milliseconds since 1970. */
-  get lastAt() {
-    return this.#lastAt;
-  }
-  get stepMs() {
-    return this.#stepMs;
-  }
-  get logs() {
-    return this.#logs;
   }
   get error() {
     return this.#error;
@@ -111,11 +85,7 @@ export class RunMonitor {
   }
   /** Whether the state shown is on disk: a tab closed now would continue from exactly here. */
   get isStored(): boolean {
-    return this.#checkpointStep !== undefined && this.#checkpointStep === (this.#last?.step ?? this.#run?.step);
-  }
-  /** The latest complaint of the browser's storage in this run. */
-  get storageWarning(): LogRecord["entry"] | undefined {
-    return this.#logs.findLast(({ entry }) => entry.code.startsWith("storage.") || notKept.has(entry.code))?.entry;
+    return this.#checkpointStep !== undefined && this.#checkpointStep === (this.progress.last?.step ?? this.#run?.step);
   }
   get fileName(): string {
     return `${this.#run?.name ?? ""}.safetensors`;
@@ -129,15 +99,8 @@ export class RunMonitor {
   get hasPrompts(): boolean {
     return (this.#run?.config.sample_prompts ?? "").trim() !== "";
   }
-  get leftMs(): number | undefined {
-    if (this.#last === undefined || this.#stepMs === undefined) return undefined;
-    return (this.#last.totalSteps - this.#last.step) * this.#stepMs;
-  }
-
   isPhaseDone(phase: Phase, order: readonly Phase[]): boolean {
-    if (this.#view === "finished") return true;
-    if (this.#phase === undefined) return false;
-    return order.indexOf(phase) < order.indexOf(this.#phase.phase);
+    return this.#view === "finished" || this.progress.isPast(phase, order);
   }
 
   /** A new run: stores it, keeps a copy of the model where wanted, and starts. */
@@ -157,7 +120,7 @@ export class RunMonitor {
     } catch (error) {
       // Without a copy the run is as good; only a reload would ask for the file.
       const entry = { level: "warn", code: "model.copyNotKept", text: serializeError(error).message } as const;
-      this.#addLog({ runId: run.id, at: Date.now(), entry });
+      this.log.add({ runId: run.id, at: Date.now(), entry });
     } finally {
       this.#copyProgress = undefined;
     }
@@ -186,10 +149,8 @@ export class RunMonitor {
     this.#saves = saves;
     this.samples.show(samples);
     const reports = unpackPoints(points, { totalSteps: run.totalSteps, totalEpochs: 0 });
-    for (const report of reports) this.history.append(report.step, report.loss);
-    for (const { entry } of logs) this.#addValidation(entry);
-    this.#last = reports.at(-1);
-    this.#logs = logs.slice(-shownLogs);
+    this.progress.show(reports, logs.map(({ entry }) => entry));
+    this.log.show(logs);
     this.#checkpointStep = checkpoint?.step;
     this.#result = result;
     if (run.state === "failed") this.#error = run.error;
@@ -266,14 +227,9 @@ export class RunMonitor {
     this.#run = run;
     this.#view = "ready";
     this.#isLive = false;
-    this.history.clear();
+    this.progress.show([], []);
+    this.log.show([]);
     this.samples.show([]);
-    this.#pace.clear();
-    this.#phase = undefined;
-    this.#last = undefined;
-    this.#lastAt = undefined;
-    this.#stepMs = undefined;
-    this.#logs = [];
     this.#error = undefined;
     this.#result = undefined;
     this.#saves = [];
@@ -285,7 +241,7 @@ export class RunMonitor {
   }
 
   async #recover(model: ModelSource): Promise<void> {
-    const from = this.#last?.step ?? 0;
+    const from = this.progress.last?.step ?? 0;
     const to = this.#checkpointStep ?? 0;
     if (from > 0) this.#recovered = { from, to };
     this.#need = undefined;
@@ -311,18 +267,16 @@ export class RunMonitor {
 
   #observer(): TrainObserver {
     return {
-      phase: (progress) => {
-        this.#phase = progress;
-      },
-      steps: (reports) => this.#addSteps(reports),
+      phase: (phase) => this.progress.enter(phase),
+      steps: (reports) => this.progress.add(reports),
       log: (entry) => {
-        if (this.#run !== undefined) this.#addLog({ runId: this.#run.id, at: Date.now(), entry });
-        this.#addValidation(entry);
+        if (this.#run !== undefined) this.log.add({ runId: this.#run.id, at: Date.now(), entry });
+        this.progress.addValidation(entry);
         if (entry.code === "run.deviceLost") this.#deviceLostStep = Number(entry.data?.["step"] ?? 0);
       },
       sampling: (event) => {
         this.samples.follow(event);
-        this.#lastAt = undefined;
+        this.progress.interrupt();
       },
       sample: (sample) => this.samples.add(sample),
       saved: () => void this.#readSaves(),
@@ -338,37 +292,17 @@ export class RunMonitor {
     if (this.#run?.id === id) this.#saves = saves;
   }
 
-  #addSteps(reports: readonly StepReport[]): void {
-    for (const report of reports) {
-      this.history.append(report.step, report.loss);
-      this.#pace.add(report.stepMs);
-    }
-    this.#last = reports.at(-1) ?? this.#last;
-    this.#lastAt = Date.now();
-    this.#stepMs = this.#pace.stepMs;
-  }
-
-  #addValidation({ code, data }: LogRecord["entry"]): void {
-    if (code === "train.validation") this.history.validate(Number(data?.["step"]), Number(data?.["loss"]));
-  }
-
   #changeState({ state, error, rewoundTo, checkpointStep }: RunStateChange): void {
     this.#checkpointStep = checkpointStep;
     const isWaiting = state === "running" && (this.#view === "pausing" || this.#view === "stopping");
     if (!isWaiting) this.#view = state;
     if (rewoundTo !== undefined || state === "finished" || state === "stopped" || state === "failed") this.samples.interrupt();
     if (rewoundTo !== undefined) {
-      this.history.cut(rewoundTo);
+      this.progress.rewind(rewoundTo);
       void this.#readSaves();
-      this.#lastAt = undefined;
-      if ((this.#last?.step ?? 0) > rewoundTo) this.#last = undefined;
     }
     if (error !== undefined) this.#error = error;
     if (this.#run !== undefined) this.#run = { ...this.#run, state };
-  }
-
-  #addLog(record: LogRecord): void {
-    this.#logs = [...this.#logs.slice(1 - shownLogs), record];
   }
 
   #fail(error: unknown): void {

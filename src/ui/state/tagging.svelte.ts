@@ -27,7 +27,7 @@ export interface TaggedPicture extends Original {
 
 /** What tagging asks of the dataset's owner. */
 export interface TaggedDataset {
-  changeDataset(changes: DatasetChanges): Promise<boolean>;
+  change(changes: DatasetChanges): Promise<boolean>;
 }
 
 export class Tagging {
@@ -153,7 +153,7 @@ export class Tagging {
   async #change(changes: DatasetChanges): Promise<boolean> {
     this.#isApplying = true;
     try {
-      return await this.#owner.changeDataset(changes);
+      return await this.#owner.change(changes);
     } finally {
       this.#isApplying = false;
     }

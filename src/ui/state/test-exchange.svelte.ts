@@ -89,7 +89,7 @@ export class TestExchange {
       const { dataset } = this.#setup;
       const id = dataset?.isKept === true ? dataset.id : undefined;
       const record = await sendToDataset([{ picture: sent, png }], id, newDatasetName);
-      await this.#setup.showStoredDataset(record.id);
+      await this.#setup.pictures.showStored(record.id);
       this.#sentTo = record.name;
     } catch (error) {
       this.#error = serializeError(error);

@@ -1,0 +1,95 @@
+/** What comes to the Test screen from elsewhere: results of runs, earlier pictures, the demo's model. */
+import { trainsWords } from "../../config/trained-words.ts";
+import type { PictureRecord, RunRecord } from "../../storage/database.ts";
+import { dataset as storedDataset, datasetFiles } from "../../storage/dataset-store.ts";
+import type { TrainClient } from "../../workers/train-client.ts";
+import type { Demo } from "./demo.ts";
+import type { TestBench } from "./test-bench.svelte.ts";
+import type { TestExchange } from "./test-exchange.svelte.ts";
+import type { RequestChange } from "./test-request.ts";
+
+interface Surroundings {
+  /** The demo of this build, once it is known that there is one. */
+  readonly demo: () => Demo | undefined;
+  /** Shows the Test screen. */
+  readonly go: () => void;
+  readonly onerror: (error: unknown) => void;
+}
+
+export class TestArrivals {
+  readonly #client: TrainClient;
+  readonly #bench: TestBench;
+  readonly #exchange: TestExchange;
+  readonly #surroundings: Surroundings;
+
+  constructor(client: TrainClient, bench: TestBench, exchange: TestExchange, surroundings: Surroundings) {
+    this.#client = client;
+    this.#bench = bench;
+    this.#exchange = exchange;
+    this.#surroundings = surroundings;
+  }
+
+  /** A trained LoRA or word, with a prompt that suits it. */
+  async tryRun(run: RunRecord): Promise<void> {
+    this.#surroundings.go();
+    await this.#guard(async () => {
+      const suggestion = await this.#firstRequestOf(run);
+      if (!trainsWords(run.config)) return this.#bench.tryRun(run, suggestion);
+      const file = await this.#wordFile(run);
+      if (file !== undefined) await this.#bench.tryWord(run, suggestion, file);
+    });
+  }
+
+  /** The embedding of a run beside the others. */
+  async addTrainedWord(run: RunRecord): Promise<void> {
+    await this.#guard(async () => {
+      const file = await this.#wordFile(run);
+      if (file !== undefined) await this.#bench.models.addEmbeddings([file]);
+    });
+  }
+
+  /** The settings of an earlier picture. */
+  async usePicture(picture: PictureRecord): Promise<void> {
+    this.#surroundings.go();
+    await this.#bench.wake();
+    this.#exchange.usePicture(picture);
+  }
+
+  async openDemoModel(): Promise<void> {
+    const demo = this.#surroundings.demo();
+    if (demo === undefined) return;
+    await this.#guard(async () => {
+      const file = await demo.model();
+      await this.#bench.pickModel(() => this.#bench.models.pick({ file, isDemo: true }));
+      this.#bench.suggest(demo.firstRequest());
+    });
+  }
+
+  async #firstRequestOf(run: RunRecord): Promise<RequestChange> {
+    if (run.datasetId === "") return {};
+    const record = await storedDataset(run.datasetId);
+    if (run.model.isDemo === true) return this.#surroundings.demo()?.firstRequest(record?.name) ?? {};
+    return record === undefined ? {} : { prompt: await firstCaption(run.datasetId, run.config.caption_extension) };
+  }
+
+  /** A run's embedding under the name by which prompts call it. */
+  async #wordFile(run: RunRecord): Promise<File | undefined> {
+    const bytes = await this.#client.result(run.id);
+    return bytes === undefined ? undefined : new File([bytes], `${run.name}.safetensors`);
+  }
+
+  async #guard(work: () => Promise<void>): Promise<void> {
+    try {
+      await work();
+    } catch (error) {
+      this.#surroundings.onerror(error);
+    }
+  }
+}
+
+/** What the dataset's first caption says: a prompt that a LoRA of it understands. */
+async function firstCaption(datasetId: string, extension: string): Promise<string | undefined> {
+  const files = await datasetFiles(datasetId);
+  const caption = files.find(({ path }) => path.endsWith(extension) || path.endsWith(".txt"));
+  return (await caption?.file.text())?.trim();
+}
