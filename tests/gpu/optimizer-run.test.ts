@@ -14,6 +14,7 @@ import { planRun } from "../../src/training/run-settings.ts";
 import { StepEngine, type MicroBatch } from "../../src/training/step-engine.ts";
 import { stepEstimate } from "../../src/gpu/optimizers/update-graph.ts";
 import { trainingBytes } from "../../src/training/training-plan.ts";
+import { elementCount } from "../../src/gpu/graph/tensor.ts";
 import type { Gpu } from "../../src/gpu/device.ts";
 import type { ModuleWeights } from "../../src/lora/factors.ts";
 import type { Checkpoint } from "../../src/models/checkpoint-types.ts";
@@ -43,13 +44,10 @@ function batch(index: number): MicroBatch {
 /** Factors that are not zero anywhere, so that every gradient is there. */
 function factors(engine: StepEngine): Map<string, ModuleWeights> {
   return new Map(
-    engine.plan.options.adapters.targets.map(({ name, in: width, out }, i) => [
-      name,
-      {
-        "lora_down.weight": gaussian(7, "noise", 2 * i, 3 * width).map((v) => v * 0.1),
-        "lora_up.weight": gaussian(7, "noise", 2 * i + 1, 3 * out).map((v) => v * 0.1),
-      },
-    ]),
+    engine.plan.options.adapters.targets.map(({ name, factors: all }, i) => {
+      const values = all.map(({ key, shape: size }, j) => [key, gaussian(7, "noise", 8 * i + j, elementCount(size)).map((v) => v * 0.1)]);
+      return [name, Object.fromEntries(values) as ModuleWeights];
+    }),
   );
 }
 
@@ -75,6 +73,14 @@ const runs = [
   { optimizer_type: "Adafactor", lr_scheduler: "adafactor" },
   { optimizer_type: "AdamW8bit", optimizer_args: ["min_8bit_size=100"], learning_rate: 1e-3 },
   { optimizer_type: "Prodigy", optimizer_args: ["d0=1e-3", "slice_p=3"], learning_rate: 1 },
+  {
+    optimizer_type: "Adafactor", optimizer_args: ["relative_step=False", "scale_parameter=False"], learning_rate: 1e-3,
+    network_module: "lycoris.kohya", network_args: ["algo=lokr", "preset=unet-convblock-only", "use_tucker=True", "use_scalar=True", "dora_wd=True"],
+  },
+  {
+    optimizer_type: "AdamW8bit", optimizer_args: ["min_8bit_size=100"], learning_rate: 1e-3,
+    network_module: "lycoris.kohya", network_args: ["algo=loha", "preset=attn-only"],
+  },
   { optimizer_type: "DAdaptSGD", optimizer_args: ["d0=1e-3", "momentum=0.9"], learning_rate: 1 },
 ];
 
