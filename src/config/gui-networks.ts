@@ -12,7 +12,7 @@ export const GUI_ALGORITHMS: Readonly<Partial<Record<string, TrainingConfig["alg
 export const TYPE_KEYS: readonly ParameterKey[] = ["network_module", "algo", "preset", "conv_dim", "conv_alpha"];
 
 /** Fields of the GUI's LyCORIS types that are no settings here. */
-const OTHER_FIELDS = ["train_norm", "rank_dropout_scale"];
+const OTHER_FIELDS = ["train_norm"];
 
 /** Sets what the type of network means, and drops what the GUI keeps for other types. */
 export function setNetwork(gui: Readonly<Record<string, unknown>>, values: Map<string, unknown>): void {
@@ -37,7 +37,7 @@ export function writeNetwork(gui: Map<string, unknown>, config: TrainingConfig):
   const conv = convSettings(config);
   if (trainsLycoris(config)) {
     gui.set("LyCORIS_preset", config.preset);
-    for (const key of ["use_tucker", "use_scalar", "dora_wd", "factor", "decompose_both"] as const) gui.set(key, config[key]);
+    for (const key of ["use_tucker", "use_scalar", "dora_wd", "rank_dropout_scale", "factor", "decompose_both"] as const) gui.set(key, config[key]);
   }
   if (conv !== undefined || config.conv_dim !== null) gui.set("conv_dim", conv?.rank ?? 0);
   if (conv !== undefined) gui.set("conv_alpha", conv.alpha);

@@ -33,7 +33,6 @@ const NEUTRAL: Readonly<Record<string, readonly unknown[]>> = {
   conditioning_data_dir: [""],
   network_args: [""],
   train_norm: [false],
-  rank_dropout_scale: [false],
   scale_weight_norms: [0],
   network_weights: ["", 0],
   lora_network_weights: [""],

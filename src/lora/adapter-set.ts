@@ -7,7 +7,7 @@
  */
 import { InputError, invariant } from "../errors.ts";
 import { adaptedWeight } from "../gpu/ops/adapted-weight.ts";
-import { rowDecompose, type Magnitudes } from "../gpu/ops/row-decompose.ts";
+import { decompose, type Magnitudes } from "../gpu/ops/decompose.ts";
 import { downKey, downWidth, loraFactors, paddedRank, upKey } from "./lora-factors.ts";
 import { kroneckerCut, lycorisFactors, magnitudeKey, usesTucker, type LycorisSettings } from "./lycoris-factors.ts";
 import { moduleDelta } from "./lycoris-delta.ts";
@@ -155,13 +155,13 @@ export class AdapterSet implements AdapterProvider {
       const factors = this.#place(graph, target);
       const magnitude = factors.get(magnitudeKey);
       const delta = moduleDelta(graph, target, target.rank, lycoris, factors);
-      const rates = drops ? { rank: dropout.rank, module: dropout.module, layer: this.targets.indexOf(target) } : undefined;
-      if (magnitude !== undefined) magnitudes.push({ tensor: magnitude, dropout: rates });
+      const rates = drops ? { rank: dropout.rank, module: dropout.module, layer: this.targets.indexOf(target), scales: lycoris.scalesDropout } : undefined;
+      if (magnitude !== undefined) magnitudes.push({ tensor: magnitude, rows: target.out, dropout: rates });
       return { ...delta, rows: target.out, scale: target.alpha / target.rank, dropout: rates };
     });
     const draw = drops ? drawFor(graph) : undefined;
     const adapted = adaptedWeight(graph, w, deltas, draw);
-    return magnitudes.length === 0 ? adapted : rowDecompose(graph, adapted, magnitudes, draw);
+    return magnitudes.length === 0 ? adapted : decompose(graph, adapted, magnitudes, lycoris.decompose === "in", draw);
   }
 
   /** Factors of a rebuilt module by key, each a parameter of its own. */
@@ -192,8 +192,8 @@ export class AdapterSet implements AdapterProvider {
   #isRebuilt(target: LoraTarget): boolean {
     const { lycoris, dropout } = this.settings;
     if (lycoris === undefined) return false;
-    const { algorithm, scalar, decompose } = lycoris;
-    return algorithm !== "locon" || scalar || decompose || usesTucker(target, lycoris) || (dropout?.rank ?? 0) > 0;
+    const { algorithm, scalar, decompose: byDirection } = lycoris;
+    return algorithm !== "locon" || scalar || byDirection !== undefined || usesTucker(target, lycoris) || (dropout?.rank ?? 0) > 0;
   }
 }
 

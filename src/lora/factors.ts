@@ -4,12 +4,12 @@
 import { invariant } from "../errors.ts";
 import { elementCount } from "../gpu/graph/tensor.ts";
 
-/** uniform: in ±bound; normal: of that deviation; norms: the norms of the base weight's rows. */
+/** uniform: in ±bound; normal: of that deviation; norms: those of the base weight's rows or input channels. */
 export type FactorStart =
   | { readonly kind: "zeros" }
   | { readonly kind: "uniform"; readonly bound: number }
   | { readonly kind: "normal"; readonly deviation: number }
-  | { readonly kind: "norms" };
+  | { readonly kind: "norms"; readonly of: "out" | "in" };
 
 export interface Factor {
   /** End of the tensor's name in files, e.g. `lora_down.weight`. */

@@ -15,8 +15,10 @@ export interface LycorisSettings {
   readonly scalar: boolean;
   /** alpha / √rank instead of alpha / rank. */
   readonly rankStabilized: boolean;
-  /** DoRA: magnitudes of the weight's rows are trained besides. */
-  readonly decompose: boolean;
+  /** DoRA: magnitudes of the weight's rows ("out") or input channels ("in") are trained besides. */
+  readonly decompose?: "out" | "in" | undefined;
+  /** What rank dropout leaves is scaled up to the whole's sum. */
+  readonly scalesDropout: boolean;
   /** LoKr: what its small matrix measures, −1 for about the square root. */
   readonly factor: number;
   /** LoKr: its small matrix is a product, too. */
@@ -37,8 +39,9 @@ export function lycorisFactors(target: LoraTarget, rank: number, settings: Lycor
   const { scalar, decompose } = settings;
   const factors = { locon: loconFactors, loha: lohaFactors, lokr: lokrFactors }[settings.algorithm](target, rank, settings);
   if (scalar) factors.push(dense(scalarKey, [1], zeros));
-  const ones = target.fileRank === 4 ? [1, 1, 1] : [1];
-  if (decompose) factors.push(dense(magnitudeKey, [target.out, ...ones], { kind: "norms" }));
+  const ones = target.fileRank === 4 ? [1, 1] : [];
+  const sizes = { out: [target.out, 1], in: [1, target.in] };
+  if (decompose !== undefined) factors.push(dense(magnitudeKey, [...sizes[decompose], ...ones], { kind: "norms", of: decompose }));
   return factors;
 }
 

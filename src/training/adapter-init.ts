@@ -7,30 +7,36 @@ import type { AdapterSet, AdapterTarget } from "../lora/adapter-set.ts";
 import type { Factor, ModuleWeights } from "../lora/factors.ts";
 import type { Checkpoint } from "../models/checkpoint-types.ts";
 
-/** Norms of the base weights' rows by module, where DoRA starts from them; as the model holds its weights, in f16. */
-export type RowNorms = ReadonlyMap<string, Float32Array<ArrayBuffer>>;
+/** Norms of the base weights' rows or input channels by module, where DoRA starts from them; as the model holds its weights, in f16. */
+export type BaseNorms = ReadonlyMap<string, Float32Array<ArrayBuffer>>;
 
 const chunkElements = 2 ** 20;
 
-export async function baseNorms(checkpoint: Checkpoint, adapters: AdapterSet): Promise<RowNorms> {
+export async function baseNorms(checkpoint: Checkpoint, adapters: AdapterSet): Promise<BaseNorms> {
   const norms = new Map<string, Float32Array<ArrayBuffer>>();
   for (const target of adapters.targets) {
-    if (target.factors.some(({ start }) => start.kind === "norms")) norms.set(target.name, await rowNorms(checkpoint, target));
+    for (const { start } of target.factors) {
+      if (start.kind === "norms") norms.set(target.name, await normsOf(checkpoint, target, start.of));
+    }
   }
   return norms;
 }
 
-async function rowNorms({ file, keys }: Checkpoint, { weight, out, in: channels, kernel }: AdapterTarget): Promise<Float32Array<ArrayBuffer>> {
+async function normsOf(
+  { file, keys }: Checkpoint, { weight, out, in: channels, kernel }: AdapterTarget, axis: "out" | "in",
+): Promise<Float32Array<ArrayBuffer>> {
   const key = keys.get(weight.key);
   invariant(key !== undefined, `${file.source.name} has no ${weight.key}`);
-  const width = channels * kernel ** 2;
-  const squares = new Float64Array(out);
+  const taps = kernel ** 2;
+  const width = channels * taps;
+  const squares = new Float64Array(axis === "out" ? out : channels);
   const first = weight.rowStart * width;
   for await (const { start, data } of file.readF16Chunks(key, chunkElements)) {
     const floats = floatsFromHalves(data);
     for (let i = Math.max(0, first - start); i < Math.min(floats.length, first + out * width - start); i++) {
-      const row = Math.floor((start + i - first) / width);
-      squares[row] = squares[row]! + floats[i]! ** 2;
+      const place = start + i - first;
+      const line = axis === "out" ? Math.floor(place / width) : Math.floor((place % width) / taps);
+      squares[line] = squares[line]! + floats[i]! ** 2;
     }
   }
   return Float32Array.from(squares, Math.sqrt);
@@ -40,7 +46,7 @@ async function rowNorms({ file, keys }: Checkpoint, { weight, out, in: channels,
  * Initial factors of every module by kohya name; they depend on the seed and the module's place in the list only.
  * @param norms what DoRA starts from; others need none
  */
-export function initialAdapter(adapters: AdapterSet, seed: number, norms: RowNorms = new Map()): Map<string, ModuleWeights> {
+export function initialAdapter(adapters: AdapterSet, seed: number, norms: BaseNorms = new Map()): Map<string, ModuleWeights> {
   return new Map(
     adapters.targets.map((target, index) => {
       const entries = target.factors.map((factor, place): [string, Float32Array<ArrayBuffer>] => {

@@ -5,7 +5,7 @@
  */
 import { CancelledError, InputError, invariant } from "../errors.ts";
 import { elementCount } from "../gpu/graph/tensor.ts";
-import { baseNorms, initialAdapter, type RowNorms } from "./adapter-init.ts";
+import { baseNorms, initialAdapter, type BaseNorms } from "./adapter-init.ts";
 import { BatchSource, type BatchSourceParts } from "./batch-source.ts";
 import { fillCaches, type Caches } from "./caches.ts";
 import { CaptionSource, type CaptionRun } from "./caption-source.ts";
@@ -121,7 +121,7 @@ interface LoopParts {
   readonly source: BatchSource;
   readonly validator: Validator | undefined;
   /** What DoRA starts from. */
-  readonly norms: RowNorms;
+  readonly norms: BaseNorms;
   readonly sampleStates: Caches["sampleStates"];
 }
 

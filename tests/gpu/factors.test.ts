@@ -6,7 +6,7 @@ import { conv2d } from "../../src/gpu/ops/conv2d.ts";
 import { factorProduct, hadamardProduct } from "../../src/gpu/ops/factor-product.ts";
 import { kronecker } from "../../src/gpu/ops/kronecker.ts";
 import { linear } from "../../src/gpu/ops/linear.ts";
-import { rowDecompose } from "../../src/gpu/ops/row-decompose.ts";
+import { decompose } from "../../src/gpu/ops/decompose.ts";
 import { scaleBy } from "../../src/gpu/ops/scale-by.ts";
 import { checkOp } from "./harness/check-op.ts";
 import { openTestGpu } from "./harness/adapter.ts";
@@ -56,7 +56,7 @@ describe.each(Object.entries(variants))("%s", (_, options) => {
 
   it("adds deltas to stacked rows and kernels, with and without dropout of rows and modules", async () => {
     const delta = (g: Graph, name: string, rows: number, width: number, layer: number) =>
-      ({ tensor: made(g, name, rows, width), rows, scale: 0.5, tapsLast: false, dropout: { rank: 0.4, module: 0.5, layer } });
+      ({ tensor: made(g, name, rows, width), rows, scale: 0.5, tapsLast: false, dropout: { rank: 0.4, module: 0.5, layer, scales: layer > 0 } });
     await checkOp(gpu, { build: (g) => [adaptedWeight(g, frozen(g, "f16", 12, 8), [delta(g, "d0", 4, 8, 0), delta(g, "d1", 8, 8, 1)])] });
     for (const layer of [0, 1, 2]) {
       await checkOp(gpu, { values, build: (g) => [adaptedWeight(g, frozen(g, "f32", 12, 8), [delta(g, "d0", 12, 8, layer)], drawn(g))] });
@@ -66,10 +66,11 @@ describe.each(Object.entries(variants))("%s", (_, options) => {
     });
   });
 
-  it("decomposes rows into magnitudes and directions, where dropout lets it", async () => {
-    const rows = (g: Graph, name: string, count: number, layer: number) => ({ tensor: param(g, name, count, 1), dropout: { rank: 0, module: 0.5, layer } });
-    await checkOp(gpu, { build: (g) => [rowDecompose(g, made(g, "v", 6, 70), [rows(g, "g0", 4, 0), rows(g, "g1", 2, 1)])] });
-    await checkOp(gpu, { values, build: (g) => [rowDecompose(g, made(g, "v", 6, 10), [0, 1, 2].map((i) => rows(g, `g${i}`, 2, i)), drawn(g))] });
+  it("decomposes rows or channels into magnitudes and directions, where dropout lets it", async () => {
+    const part = (g: Graph, i: number, rows: number, count = rows) => ({ tensor: param(g, `g${i}`, count), rows, dropout: { rank: 0, module: 0.5, layer: i } });
+    await checkOp(gpu, { build: (g) => [decompose(g, made(g, "v", 6, 70), [part(g, 0, 4), part(g, 1, 2)], false)] });
+    await checkOp(gpu, { values, build: (g) => [decompose(g, made(g, "v", 6, 10), [0, 1, 2].map((i) => part(g, i, 2)), false, drawn(g))] });
+    await checkOp(gpu, { build: (g) => [decompose(g, made(g, "v", 6, 3, 3, 4), [part(g, 0, 4, 4), part(g, 1, 2, 4)], true)] });
   });
 
   it("sends layers' gradients to what their weight is made of, over many rows", async () => {

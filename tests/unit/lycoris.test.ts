@@ -7,7 +7,10 @@ import { parseConfig } from "../../src/config/config.ts";
 import { defaultConfig, type TrainingConfig } from "../../src/config/parameters.ts";
 import { LYCORIS_PRESETS } from "../../src/config/table/lycoris.ts";
 import { factorization } from "../../src/lora/lycoris-factors.ts";
+import { openNodeFile } from "../../src/cli/node-file.ts";
+import { openSafetensors } from "../../src/formats/safetensors.ts";
 import { openCheckpoint } from "../../src/models/config.ts";
+import { baseNorms, initialAdapter } from "../../src/training/adapter-init.ts";
 import { createAdapters } from "../../src/training/run-settings.ts";
 import { sparseFile, specsOf } from "./sparse-file.ts";
 
@@ -76,6 +79,61 @@ describe("the factors", () => {
   });
 });
 
+describe("the start", () => {
+  const spread = (values: Float32Array): { most: number; deviation: number } => ({
+    most: values.reduce((most, value) => Math.max(most, Math.abs(value)), 0),
+    deviation: Math.sqrt(values.reduce((sum, value) => sum + value ** 2, 0) / values.length),
+  });
+
+  it("of a LoHa and of a LoKr is LyCORIS', and adds nothing", async () => {
+    const started = async (args: string[]) => initialAdapter(await adaptersOf("sd1", { network_dim: 8, network_args: ["preset=attn-only", ...args] }), 1);
+    const name = "lora_unet_down_blocks_1_attentions_0_transformer_blocks_0_attn1_to_q";
+    const loha = (await started(["algo=loha"])).get(name)!;
+    expect(spread(loha["hada_w1_a"]!).deviation).toBeCloseTo(0.1, 2);
+    expect(spread(loha["hada_w1_b"]!).deviation).toBeCloseTo(1, 1);
+    expect(spread(loha["hada_w2_b"]!).deviation).toBeCloseTo(1, 1);
+    expect(spread(loha["hada_w2_a"]!).most).toBe(0);
+    expect(loha["hada_w1_b"]).not.toEqual(loha["hada_w2_b"]);
+    const scaled = (await started(["algo=loha", "use_scalar=True"])).get(name)!;
+    expect(spread(scaled["hada_w2_a"]!).deviation).toBeCloseTo(0.1, 2);
+    expect([...scaled["scalar"]!]).toEqual([0]);
+    // 640 = 20 · 32 on both sides: w1 [20, 20], w2 as [32, 8] · [8, 32]. PyTorch draws from ±1/√columns.
+    const lokr = (await started(["algo=lokr"])).get(name)!;
+    expect(spread(lokr["lokr_w1"]!).most).toBeLessThanOrEqual(1 / Math.sqrt(20));
+    expect(spread(lokr["lokr_w1"]!).most).toBeGreaterThan(0.9 / Math.sqrt(20));
+    expect(spread(lokr["lokr_w2_a"]!).most).toBeLessThanOrEqual(1 / Math.sqrt(8));
+    expect(spread(lokr["lokr_w2_b"]!).most).toBe(0);
+  });
+
+  it.each([true, false])("of DoRA are the norms of the base weight, by output %s", async (byOutput) => {
+    const source = await openNodeFile(new URL("../reference/data/mini-sd2.safetensors", import.meta.url).pathname);
+    const checkpoint = await openCheckpoint(await openSafetensors(source));
+    const config = parseConfig({ network_module: "lycoris.kohya", network_args: ["dora_wd=True", `wd_on_output=${byOutput}`] }).config;
+    const adapters = createAdapters(checkpoint, config);
+    const norms = await baseNorms(checkpoint, adapters);
+    // A 3×3 convolution, and a slice of OpenCLIP's stacked projections.
+    for (const name of ["lora_unet_down_blocks_0_resnets_0_conv1", "lora_te_text_model_encoder_layers_0_self_attn_v_proj"]) {
+      const { weight, in: width, out, kernel } = adapters.targets.find((target) => target.name === name)!;
+      const values = await checkpoint.file.readF32(checkpoint.keys.get(weight.key)!);
+      const taps = kernel ** 2;
+      const of = (line: number): number => {
+        let sum = 0;
+        for (let o = 0; o < out; o++) {
+          for (let i = 0; i < width; i++) {
+            if ((byOutput ? o : i) !== line) continue;
+            for (let tap = 0; tap < taps; tap++) sum += values[((weight.rowStart + o) * width + i) * taps + tap]! ** 2;
+          }
+        }
+        return Math.sqrt(sum);
+      };
+      const given = norms.get(name)!;
+      expect(given.length).toBe(byOutput ? out : width);
+      for (const line of [0, 1, given.length - 1]) expect(given[line]).toBeCloseTo(of(line), 5);
+    }
+    await source.close();
+  });
+});
+
 describe("kohya's files", () => {
   const lycoris = (values: Partial<TrainingConfig>): TrainingConfig => ({ ...defaultConfig(), network_module: "lycoris.kohya", ...values });
 
@@ -101,10 +159,10 @@ describe("kohya's files", () => {
   it.each([
     ["LyCORIS/LoCon", "locon"], ["LyCORIS/LoHa", "loha"], ["LyCORIS/LoKr", "lokr"],
   ] as const)("of the GUI with %s train %s with its preset, ranks and options", (type, algo) => {
-    const gui = { LoRA_type: type, LyCORIS_preset: "attn-mlp", network_dim: 8, conv_dim: 4, conv_alpha: 2, factor: 6, use_tucker: true, dora_wd: true, train_norm: false };
+    const gui = { LoRA_type: type, LyCORIS_preset: "attn-mlp", network_dim: 8, conv_dim: 4, conv_alpha: 2, factor: 6, use_tucker: true, dora_wd: true, train_norm: false, rank_dropout: 0.1, rank_dropout_scale: true };
     const { config, warnings } = loadKohyaConfig(JSON.stringify(gui));
     expect(warnings).toEqual([]);
-    expect(config).toMatchObject({ network_module: "lycoris.kohya", algo, preset: "attn-mlp", conv_dim: 4, conv_alpha: 2, factor: 6, use_tucker: true, dora_wd: true });
+    expect(config).toMatchObject({ network_module: "lycoris.kohya", algo, preset: "attn-mlp", conv_dim: 4, conv_alpha: 2, factor: 6, use_tucker: true, dora_wd: true, rank_dropout: 0.1, rank_dropout_scale: true });
     const written = writeKohya(config, "gui");
     expect(written.warnings).toEqual([]);
     expect(JSON.parse(written.text)).toMatchObject({ LoRA_type: type, LyCORIS_preset: "attn-mlp", factor: 6, conv_dim: 4 });

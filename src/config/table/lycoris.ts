@@ -112,6 +112,34 @@ export const lycorisParameters = {
     },
     when: isLycoris,
   }),
+  wd_on_output: bool({
+    ...common,
+    default: true,
+    label: { en: "DoRA by output (wd_on_output)", "zh-CN": "DoRA 按输出（wd_on_output）" },
+    hint: {
+      en: "Lengths are those of the weight's rows; off: of its columns, one per input.",
+      "zh-CN": "长度按权重的行（输出）计算；关闭则按列（输入）。",
+    },
+    more: {
+      en: "LyCORIS takes rows unless it is told otherwise. A1111 reads files whose lengths belong to columns more reliably.",
+      "zh-CN": "LyCORIS 默认按行。若文件要在 A1111 中使用，按列保存更可靠。",
+    },
+    when: (values) => isLycoris(values) && values["dora_wd"] === true,
+  }),
+  rank_dropout_scale: bool({
+    ...common,
+    default: false,
+    label: { en: "Scale rank dropout up", "zh-CN": "秩 Dropout 补偿" },
+    hint: {
+      en: "What rank dropout leaves is made stronger, so that the whole stays as strong.",
+      "zh-CN": "放大秩 Dropout 之后剩下的部分，使整体强度不变。",
+    },
+    more: {
+      en: "LyCORIS leaves out whole rows of what a layer adds, anew in every step. With this the others are divided by their share.",
+      "zh-CN": "LyCORIS 每一步随机舍去一层所加内容的若干整行；开启后，其余各行除以所剩比例。",
+    },
+    when: (values) => isLycoris(values) && values["rank_dropout"] !== null,
+  }),
   factor: int({
     ...common,
     default: -1,

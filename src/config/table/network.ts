@@ -104,6 +104,7 @@ export const networkParameters = {
       en: "Which values are left out changes from step to step and follows from the seed. Samples and the finished LoRA use all of them.",
       "zh-CN": "每一步舍去的数值不同，由种子决定。样图和训练完成的 LoRA 使用全部数值。",
     },
+      when: (values) => !isLycoris(values),
   }),
   rank_dropout: optionalFloat({
     default: null,

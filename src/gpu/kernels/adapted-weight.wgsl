@@ -2,9 +2,13 @@
 // back to its delta, d = keep * scale * dy. A thread has 4 channels of a row and tap. `keep` is 0 for rows that dropout
 // takes in this micro-batch (DROP; follows dropout-numbers.wgsl then), otherwise 1.
 //
+//   SHARE      what rank dropout leaves is divided by its share of the rows
 //   F16        w has two f16 to a u32
 //   TAPS_LAST  delta is [row][channel][tap] instead of [row][tap][channel]
 //! read source: array<f32>
+//#if SHARE
+//! read share: array<f32>
+//#endif
 //#if BACK
 //! write d: array<f32>
 //#else
@@ -21,6 +25,9 @@ fn keep(row: u32) -> f32 {
   var kept = 1.0;
   //#if DROP
   let ofRows = philox(row / 4u, p.layer, $(RANK_STREAM)u);
+  //#if SHARE
+  kept = 1.0 / max(share[0], 1e-6);
+  //#endif
   if (ofRows[row % 4u] < p.rankBelow) { kept = 0.0; }
   if (philox(0u, p.layer, $(MODULE_STREAM)u).x < p.moduleBelow) { kept = 0.0; }
   //#endif

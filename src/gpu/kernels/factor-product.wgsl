@@ -45,8 +45,8 @@ fn main(@builtin(workgroup_id) wg: vec3<u32>, @builtin(num_workgroups) grid: vec
   //#for i 4
   let aAt$i = min(row + $i, p.rows - 1) * p.aRow;
   let bAt$i = min(col + $i, p.cols - 1) * p.bCol;
-  var acc$i = vec4<f32>(0.0);
   //#endfor
+  var acc: array<vec4<f32>, 4>;
   //#if DEEP
   for (var k = thread; k < p.red; k += 64u) {
   //#else
@@ -56,12 +56,12 @@ fn main(@builtin(workgroup_id) wg: vec3<u32>, @builtin(num_workgroups) grid: vec
     let bK = k * p.bRed;
     let right = vec4<f32>(b[bAt0 + bK], b[bAt1 + bK], b[bAt2 + bK], b[bAt3 + bK]);
     //#for i 4
-    acc$i = fma(vec4(a[aAt$i + aK]), right, acc$i);
+    acc[$i] = fma(vec4(a[aAt$i + aK]), right, acc[$i]);
     //#endfor
   }
   //#if DEEP
   //#for i 4
-  sums[thread * 4u + $i] = acc$i;
+  sums[thread * 4u + $i] = acc[$i];
   //#endfor
   workgroupBarrier();
   if (thread >= 16u) { return; }
@@ -69,10 +69,8 @@ fn main(@builtin(workgroup_id) wg: vec3<u32>, @builtin(num_workgroups) grid: vec
   for (var other = 0u; other < 64u; other++) { sum += sums[other * 4u + thread / 4u][thread % 4u]; }
   emit(row + thread / 4u, col + thread % 4u, sum);
   //#else
-  //#for i 4
-  //#for j 4
-  emit(row + $i, col + $j, acc$i[$j]);
-  //#endfor
-  //#endfor
+  for (var i = 0u; i < 4u; i++) {
+    for (var j = 0u; j < 4u; j++) { emit(row + i, col + j, acc[i][j]); }
+  }
   //#endif
 }

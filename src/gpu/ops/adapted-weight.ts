@@ -9,9 +9,10 @@ import { dim, elementCount, lastDim, type Tensor } from "../graph/tensor.ts";
 import { ceilDiv, spread } from "../tier.ts";
 import { dropThreshold } from "./adapter-dropout.ts";
 import type { Graph } from "../graph/graph.ts";
-import type { KernelCall } from "../graph/lower.ts";
+import type { KernelCall, LowerContext } from "../graph/lower.ts";
 import type { OpDef, RefTensor } from "../graph/op.ts";
 import numbersSource from "../kernels/dropout-numbers.wgsl?raw";
+import shareSource from "../kernels/kept-share.wgsl?raw";
 import source from "../kernels/adapted-weight.wgsl?raw";
 
 /** Rates of dropout, and the number of the module that tells its random numbers from others'. */
@@ -19,6 +20,8 @@ export interface RowDropout {
   readonly rank: number;
   readonly module: number;
   readonly layer: number;
+  /** What is left of the rows is divided by their share. */
+  readonly scales?: boolean;
 }
 
 export interface DeltaAttrs {
@@ -58,7 +61,7 @@ export const adaptedWeightOp: OpDef<AdaptedWeightAttrs> = {
     const w = ctx.input("w");
     const y = ctx.output();
     const draw = ctx.optional("draw");
-    return deltas.map((attrs, i) => rowsCall(w, attrs, { source: ctx.input(`delta${i}`), w, y }, draw));
+    return deltas.flatMap((attrs, i) => rowsCalls(ctx, w, attrs, { source: ctx.input(`delta${i}`), w, y }, draw));
   },
   reference({ w, draw, ...inputs }, { deltas }) {
     const y = Float64Array.from(w!.data);
@@ -75,7 +78,7 @@ const deltaGradOp: OpDef<DeltaGradAttrs> = {
   outputs: (_, { shape }) => [{ shape }],
   lower(ctx, attrs) {
     const dy = ctx.input("dy");
-    return [rowsCall(dy, attrs, { source: dy, d: ctx.output() }, ctx.optional("draw"))];
+    return rowsCalls(ctx, dy, attrs, { source: dy, d: ctx.output() }, ctx.optional("draw"));
   },
   reference({ dy, draw }, attrs) {
     const d = new Float64Array(elementCount(attrs.shape));
@@ -85,32 +88,39 @@ const deltaGradOp: OpDef<DeltaGradAttrs> = {
 };
 
 /** @param bindings `source` is the delta, or with `d` the gradient of the weight */
-function rowsCall(
-  weight: Tensor, { firstRow, rows, scale, tapsLast, dropout }: DeltaAttrs, bindings: Readonly<Record<string, Tensor>>, draw: Tensor | undefined,
-): KernelCall {
+function rowsCalls(
+  ctx: LowerContext, weight: Tensor, { firstRow, rows, scale, tapsLast, dropout }: DeltaAttrs, bindings: Readonly<Record<string, Tensor>>,
+  draw: Tensor | undefined,
+): KernelCall[] {
   const channels4 = lastDim(weight) / 4;
   const taps = elementCount(weight.shape) / dim(weight, 0) / lastDim(weight);
   const drops = draw !== undefined && dropout !== undefined;
   const count = rows * taps * channels4;
-  return {
+  const numbers = { layer: dropout?.layer ?? 0, rankBelow: dropThreshold(dropout?.rank ?? 0) };
+  const share = drops && dropout.scales === true && dropout.rank > 0 ? ctx.scratch([1]) : undefined;
+  const counting = share && draw && {
+    kernel: { name: "kept-share", source: `${numbersSource}\n${shareSource}` },
+    defines: { RANK_STREAM: streamNumbers.rankDropout },
+    bindings: { draw, share },
+    params: { rows, ...numbers },
+    grid: spread(1),
+  };
+  const call: KernelCall = {
     kernel: { name: "adapted-weight", source: drops ? `${numbersSource}\n${source}` : source },
     defines: {
       DROP: drops,
+      SHARE: share !== undefined,
       BACK: bindings["d"] !== undefined,
       F16: bindings["w"]?.dtype === "f16",
       TAPS_LAST: tapsLast && taps > 1,
       RANK_STREAM: streamNumbers.rankDropout,
       MODULE_STREAM: streamNumbers.moduleDropout,
     },
-    bindings: { ...bindings, ...(drops && { draw }) },
-    params: {
-      count, firstRow, taps, channels4, scale,
-      layer: dropout?.layer ?? 0,
-      rankBelow: dropThreshold(dropout?.rank ?? 0),
-      moduleBelow: dropThreshold(dropout?.module ?? 0),
-    },
+    bindings: { ...bindings, ...(drops && { draw }), ...(share && { share }) },
+    params: { count, firstRow, taps, channels4, scale, ...numbers, moduleBelow: dropThreshold(dropout?.module ?? 0) },
     grid: spread(ceilDiv(count, 64)),
   };
+  return counting === undefined ? [call] : [counting, call];
 }
 
 /** Visits the elements of a delta: places in the weight and in the delta, and what the delta is multiplied by. */
@@ -121,9 +131,9 @@ function eachElement(
   const width = elementCount(shape.slice(1));
   const channels = shape.at(-1)!;
   const taps = width / channels;
-  const isKept = draw === undefined || dropout === undefined ? () => true : keptRows(rows, dropout, draw);
+  const isKept = draw === undefined || dropout === undefined ? () => 1 : keptRows(rows, dropout, draw);
   for (let row = 0; row < rows; row++) {
-    const factor = isKept(row) ? scale : 0;
+    const factor = isKept(row) * scale;
     for (let i = 0; i < width; i++) {
       const from = tapsLast ? (i % channels) * taps + Math.floor(i / channels) : i;
       visit((firstRow + row) * width + i, row * width + from, factor);
@@ -137,12 +147,14 @@ export function isModuleDropped({ module, layer }: RowDropout, { data: [low = 0,
   return sequence.uint32() < dropThreshold(module);
 }
 
-function keptRows(rows: number, dropout: RowDropout, draw: RefTensor): (row: number) => boolean {
+function keptRows(rows: number, dropout: RowDropout, draw: RefTensor): (row: number) => number {
   const [low = 0, high = 0, microBatch = 0] = draw.data;
   const ranks = new RandomSequence(low + high * 2 ** 32, "rankDropout", microBatch + dropout.layer * 2 ** 32);
   const numbers = Array.from({ length: rows }, () => ranks.uint32());
   const isDropped = isModuleDropped(dropout, draw);
-  return (row) => !isDropped && numbers[row]! >= dropThreshold(dropout.rank);
+  const kept = numbers.map((number) => number >= dropThreshold(dropout.rank));
+  const share = dropout.scales === true ? kept.filter(Boolean).length / rows : 1;
+  return (row) => (!isDropped && kept[row] === true ? 1 / share : 0);
 }
 
 export interface Delta {
