@@ -33,11 +33,19 @@ of kohya's goes along; in its own format everything stays byte for byte but the 
                      Without it: by the ending of --to (.toml, .json as gui, .zip), or as it was
   --data FOLDER      pictures for the zip; or train_data_dir
   --reg FOLDER       regularization pictures for the zip; or reg_data_dir
+  --dataset-config FILE  dataset configuration of sd-scripts for the zip, instead of both
   --set KEY=VALUE    change a setting; repeatable
   --strict           fail on the first value that cannot be used, instead of taking its default
 `;
 
 export const configCommand: Command = { name: "config", summary: "check and convert settings", help, run: runConfig };
+
+interface ZipOptions {
+  readonly to?: string;
+  readonly data?: string;
+  readonly reg?: string;
+  readonly "dataset-config"?: string;
+}
 
 /** Settings with where they come from. */
 interface Source {
@@ -55,6 +63,7 @@ async function runConfig(argv: string[]): Promise<void> {
     format: { type: "string" },
     data: { type: "string" },
     reg: { type: "string" },
+    "dataset-config": { type: "string" },
     set: { type: "string", multiple: true, default: [] },
     strict: { type: "boolean", default: false },
   });
@@ -92,12 +101,11 @@ function formatOf(format: string | undefined, to: string | undefined): Format | 
   return known;
 }
 
-async function writeZipFile(
-  { config, origin }: Source, { to, data = config.train_data_dir, reg = config.reg_data_dir }: { to?: string; data?: string; reg?: string },
-): Promise<void> {
+async function writeZipFile({ config, origin }: Source, options: ZipOptions): Promise<void> {
+  const { to, data = config.train_data_dir, reg = config.reg_data_dir, "dataset-config": datasetConfig } = options;
   if (to === undefined) throw usageError("config", "--to is missing: a zip is a file");
-  if (data === "") throw usageError("config", "--data is missing: the zip holds the pictures");
-  const { warnings } = await exportZip(config, origin, { data, reg: reg === "" ? undefined : reg }, to);
+  if (data === "" && datasetConfig === undefined) throw usageError("config", "--data is missing: the zip holds the pictures");
+  const { warnings } = await exportZip(config, origin, { data, reg: reg === "" ? undefined : reg, datasetConfig }, to);
   for (const { message } of warnings) warn(message);
 }
 

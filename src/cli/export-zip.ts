@@ -4,21 +4,19 @@ import { basename } from "node:path";
 import { exportForSdScripts, type SdScriptsExport } from "../config/kohya-export.ts";
 import type { TrainingConfig } from "../config/parameters.ts";
 import { understandDataset } from "../dataset/inspect.ts";
-import { joinFolders } from "../dataset/join-folders.ts";
 import { writeZip } from "../formats/zip.ts";
 import { createNodeFile } from "./node-file.ts";
-import { openNodeFolder } from "./node-folder.ts";
+import { openFolder, type DatasetPlace } from "./open-dataset.ts";
 
 /**
  * Writes the zip, one picture at a time; its name never stands for half of it.
  * @param origin text of the file of kohya's that the settings came from
- * @throws InputError `folder.*`, `dataset.noPictures`, `file.*`
+ * @throws InputError `folder.*`, `dataset.noPictures`, `datasetConfig.*`, `file.*`
  */
 export async function exportZip(
-  config: TrainingConfig, origin: string | undefined, { data, reg }: { readonly data: string; readonly reg: string | undefined }, to: string,
+  config: TrainingConfig, origin: string | undefined, place: DatasetPlace, to: string,
 ): Promise<Pick<SdScriptsExport, "warnings">> {
-  const pictures = await openNodeFolder(data);
-  const folder = reg === undefined ? pictures : joinFolders(pictures, await openNodeFolder(reg));
+  const folder = await openFolder(place);
   const { subsets } = await understandDataset(folder, config.caption_extension);
   const model = basename(config.pretrained_model_name_or_path) || "model.safetensors";
   const { files, warnings } = exportForSdScripts(config, subsets, model, origin);

@@ -40,7 +40,8 @@ export async function openDataset(place: DatasetPlace, config: TrainingConfig): 
   return { inspected, pictures };
 }
 
-async function openFolder({ data, reg, datasetConfig }: DatasetPlace): Promise<DatasetFolder> {
+/** The folder or folders as one. @throws InputError `folder.*`, `datasetConfig.*` */
+export async function openFolder({ data, reg, datasetConfig }: DatasetPlace): Promise<DatasetFolder> {
   if (datasetConfig !== undefined) return openConfiguredFolder(datasetConfig);
   const training = await openNodeFolder(data ?? ".");
   return reg === undefined ? training : joinFolders(training, await openNodeFolder(reg));

@@ -8,6 +8,7 @@ import { defaultConfig, suggestedConfig, type TrainingConfig } from "../config/p
 import { PRESET_KEYS, readPreset } from "../config/preset.ts";
 import type { Preset } from "../config/preset.ts";
 import { readPresetFile } from "../config/preset-file.ts";
+import { rankAdvice } from "../config/rank-advice.ts";
 import { isPromptFileName, readPromptFile } from "../config/sample-prompts.ts";
 import { isShareLink, readShareLink } from "../config/share-link.ts";
 import { InputError } from "../errors.ts";
@@ -131,7 +132,7 @@ export function settle(
     const values = `v_parameterization is ${config.v_parameterization}, but the checkpoint looks like ${predictionType}`;
     warnings.push(`${values} (${predictionSource}); the setting is used`);
   }
-  warnings.push(...[...rateAdvice(config), ...noiseAdvice(config)].map(({ text }) => text));
+  warnings.push(...[...rateAdvice(config), ...noiseAdvice(config), ...rankAdvice(config)].map(({ text }) => text));
   return { config, warnings };
 }
 

@@ -1,5 +1,6 @@
 /** The training engine on this browser's GPU. A device is held while a run goes, and no longer. */
 import { noiseAdvice, rateAdvice } from "../config/advice.ts";
+import { rankAdvice } from "../config/rank-advice.ts";
 import { openGpu } from "../gpu/device.ts";
 import { elementCount } from "../gpu/graph/tensor.ts";
 import { forecast } from "../training/forecast.ts";
@@ -16,7 +17,6 @@ import { writePngText } from "../formats/png-text.ts";
 import type { SamplePicture } from "../training/events.ts";
 import { adapterTier } from "./adapter-tier.ts";
 import { memoryAdvice } from "./plan-advice.ts";
-import { rankAdvice } from "./rank-advice.ts";
 import type { Engine } from "./engine.ts";
 import { encodePng } from "./generate-sheet.ts";
 import type { NewSample } from "./training-backend.ts";

@@ -12,7 +12,7 @@ export function findSettings(query: string, keys: readonly ParameterKey[]): Para
       return words.every((word) => text.includes(word));
     });
   const found = having((key) => [key, GUI_NAMES[key] ?? "", ...named(key)]);
-  return found.length > 0 ? found : having((key) => Object.values(parameter(key).more ?? {}));
+  return found.length > 0 ? found : having((key) => Object.values(parameter(key).more));
 }
 
 function named(key: ParameterKey): readonly string[] {

@@ -50,6 +50,7 @@ export class Presets {
   #own: readonly PresetRecord[] = $state.raw([]);
   #proposal: Proposal | undefined = $state.raw();
   #error: SerializedError | undefined = $state.raw();
+  #exportError: SerializedError | undefined = $state.raw();
 
   constructor(setup: Setup) {
     this.#setup = setup;
@@ -63,6 +64,10 @@ export class Presets {
   }
   get error() {
     return this.#error;
+  }
+  /** Why the last export failed. */
+  get exportError() {
+    return this.#exportError;
   }
 
   async wake(): Promise<void> {
@@ -163,6 +168,7 @@ export class Presets {
    */
   async exportZip(save: (write: (to: WritableStream<Uint8Array<ArrayBuffer>>) => Promise<void>) => Promise<boolean>): Promise<readonly ConfigWarning[] | undefined> {
     const { dataset, form, model } = this.#setup;
+    this.#exportError = undefined;
     if (dataset === undefined) return undefined;
     try {
       const modelName = model?.ref.name ?? "model.safetensors";
@@ -175,9 +181,13 @@ export class Presets {
       });
       return (await save((to) => writeZip(entries, to))) ? warnings : undefined;
     } catch (error) {
-      this.#fail(error);
+      this.#exportError = serializeError(error);
       return undefined;
     }
+  }
+
+  dismissExportError(): void {
+    this.#exportError = undefined;
   }
 
   #proposePreset(preset: Preset): void {

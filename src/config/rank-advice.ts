@@ -1,17 +1,17 @@
 /** What a user should know of the chosen ranks before a run: beyond these they cost more than they bring. */
-import { convSettings, trainsConvolutions, trainsLycoris } from "../config/lycoris-settings.ts";
-import { trainsWords } from "../config/trained-words.ts";
-import type { TrainingConfig } from "../config/parameters.ts";
-import type { PlanAdvice } from "./train-protocol.ts";
+import type { Advice } from "./advice.ts";
+import { convSettings, trainsConvolutions, trainsLycoris } from "./lycoris-settings.ts";
+import type { TrainingConfig } from "./parameters.ts";
+import { trainsWords } from "./trained-words.ts";
 
 /** LyCORIS' guidelines for LoRA and LoHa, and what is advised for the convolutions of a LoCon. A LoKr's rank is free. */
 const highRank = 64;
 const highLohaRank = 32;
 const highConvRank = 12;
 
-export function rankAdvice(config: TrainingConfig): PlanAdvice[] {
+export function rankAdvice(config: TrainingConfig): Advice[] {
   const { network_dim: rank } = config;
-  const advice: PlanAdvice[] = [];
+  const advice: Advice[] = [];
   const algorithm = trainsLycoris(config) ? config.algo : "lora";
   if (trainsWords(config) || algorithm === "lokr") return advice;
   const most = algorithm === "loha" ? highLohaRank : highRank;
