@@ -210,7 +210,7 @@ function addDataset(add: Add, setting: Setting, { dataset }: RunFacts): void {
   if (dataset.datasets !== undefined) {
     add("datasets", pythonJson(dataset.datasets));
     add("tag_frequency", pythonJson(dataset.tagFrequency));
-    add("dataset_dirs", pythonJson(dirsOf({ ...dataset.dirs, ...dataset.regDirs })));
+    add("dataset_dirs", pythonJson(dirsOf(dataset.dirs)));
     return;
   }
   const perDevice = Number(setting("train_batch_size", 1));

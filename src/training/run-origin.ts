@@ -1,5 +1,5 @@
 /** Facts of a run that are known at its start and written into its LoRA file: model, pictures, buckets, length. */
-import { describeDatasets } from "./dataset-facts.ts";
+import { configuredDirs, configuredTags, describeDatasets } from "./dataset-facts.ts";
 import { bucketInfo } from "../dataset/buckets.ts";
 import { tagFrequency } from "../dataset/captions.ts";
 import { baseName } from "../dataset/paths.ts";
@@ -30,9 +30,11 @@ export async function describeOrigin(input: RunOriginInput): Promise<RunOrigin> 
   const { checkpoint, config, dataset, plan, sessionId, startedAt } = input;
   const { source } = checkpoint.file;
   const hash = await shortModelHash(source);
-  const heldOut = new Set(dataset.pictures.filter((_, i) => plan.heldOut[i] === true).map(({ path }) => path));
-  const trained = dataset.subsets.map((subset) => ({ ...subset, images: subset.images.filter(({ path }) => !heldOut.has(path)) }));
-  const pictures = dataset.pictures.filter(({ path }) => !heldOut.has(path));
+  const idOf = (path: string, number = 0): string => `${number}/${path}`;
+  const heldOut = new Set(dataset.pictures.filter((_, i) => plan.heldOut[i] === true).map((picture) => idOf(picture.path, picture.dataset)));
+  const trained = dataset.subsets.map((subset) => ({ ...subset, images: subset.images.filter(({ path }) => !heldOut.has(idOf(path, subset.dataset))) }));
+  const pictures = dataset.pictures.filter((picture) => !heldOut.has(idOf(picture.path, picture.dataset)));
+  const isConfigured = trained.some((subset) => subset.dataset !== undefined);
   const foldersOf = (isReg: boolean): Record<string, FolderFacts> =>
     Object.fromEntries(
       trained
@@ -53,11 +55,10 @@ export async function describeOrigin(input: RunOriginInput): Promise<RunOrigin> 
     implementationVersion: implementation,
     model: { name: source.name, ...(hash === undefined ? {} : { hash }) },
     dataset: {
-      dirs: foldersOf(false),
-      regDirs: foldersOf(true),
-      tagFrequency: tagFrequency(trained),
+      ...(isConfigured
+        ? { dirs: configuredDirs(trained), regDirs: {}, tagFrequency: configuredTags(trained), datasets: describeDatasets(trained, plan) }
+        : { dirs: foldersOf(false), regDirs: foldersOf(true), tagFrequency: tagFrequency(trained) }),
       bucketInfo: bucketInfo(plan.buckets.groups[0]?.plan) as JsonLike,
-      ...(trained.some((subset) => subset.dataset !== undefined) ? { datasets: describeDatasets(trained, plan) } : {}),
     },
   };
 }

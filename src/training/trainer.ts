@@ -233,7 +233,7 @@ class UpdateLoop {
     const isNone = count === 0;
     const text = isNone
       ? "No picture is held out for validation: validation_split is rounded down in each folder, and all are too small"
-      : `${count} pictures are held out for validation`;
+      : `Pictures held out for validation: ${count}`;
     host.log({ level: isNone ? "warn" : "info", code: isNone ? "train.nothingHeldOut" : "train.heldOut", text, data: { count } });
   }
 

@@ -112,3 +112,40 @@ describe("regularization pictures", () => {
     expect((await withReg("other")).weights).not.toEqual(beside.weights);
   });
 });
+
+describe("a dataset configuration", () => {
+  const written = async (lines: string): Promise<string[]> => {
+    const file = join(root, `${crypto.randomUUID()}.toml`);
+    await writeFile(file, `[[datasets]]\nresolution = 64\n[[datasets.subsets]]\nimage_dir = "data/1_cat"\n${lines}`);
+    return ["--dataset-config", file];
+  };
+
+  test.skipIf(isSlowAdapter)("trains what the same folders and settings train, its own options before the run's", async () => {
+    const configured = await trained([], await written(""));
+    expect(configured.weights).toEqual((await trained([])).weights);
+    expect(JSON.parse(configured.metadata.get("ss_dataset_dirs") ?? "")).toEqual({ "1_cat": { n_repeats: 1, img_count: 2 } });
+    expect(configured.metadata.has("ss_flip_aug")).toBe(false);
+    const flipped = await trained([], await written("flip_aug = true\ncaption_prefix = 'sks'\n"));
+    expect(flipped.weights).toEqual((await trained(["flip_aug=true", "caption_prefix=sks"])).weights);
+    expect(flipped.weights).not.toEqual(configured.weights);
+  });
+
+  test("is refused with the table and the key", async () => {
+    const refused = async (lines: string) =>
+      lorasmith(["train", "--model", model, "--out", join(root, "none"), ...(await written(lines))]);
+    const [unknown, missing] = [await refused("flip_augg = true"), await refused("[[datasets.subsets]]\nimage_dir = 'nowhere'")];
+    expect([unknown.code, missing.code]).toEqual([2, 2]);
+    expect(unknown.stderr).toContain("flip_augg in [[datasets.subsets]] 1");
+    expect(missing.stderr).toContain("[[datasets.subsets]] 2 of the dataset configuration names the folder nowhere");
+  });
+});
+
+describe("validation", () => {
+  test.skipIf(isSlowAdapter)("is told after each epoch, and written into the file", async () => {
+    const { stderr, metadata } = await trained(["validation_split=0.5", "validation_seed=3"]);
+    expect(stderr).toContain("Pictures held out for validation: 1");
+    expect(stderr.match(/Validation loss after step \d: \d\.\d{4}/g)).toHaveLength(2);
+    const facts = ["num_train_images", "num_validation_images", "validation_split", "validation_seed"].map((key) => metadata.get(`ss_${key}`));
+    expect(facts).toEqual(["1", "1", "0.5", "3"]);
+  });
+});

@@ -6,8 +6,12 @@ import { blobFolder } from "../../src/dataset/blob-folder.ts";
 import { checkSubsets } from "../../src/dataset/configured-folders.ts";
 import { inspectDataset } from "../../src/dataset/inspect.ts";
 import { InputError } from "../../src/errors.ts";
+import { blobSource } from "../../src/formats/byte-source.ts";
+import { buildLoraMetadata } from "../../src/lora/metadata.ts";
 import { CaptionSource } from "../../src/training/caption-source.ts";
+import { describeOrigin } from "../../src/training/run-origin.ts";
 import { planDataset } from "../../src/training/run-plan.ts";
+import type { Checkpoint } from "../../src/models/checkpoint-types.ts";
 import fixture from "./fixtures/images.json" with { type: "json" };
 
 const picture = Buffer.from(fixture.pictures.find(({ name }) => name === "rgb.png")!.file, "base64");
@@ -168,5 +172,42 @@ describe("a dataset with its configuration beside it", () => {
     expect(() => checkSubsets(subsets, config())).toThrow(/conditioning_data_dir names masks, which count only with masked_loss/);
     await expect(inspectDataset(folder({ ...masked, "cats/c.png": picture }), config())).rejects.toThrow(/cats\/c\.png is alone/);
     await expect(inspectDataset(folder({ ...masked, "masks/d.png": picture }), config())).rejects.toThrow(/masks\/d\.png is alone/);
+  });
+});
+
+describe("the file of a run from a dataset configuration", () => {
+  it("says what sd-scripts says of datasets and folders, and not what it says of runs from folders", async () => {
+    const toml = `${TOML}\n[[datasets.subsets]]\nimage_dir = "cats"\n`;
+    const dataset = await inspectDataset(folder({
+      "set/dataset.toml": toml, "set/cats/a.png": picture, "set/cats/a.txt": "solo, sitting", "set/cats/b.png": picture,
+      "set/reg/r.png": picture, "set/dogs/d.png": picture,
+    }), config());
+    const settings = config({ max_train_epochs: 1 });
+    const source = blobSource(new Blob([new Uint8Array(8)]), "model.safetensors");
+    const facts = await describeOrigin({
+      checkpoint: { file: { source }, family: "sd1" } as unknown as Checkpoint, config: settings, dataset,
+      plan: planDataset(dataset.pictures, settings), sessionId: 1, startedAt: 0,
+    });
+    const metadata = buildLoraMetadata(settings, { ...facts, finishedAt: 1, steps: 1, epoch: 1 });
+    for (const key of ["batch_size_per_device", "resolution", "color_aug", "flip_aug", "keep_tokens", "enable_bucket", "reg_dataset_dirs", "bucket_info"]) {
+      expect(metadata.has(`ss_${key}`)).toBe(false);
+    }
+    const read = (key: string): unknown => JSON.parse(metadata.get(key) ?? "null");
+    expect(read("ss_dataset_dirs")).toEqual({
+      cats: { n_repeats: 10, img_count: 2 }, dogs: { n_repeats: 1, img_count: 1 }, "cats (2)": { n_repeats: 1, img_count: 2 },
+    });
+    expect(read("ss_tag_frequency")).toEqual({ cats: { solo: 1, sitting: 1, "sks cat": 1 }, reg: {}, dogs: {} });
+    const [first, second] = read("ss_datasets") as { subsets: unknown[] }[];
+    expect(first).toMatchObject({
+      is_dreambooth: true, batch_size_per_device: 4, num_train_images: 20, num_reg_images: 1, resolution: [512, 512],
+      enable_bucket: false, min_bucket_reso: null, max_bucket_reso: null, bucket_info: null,
+    });
+    expect(first!.subsets[0]).toEqual({
+      img_count: 2, num_repeats: 10, color_aug: false, flip_aug: false, random_crop: false, shuffle_caption: true, keep_tokens: 2,
+      keep_tokens_separator: "", secondary_separator: null, enable_wildcard: false, caption_prefix: null, caption_suffix: null,
+      resize_interpolation: null, image_dir: "cats", class_tokens: "sks cat", is_reg: false,
+    });
+    expect(second).toMatchObject({ batch_size_per_device: 2, resolution: [768, 640], enable_bucket: true, min_bucket_reso: 256, max_bucket_reso: 1024 });
+    expect(second!.subsets).toHaveLength(2);
   });
 });

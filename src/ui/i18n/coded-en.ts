@@ -318,7 +318,7 @@ export const codedEn = {
   log: {
     "train.start": "LoRA of {unet} UNet and {textEncoder} text encoder modules; {steps} steps, seed {seed}.",
     "train.noMasks": "masked_loss changes nothing: no folder has masks. Name their folder among the folder's options (conditioning_data_dir).",
-    "train.heldOut": "{count} pictures are held out for validation.",
+    "train.heldOut": "Pictures held out for validation: {count}.",
     "train.nothingHeldOut": "No picture is held out for validation: the share is rounded down in each folder, and all are too small.",
     "train.validation": "Validation loss after step {step}: {loss}.",
     "train.buckets": "Buckets, with pictures times repeats: {shapes}.",
