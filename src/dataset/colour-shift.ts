@@ -62,7 +62,8 @@ function fromHsv(hue: number, saturation: number, value: number): readonly [red:
   const [s, v] = [fround(saturation * fround(1 / 255)), fround(value * fround(1 / 255))];
   const levels = [v, fround(v * fround(1 - s)), fround(v * fround(1 - fround(s * part))), fround(v * fround(1 - fround(s * fround(1 - part))))];
   const order = ([[0, 3, 1], [2, 0, 1], [1, 0, 3], [1, 2, 0], [3, 1, 0], [0, 1, 2]] as const)[sector]!;
-  const [red, green, blue] = order.map((level) => Math.min(255, Math.max(0, roundEven(fround(levels[level]! * 255)))));
+  // Whole vectors of pixels are cut off, not rounded; only at the end of a row OpenCV rounds.
+  const [red, green, blue] = order.map((level) => Math.min(255, Math.max(0, Math.trunc(fround(levels[level]! * 255)))));
   return [red!, green!, blue!];
 }
 

@@ -48,9 +48,10 @@ def method(file: Path, owner: str, name: str, scope: dict) -> object:
 
 
 def colours(file: Path) -> list[dict]:
-    pixels = np.random.default_rng(3).integers(0, 256, (24, 24, 3), dtype=np.uint8)
-    pixels[0] = [[level, level, level] for level in range(0, 240, 10)]
-    pixels[1] = [[255, 0, 0], [0, 255, 0], [0, 0, 255], [255, 255, 0], [0, 255, 255], [255, 0, 255], [255, 128, 0], [1, 0, 0]] * 3
+    # As wide as OpenCV's vectors: at the end of a row that is not, the last few pixels are rounded otherwise.
+    pixels = np.random.default_rng(3).integers(0, 256, (24, 32, 3), dtype=np.uint8)
+    pixels[0] = [[level, level, level] for level in range(0, 256, 8)]
+    pixels[1] = [[255, 0, 0], [0, 255, 0], [0, 0, 255], [255, 255, 0], [0, 255, 255], [255, 0, 255], [255, 128, 0], [1, 0, 0]] * 4
     cases = []
     for seed in range(200):
         draws = Draws(seed)
@@ -61,7 +62,7 @@ def colours(file: Path) -> list[dict]:
         cases.append({"draws": draws.listed, "result": base64.b64encode(result.tobytes()).decode()})
         if len(cases) >= 14:
             break
-    return [{"width": 24, "height": 24, "source": base64.b64encode(pixels.tobytes()).decode(), "cases": cases}]
+    return [{"width": 32, "height": 24, "source": base64.b64encode(pixels.tobytes()).decode(), "cases": cases}]
 
 
 def crops(file: Path) -> list[dict]:
