@@ -7,6 +7,7 @@ import type { WrittenConfig } from "./kohya-write.ts";
 import { configOf } from "./dataset-keys.ts";
 import { writeDatasetConfig } from "./dataset-write.ts";
 import { writeKohya } from "./kohya-write.ts";
+import { trainsLycoris } from "./lycoris-settings.ts";
 import { trainsWords } from "./trained-words.ts";
 import type { TrainingConfig } from "./parameters.ts";
 
@@ -46,7 +47,7 @@ export function exportForSdScripts(
     { path: "config.toml", text: withRuntime(text, isCached) },
     { path: "dataset.toml", text: datasetToml(subsets, folders) },
     { path: "train.sh", text: script(commandFor(config)) },
-    { path: "README.txt", text: readme(model, commandFor(config)) },
+    { path: "README.txt", text: readme(model, commandFor(config)) + (trainsLycoris(config) && !trainsWords(config) ? lycorisNote : "") },
     ...(prompts === "" ? [] : [{ path: prompts, text: `${config.sample_prompts}\n` }]),
   ];
   // Pictures of the same name and different kinds share a caption.
@@ -95,6 +96,11 @@ const script = (command: string): string => `#!/bin/sh
 cd "$(dirname "$0")" || exit 1
 SD_SCRIPTS="\${SD_SCRIPTS:-../sd-scripts}"
 ${command} "$@"
+`;
+
+const lycorisNote = `
+The network is LyCORIS': install it there first, with: pip install lycoris-lora
+此网络属于 LyCORIS：请先在那个环境中安装：pip install lycoris-lora
 `;
 
 const readme = (model: string, command: string): string => `Put the base model (${model}) into this folder, or correct its path in config.toml.

@@ -2,7 +2,7 @@ import { parse } from "smol-toml";
 import { describe, expect, it } from "vitest";
 import { exportForSdScripts } from "../../src/config/kohya-export.ts";
 import { loadKohyaConfig } from "../../src/config/kohya.ts";
-import { suggestedConfig } from "../../src/config/parameters.ts";
+import { suggestedConfig, type TrainingConfig } from "../../src/config/parameters.ts";
 import { understandFolder } from "../../src/dataset/folders.ts";
 import { blobSource } from "../../src/formats/byte-source.ts";
 import { readZipDirectory, zipDataOffset } from "../../src/formats/torch-zip.ts";
@@ -38,6 +38,15 @@ describe("an export for sd-scripts", () => {
     expect(parse(text("config.toml"))).toMatchObject({ samples: { sample_prompts: "prompts.txt" } });
     expect(text("prompts.txt")).toBe("sls --d 1\n");
     expect(warnings).toEqual([]);
+  });
+
+  it("says that LyCORIS' networks need its package", () => {
+    const readmeOf = (values: Partial<TrainingConfig>): string => {
+      const readme = exportForSdScripts({ ...config, ...values }, [], "sd15.safetensors").files.find(({ path }) => path === "README.txt");
+      return readme !== undefined && "text" in readme ? readme.text : "";
+    };
+    expect(readmeOf({ network_module: "lycoris.kohya" })).toContain("pip install lycoris-lora");
+    expect(readmeOf({})).not.toContain("lycoris");
   });
 
   it("describes the dataset in keys that sd-scripts' strict reader has", () => {
