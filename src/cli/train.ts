@@ -4,6 +4,9 @@ import { readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { CancelledError, InputError } from "../errors.ts";
 import type { TrainingConfig } from "../config/parameters.ts";
+import { trainsWords } from "../config/trained-words.ts";
+import { readEmbedding } from "../formats/embedding-file.ts";
+import { openTensorFile } from "../formats/open-tensor-file.ts";
 import type { Checkpoint } from "../models/config.ts";
 import { describeOrigin } from "../training/run-origin.ts";
 import { writeResult } from "../training/result.ts";
@@ -12,6 +15,7 @@ import { decodeState, type RunState } from "../training/state-file.ts";
 import { train, type TrainJob } from "../training/trainer.ts";
 import { noMore, readOptions, usageError, type Command } from "./command.ts";
 import { describeGpu, openNodeGpu } from "./dawn.ts";
+import { openNodeFile } from "./node-file.ts";
 import { openDataset, type NodeDataset } from "./open-dataset.ts";
 import { withModel } from "./open-model.ts";
 import { withRecovery } from "./recovery.ts";
@@ -77,7 +81,8 @@ async function runTrain(argv: string[]): Promise<number> {
     const config = settledConfig(given, checkpoint, resume);
     const dataset = await openDataset(place, config);
     for (const { text } of dataset.inspected.notices) say(text);
-    const job = await prepare(checkpoint, config, dataset, resume);
+    const startWords = await readStartWords(config);
+    const job = { ...(await prepare(checkpoint, config, dataset, resume)), ...(startWords && { startWords }) };
     await makeFolder(out);
     return trainAndWrite(job, out, options["save-state"]);
   });
@@ -112,6 +117,18 @@ async function prepare(
   say(`Pictures: ${trained}, ${facts.numTrainImages} with repeats; ${steps.totalUpdates} steps, ${steps.updatesPerEpoch} per epoch`);
   if (trained < pictures.length) say(describeRegularization(pictures, plan));
   return { checkpoint, config, pictures, facts, ...(resume === undefined ? {} : { resume }) };
+}
+
+/** The embedding that a textual inversion goes on from. @throws InputError `file.*`, `embedding.*` */
+async function readStartWords(config: TrainingConfig): Promise<TrainJob["startWords"]> {
+  if (!trainsWords(config) || config.weights === "") return undefined;
+  const source = await openNodeFile(config.weights);
+  try {
+    const { vectors, width } = await readEmbedding(await openTensorFile(source));
+    return { name: source.name, vectors, width };
+  } finally {
+    await source.close();
+  }
 }
 
 function describeRegularization(pictures: NodeDataset["pictures"], { buckets, shows }: DatasetPlan): string {

@@ -32,7 +32,7 @@ const FIELDS = new Set(
   scale_v_pred_loss_like_noise_pred min_timestep max_timestep vae weighted_captions debiased_estimation_loss
   network_dim network_alpha network_weights dim_from_weights network_dropout rank_dropout module_dropout scale_weight_norms
   sample_every_n_steps sample_every_n_epochs sample_sampler sample_prompts metadata_author metadata_description
-  metadata_license metadata_tags metadata_title token_string init_word num_vectors_per_token`.split(/\s+/),
+  metadata_license metadata_tags metadata_title token_string init_word num_vectors_per_token weights`.split(/\s+/),
 );
 
 /** Settings that the GUI makes out of its two rates together. */
@@ -40,7 +40,7 @@ const SIDES: readonly ParameterKey[] = [
   "learning_rate", "unet_lr", "text_encoder_lr", "network_train_unet_only", "network_train_text_encoder_only",
 ];
 
-const WORD_FIELDS = ["token_string", "init_word", "num_vectors_per_token", "template"];
+const WORD_FIELDS = ["token_string", "init_word", "num_vectors_per_token", "template", "weights"];
 
 /** What a new file says beside the settings, so that it means the same whatever the GUI has open. */
 const FRAME: Values = { LoRA_type: "Standard", model_list: "custom" };

@@ -24,7 +24,7 @@ export const longestPresetName = 80;
 
 /** Files and folders: they are of one computer, and nobody else's business. */
 const LOCAL = new Set(
-  `pretrained_model_name_or_path train_data_dir reg_data_dir output_dir logging_dir vae resume network_weights base_weights
+  `pretrained_model_name_or_path train_data_dir reg_data_dir output_dir logging_dir vae resume weights network_weights base_weights
   in_json dataset_config conditioning_data_dir`.split(/\s+/),
 );
 

@@ -8,6 +8,7 @@ import type { DBSchema, IDBPDatabase } from "idb";
 import type { SerializedError } from "../errors.ts";
 import type { AdapterWeight, GenerationRequest } from "../generation/request.ts";
 import type { LogEntry } from "../training/events.ts";
+import type { StartWords } from "../training/word-init.ts";
 import { storing } from "./storage-errors.ts";
 
 export type RunState = "ready" | "running" | "paused" | "finished" | "failed" | "stopped";
@@ -42,6 +43,8 @@ export interface RunRecord {
   readonly datasetId: string;
   readonly step: number;
   readonly totalSteps: number;
+  /** Of a textual inversion that goes on from a file. */
+  readonly startWords?: StartWords;
   readonly error?: SerializedError;
 }
 

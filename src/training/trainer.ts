@@ -25,7 +25,7 @@ import { SampleSession } from "./sample-session.ts";
 import { validationEntry, Validator } from "./validator.ts";
 import { validationSeed } from "./validation-plan.ts";
 import type { RunOrigin, RunState } from "./state-file.ts";
-import { checkCaptions, initialWords } from "./word-init.ts";
+import { checkCaptions, initialWords, type StartWords } from "./word-init.ts";
 import type { TrainingPlan } from "./training-plan.ts";
 import type { RunObserver, SampleObserver, StepReport, Verdict } from "./events.ts";
 import type { TrainingConfig } from "../config/parameters.ts";
@@ -56,6 +56,8 @@ export interface TrainJob {
   readonly pictures: readonly TrainingPicture[];
   /** Facts for the written file, carried along in saved states. */
   readonly facts: RunOrigin;
+  /** The embedding that `weights` names. */
+  readonly startWords?: StartWords;
   /** State to continue from. */
   readonly resume?: RunState;
 }
@@ -81,7 +83,7 @@ export async function train(gpu: Gpu, job: TrainJob, host: TrainHost): Promise<R
   try {
     const { words } = plan.options;
     if (words !== undefined) {
-      engine.words?.write("params", resume?.words?.vectors ?? (await initialWords(checkpoint, words, config, seed)));
+      engine.words?.write("params", resume?.words?.vectors ?? (await initialWords(checkpoint, words, config, { seed, start: job.startWords })));
       resume?.words?.optimizer.forEach((bank, i) => engine.words?.write(i, bank));
     }
     const norms = await baseNorms(checkpoint, adapters);

@@ -28,6 +28,24 @@ export function trainedWords({ textEncoder }: Pick<Checkpoint, "textEncoder">, c
   return { count: config.num_vectors_per_token, width: textEncoder.width };
 }
 
+/** sd-scripts takes a file with exactly the vectors that are trained. */
+function startingFrom(start: StartWords | undefined, { count, width }: TrainedWords, file: string): Float32Array<ArrayBuffer> {
+  if (start === undefined) {
+    throw new InputError("train.startMissing", `The embedding ${file} to go on from is not there: choose its file again, or empty weights`, { file });
+  }
+  const { name, vectors, width: own } = start;
+  if (own !== width) {
+    const message = `The embedding ${name} has vectors of ${own} numbers, and this model's have ${width}: it was made for a model of another family.`;
+    throw new InputError("embedding.width", message, { file: name, width: own, wanted: width });
+  }
+  const found = vectors.length / width;
+  if (found !== count) {
+    const message = `The embedding ${name} has ${found} vectors, and num_vectors_per_token is ${count}: set it to ${found}`;
+    throw new InputError("train.startCount", message, { file: name, found, count });
+  }
+  return vectors;
+}
+
 /** @throws InputError `train.tokenNowhere` if nothing would be learned, because no caption has the token */
 export function checkCaptions(pictures: readonly Pick<TrainingPicture, "caption">[], config: TrainingConfig): void {
   const added = [config.caption_prefix, config.caption_suffix];
@@ -37,13 +55,30 @@ export function checkCaptions(pictures: readonly Pick<TrainingPicture, "caption"
   throw new InputError("train.tokenNowhere", message, { token });
 }
 
+/** An embedding to go on from. */
+export interface StartWords {
+  /** Of its file. */
+  readonly name: string;
+  /** [count, width] */
+  readonly vectors: Float32Array<ArrayBuffer>;
+  readonly width: number;
+}
+
+export interface WordStart {
+  readonly seed: number;
+  readonly start?: StartWords | undefined;
+}
+
 /**
- * The vectors that a run starts from, [count, width]: those of the init_word's tokens in turn, or small random ones.
- * @throws InputError of the file
+ * The vectors that a run starts from, [count, width]: those of the file that `weights` names, those of the init_word's
+ * tokens in turn, or small random ones.
+ * @throws InputError of the checkpoint's file, `train.startMissing`, `train.startCount`, `embedding.width`
  */
 export async function initialWords(
-  checkpoint: Checkpoint, { count, width }: TrainedWords, config: TrainingConfig, seed: number,
+  checkpoint: Checkpoint, words: TrainedWords, config: TrainingConfig, { seed, start }: WordStart,
 ): Promise<Float32Array<ArrayBuffer>> {
+  if (config.weights !== "") return startingFrom(start, words, config.weights);
+  const { count, width } = words;
   const ids = tokenize(config.init_word, { variant: checkpoint.family });
   if (ids.length === 0) return gaussian(seed, "wordInit", 0, count * width).map((value) => value * deviation);
   const key = checkpoint.keys.get(tokenTableKey(checkpoint.textEncoder));

@@ -76,7 +76,8 @@ export class EngineBackend implements TrainingBackend {
       return { ...picture, decode: () => decode(path), ...(maskPath === undefined ? {} : { decodeMask: () => decode(maskPath) }) };
     });
     const resume = job.checkpoint === undefined ? {} : { resume: job.checkpoint };
-    return this.#engine.train({ config, checkpoint, dataset, pictures, ...resume }, host);
+    const startWords = job.startWords === undefined ? {} : { startWords: job.startWords };
+    return this.#engine.train({ config, checkpoint, dataset, pictures, ...startWords, ...resume }, host);
   }
 
   exportAdapter: TrainingBackend["exportAdapter"] = (checkpoint, job) => this.#engine.exportAdapter(checkpoint, job);

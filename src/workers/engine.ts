@@ -18,6 +18,8 @@ export interface EngineRun {
   readonly dataset: InspectedDataset;
   /** In the dataset's order; they decode themselves. */
   readonly pictures: readonly TrainingPicture[];
+  /** The embedding that `weights` names. */
+  readonly startWords?: TrainJob["startWords"];
   /** State to continue from, as the host got it from `snapshot`. */
   readonly resume?: Uint8Array<ArrayBuffer>;
 }

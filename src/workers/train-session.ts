@@ -112,7 +112,8 @@ export class TrainSession implements TrainWorkerApi {
       for (let retries = 0; ; ) {
         await this.#rewind(live, checkpoint);
         try {
-          const job = { name: run.name, config: run.config, model, dataset };
+          const { name, config, startWords } = run;
+          const job = { name, config, model, dataset, ...(startWords && { startWords }) };
           const bytes = await this.#backend.train(
             { ...job, ...(checkpoint === undefined ? {} : { checkpoint: checkpoint.bytes }) },
             live,

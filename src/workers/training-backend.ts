@@ -6,6 +6,7 @@ import type { TrainingConfig } from "../config/parameters.ts";
 import type { SampleRecord } from "../storage/database.ts";
 import type { LogEntry, PhaseProgress, SamplingEvent, StepReport, Verdict } from "../training/events.ts";
 import type { SavedAdapter } from "../training/save-schedule.ts";
+import type { StartWords } from "../training/word-init.ts";
 import type { DatasetFile, DatasetReport, GpuReport, ModelReport, PlanReport } from "./train-protocol.ts";
 
 export interface TrainJob {
@@ -14,6 +15,8 @@ export interface TrainJob {
   readonly config: TrainingConfig;
   readonly model: File;
   readonly dataset: readonly DatasetFile[];
+  /** The embedding that `weights` names. */
+  readonly startWords?: StartWords;
   /** State to continue from, as `snapshot` gave it. */
   readonly checkpoint?: Uint8Array<ArrayBuffer>;
 }

@@ -44,7 +44,7 @@ export function webgpuEngine(): Engine {
       };
     },
 
-    async train({ config, checkpoint, dataset, pictures, resume }, host) {
+    async train({ config, checkpoint, dataset, pictures, startWords, resume }, host) {
       const state = resume === undefined ? undefined : await decodeState(resume);
       const facts =
         state?.facts ??
@@ -58,7 +58,7 @@ export function webgpuEngine(): Engine {
         }));
       const gpu = await openGpu(navigator.gpu as GPU | undefined);
       try {
-        const job = { checkpoint, config, pictures, facts, ...(state === undefined ? {} : { resume: state }) };
+        const job = { checkpoint, config, pictures, facts, ...(startWords && { startWords }), ...(state === undefined ? {} : { resume: state }) };
         const last = await train(gpu, job, {
           signal: host.signal,
           phase: (progress) => host.phase(progress),

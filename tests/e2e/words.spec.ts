@@ -40,10 +40,23 @@ test("asks for a word instead of a network, trains it, and draws with it under i
   await expect(page.getByText("put the file into embeddings")).toContainText("inkstyle");
   await page.screenshot({ path: info.outputPath("finished.png"), fullPage: true });
   const [download] = await Promise.all([page.waitForEvent("download"), downloadButton.click()]);
-  expect(readFileSync(await download.path()).toString("latin1")).toContain('"emb_params":{"dtype":"F16","shape":[2,64]');
+  const file = readFileSync(await download.path());
+  expect(file.toString("latin1")).toContain('"emb_params":{"dtype":"F16","shape":[2,64]');
 
   await page.getByRole("button", { name: "Try it out" }).click();
   await expect(page.getByText("inkstyle, 2 vectors")).toBeVisible();
   await expect(page.locator("textarea").first()).toHaveValue(/inkstyle/);
   await page.screenshot({ path: info.outputPath("test.png"), fullPage: true });
+
+  // On from that file, which brings its number of vectors along.
+  await page.goto("/#/train");
+  await page.getByRole("button", { name: "Set up another run" }).click();
+  await set(page, "num_vectors_per_token", "5");
+  await set(page, "weights", "gone.pt");
+  await expect(page.getByText("gone.pt is not here")).toBeVisible();
+  await page.locator('input[aria-label="Choose an embedding"]').setInputFiles({ name: "inkstyle.safetensors", mimeType: "application/octet-stream", buffer: file });
+  await expect(page.locator("#set-weights")).toHaveValue("inkstyle.safetensors");
+  await expect(page.locator("#set-num_vectors_per_token")).toHaveValue("2");
+  await expect(page.getByText("is not here")).toHaveCount(0);
+  await expect(start).toBeEnabled();
 });

@@ -9,7 +9,7 @@ import { writeResult } from "../../src/training/result.ts";
 import { describeOrigin } from "../../src/training/run-origin.ts";
 import { planDataset } from "../../src/training/run-plan.ts";
 import { decodeState, encodeState, type RunState } from "../../src/training/state-file.ts";
-import { train, type TrainHost } from "../../src/training/trainer.ts";
+import { train, type TrainHost, type TrainJob } from "../../src/training/trainer.ts";
 import { tokenize } from "../../src/text/tokenizer.ts";
 import { isSlowAdapter, openTestGpu } from "./harness/adapter.ts";
 import { openWideMini } from "./harness/generation-models.ts";
@@ -54,12 +54,12 @@ const config: TrainingConfig = {
   caption_dropout_rate: 1,
 };
 
-async function run(changes: Partial<TrainingConfig>, host: Partial<TrainHost> = {}, resume?: RunState): Promise<RunState> {
+async function run(changes: Partial<TrainingConfig>, host: Partial<TrainHost> = {}, from: Pick<TrainJob, "resume" | "startWords"> = {}): Promise<RunState> {
   const settings = { ...config, ...changes };
   const facts = await describeOrigin({
     checkpoint, config: settings, dataset: { subsets: [], pictures }, plan: planDataset(pictures, settings), sessionId: 1, startedAt: 0,
   });
-  return train(gpu, { checkpoint, config: settings, pictures, facts, ...(resume && { resume }) }, {
+  return train(gpu, { checkpoint, config: settings, pictures, facts, ...from }, {
     signal: new AbortController().signal,
     phase: () => undefined,
     log: () => undefined,
@@ -83,7 +83,10 @@ describe("a textual inversion", () => {
         return step === 2 ? "stop" : "continue";
       },
     });
-    const resumed = await run({}, {}, kept[0]);
+    const resumed = await run({}, {}, { resume: kept[0]! });
+    // On from its file, as good as untrained.
+    const again = await run({ weights: "file.pt", max_train_steps: 1, learning_rate: 1e-30 }, {}, { startWords: { name: "file.pt", ...whole.words! } });
+    expect([...again.words!.vectors]).toEqual([...whole.words!.vectors]);
     expect([...resumed.words!.vectors]).toEqual([...whole.words!.vectors]);
     expect(resumed.words!.optimizer.map((bank) => [...bank])).toEqual(whole.words!.optimizer.map((bank) => [...bank]));
     expect(whole.weights.size).toBe(0);
@@ -125,6 +128,12 @@ describe("a textual inversion", () => {
   it("is refused where it would learn nothing, or its word is known", async () => {
     await expect(run({ token_string: "nowhere_1" })).rejects.toMatchObject({ code: "train.tokenNowhere" });
     await expect(run({ token_string: "cat" })).rejects.toMatchObject({ code: "train.knownToken" });
+    await expect(run({ weights: "file.pt" })).rejects.toMatchObject({ code: "train.startMissing" });
+    const { width } = checkpoint.textEncoder;
+    const one = { name: "file.pt", width, vectors: new Float32Array(width) };
+    await expect(run({ weights: "file.pt" }, {}, { startWords: one })).rejects.toMatchObject({ code: "train.startCount" });
+    const narrow = { ...one, width: width / 2 };
+    await expect(run({ weights: "file.pt" }, {}, { startWords: narrow })).rejects.toMatchObject({ code: "embedding.width" });
   });
 });
 

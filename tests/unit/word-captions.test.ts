@@ -82,16 +82,16 @@ describe("the settings of a textual inversion", () => {
   });
 
   it("come from the GUI's tab and go back to it, and lead sd-scripts to its program for them", () => {
-    const gui = { token_string: "sty", init_word: "cat", num_vectors_per_token: 3, template: "style template", weights: "", optimizer: "AdamW", max_resolution: "512,512", learning_rate: 5e-3, save_model_as: "safetensors" };
+    const gui = { token_string: "sty", init_word: "cat", num_vectors_per_token: 3, template: "style template", weights: "old.pt", optimizer: "AdamW", max_resolution: "512,512", learning_rate: 5e-3, save_model_as: "safetensors" };
     const { config, warnings } = loadKohyaConfig(JSON.stringify(gui));
     expect(warnings).toEqual([]);
     expect(config).toMatchObject({
       training_kind: "textual_inversion", token_string: "sty", init_word: "cat", num_vectors_per_token: 3, use_object_template: false,
-      use_style_template: true, learning_rate: 5e-3,
+      use_style_template: true, weights: "old.pt", learning_rate: 5e-3,
     });
     const written = writeKohya(config, "gui");
     expect(written.warnings).toEqual([]);
-    expect(JSON.parse(written.text)).toMatchObject({ token_string: "sty", init_word: "cat", template: "style template" });
+    expect(JSON.parse(written.text)).toMatchObject({ token_string: "sty", init_word: "cat", template: "style template", weights: "old.pt" });
     expect(JSON.parse(written.text)).not.toHaveProperty("LoRA_type");
     expect(loadKohyaConfig(written.text).config).toMatchObject({ training_kind: "textual_inversion", use_style_template: true });
 

@@ -48,6 +48,20 @@ export const wordParameters = {
     },
     when: ofWords,
   }),
+  weights: text({
+    default: "",
+    group: "embedding",
+    label: { en: "Embedding to go on from", "zh-CN": "继续训练的嵌入" },
+    hint: {
+      en: "A file with as many vectors as below. Empty starts from the word above.",
+      "zh-CN": "向量数须与下面相同的文件。留空则从上面的初始词开始。",
+    },
+    more: {
+      en: "Its vectors take the place of those of init_word; optimizer and learning rate begin anew. To continue a run of this program exactly, resume the run itself.",
+      "zh-CN": "文件中的向量代替 init_word 的向量，优化器和学习率重新开始。若要原样继续本程序的一次训练，请恢复那次训练。",
+    },
+    when: ofWords,
+  }),
   num_vectors_per_token: int({
     default: 1,
     min: 1,

@@ -254,6 +254,8 @@ export const codedEn = {
     "tagger.replacement": { what: "“{pair}” is no replacement.", do: "Write old,new and put ; between two of them." },
     "train.noBatches": { what: "There is nothing to train on.", do: "Choose a folder with pictures that can be used." },
     "train.knownToken": { what: "The text encoder has the token {token} already.", do: "Choose a word to learn that is no word, such as mystyle_1." },
+    "train.startMissing": { what: "The embedding {file} to go on from is not there.", do: "Choose its file again, or empty weights." },
+    "train.startCount": { what: "The embedding {file} has {found} vectors, and {count} are to be trained.", do: "Set num_vectors_per_token to {found}." },
     "train.tokenNowhere": { what: "No caption contains {token}, so nothing would be learned.", do: "Write it into the captions, set caption_prefix to it, or use a template." },
     "train.nothingToTrain": { what: "Nothing would be trained: both learning rates are 0.", do: "Set unet_lr or text_encoder_lr." },
     "checkpoint.missingTensors": { what: "{file} lacks {count} tensors of the model: {tensors}", do: damaged },

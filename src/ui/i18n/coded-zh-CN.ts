@@ -201,6 +201,8 @@ export const codedZhCN = {
     "tagger.replacement": { what: "“{pair}”不是有效的改名规则。", do: "请写成 旧,新，多条之间用 ; 分隔。" },
     "train.noBatches": { what: "没有可训练的内容。", do: "请选择含有可用图片的文件夹。" },
     "train.knownToken": { what: "文本编码器已经有词元 {token}。", do: "请选择一个不是单词的写法，例如 mystyle_1。" },
+    "train.startMissing": { what: "找不到要继续训练的嵌入 {file}。", do: "请重新选择文件，或清空 weights。" },
+    "train.startCount": { what: "嵌入 {file} 有 {found} 个向量，而要训练的是 {count} 个。", do: "请把 num_vectors_per_token 设为 {found}。" },
     "train.tokenNowhere": { what: "没有任何标注包含 {token}，因此什么也学不到。", do: "请把它写进标注，或设为 caption_prefix，或使用模板。" },
     "train.nothingToTrain": { what: "两个学习率都是 0，没有可训练的部分。", do: "请设置 unet_lr 或 text_encoder_lr。" },
     "checkpoint.missingTensors": { what: "{file} 缺少模型的 {count} 个张量：{tensors}", do: damaged },

@@ -46,6 +46,8 @@ export const en = {
 
   "setup.title": "Train a LoRA",
   "setup.title.word": "Train an embedding",
+  "words.pick": "Choose an embedding",
+  "words.missing": "{file} is not here: choose it, or empty the field.",
   "setup.model": "Base model",
   "setup.dataset": "Pictures",
   "setup.settings": "Settings",

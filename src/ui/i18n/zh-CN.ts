@@ -41,6 +41,8 @@ export const zhCN = {
 
   "setup.title": "训练 LoRA",
   "setup.title.word": "训练嵌入",
+  "words.pick": "选择嵌入",
+  "words.missing": "这里没有 {file}：请选择它，或清空此栏。",
   "setup.model": "底模",
   "setup.dataset": "图片",
   "setup.settings": "参数",

@@ -24,6 +24,7 @@ import { Setup } from "./setup.svelte.ts";
 import { findBlockers } from "./start-blockers.ts";
 import type { Blocker } from "./start-blockers.ts";
 import { TestArrivals } from "./test-arrivals.ts";
+import { StartWords } from "./start-words.svelte.ts";
 import { TestBench } from "./test-bench.svelte.ts";
 import { TestExchange } from "./test-exchange.svelte.ts";
 import { TestGrid } from "./test-grid.svelte.ts";
@@ -33,6 +34,7 @@ export class App {
   readonly preferences: Preferences;
   readonly i18n: I18n;
   readonly setup: Setup;
+  readonly startWords: StartWords;
   readonly presets: Presets;
   readonly toml: TomlPane;
   readonly monitor: RunMonitor;
@@ -61,6 +63,7 @@ export class App {
     this.preferences = preferences;
     this.i18n = new I18n(preferences.language ?? detectLanguage(navigator.languages));
     this.setup = new Setup(client);
+    this.startWords = new StartWords(this.setup);
     this.presets = new Presets(this.setup);
     this.toml = new TomlPane(this.setup, this.presets.origin);
     this.monitor = new RunMonitor(client, preferences.smoothing);
@@ -167,6 +170,7 @@ export class App {
       datasetId: dataset.id,
       step: 0,
       totalSteps: plan?.steps?.totalSteps ?? 0,
+      ...(this.startWords.chosen && { startWords: this.startWords.chosen }),
     };
     const toCopy = models.keepsCopy && model.source.kind === "file" ? model.source.file : undefined;
     await this.monitor.begin(run, model.source, toCopy, (copyName) => this.setup.useCopy(copyName));
