@@ -42,7 +42,7 @@ describe("a run of kohya's settings", () => {
 describe("docs/parity.md", () => {
   it("lists the runs of the matrix, their settings, and results within the tolerances", async () => {
     const settings = settingsTexts(cases);
-    if (process.env["LORASMITH_UPDATE"] === "1" && measured.size === cases.length) await writeParityTable(measured, settings);
+    if (process.env["LORASMITH_UPDATE"] === "1") await writeParityTable(measured, settings);
     const rows = await readParityTable();
     expect(cases.length).toBeGreaterThanOrEqual(40);
     expect(rows.map(({ name, settings: text }) => [name, text])).toEqual(cases.map(({ name }) => [name, settings.get(name)]));

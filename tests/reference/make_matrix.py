@@ -6,6 +6,7 @@ of the network, what it changed by as f16 parts of its largest change (`change`,
 it began (`start`).
 """
 
+import importlib
 import json
 import math
 import sys
@@ -14,6 +15,7 @@ import types
 from dataclasses import asdict
 from pathlib import Path
 
+import lycoris.kohya as lycoris
 import numpy as np
 import torch
 from diffusers import DDPMScheduler
@@ -21,15 +23,18 @@ from safetensors.torch import save_file
 
 from make_caption_tokens import clip_tokenizer
 from matrix_cases import CASES, Case
-from matrix_data import alpha_of, epoch_batches, is_flipped, latents_of
+from matrix_data import alpha_of, cut_out, encode, epoch_batches, is_flipped, latents_of, mask_of, pixels
 from matrix_draws import Draws
 from models import FAMILIES, Models, load_models
 from paths import DATA, mini
-from run_numbers import uniform
+from run_numbers import Sequence, gaussian, uniform
 from sd_scripts import SdScripts
 
 OUT = DATA / "matrix"
 SEED = 5
+# In the order of our network.
+FACTORS = """lora_down.weight lora_mid.weight lora_up.weight hada_t1 hada_w1_a hada_w1_b hada_t2 hada_w2_a hada_w2_b
+lokr_w1 lokr_w1_a lokr_w1_b lokr_w2 lokr_t2 lokr_w2_a lokr_w2_b scalar dora_scale""".split()
 # What a run of the tests always says; a case changes it.
 COMMON = {
     "network_module": "networks.lora", "network_dim": 2, "network_alpha": 1.0, "learning_rate": 0.01, "max_train_steps": 10,
@@ -41,25 +46,46 @@ def network_of(kohya: SdScripts, draws: Draws, args, models: Models):
     """The adapter as train_network.py makes it, with our initial factors and random numbers."""
     words = dict(entry.split("=", 1) for entry in args.network_args or [])
     words.setdefault("dropout", args.network_dropout)
-    module = kohya.lora
+    is_lycoris = args.network_module == "lycoris.kohya"
+    if is_lycoris:
+        # A preset changes only what it names, so the widest one comes first.
+        lycoris.LycorisNetworkKohya.apply_preset(lycoris.PRESET["full"])
+    module = lycoris if is_lycoris else kohya.lora
     network = module.create_network(
         1.0, args.network_dim, args.network_alpha, None, models.text, models.unet, neuron_dropout=args.network_dropout, **words
     )
     network.apply_to(models.text, models.unet, not args.network_train_unet_only, not args.network_train_text_encoder_only)
-    layers = network.text_encoder_loras + network.unet_loras
-    draws.name_layers([layer.lora_name for layer in layers], [layer.lora_dim for layer in layers])
+    layers = layers_of(network)
+    draws.name_layers([layer.lora_name for layer in layers], [layer.lora_dim for layer in layers], not is_lycoris)
     for index, layer in enumerate(layers):
-        down = layer.lora_down.weight
-        bound = 1 / math.sqrt(down[0].numel())
-        start = (2 * uniform(SEED, "loraInit", index, down.numel()) - 1) * bound
-        with torch.no_grad():
-            down.copy_(torch.from_numpy(start.astype(np.float32)).reshape(down.shape))
+        for place, (key, factor) in enumerate(factors_of(layer)):
+            # What starts at zero stays so, and magnitudes are those of the base's rows.
+            if factor.any() and key != "dora_scale":
+                with torch.no_grad():
+                    factor.copy_(start_of(key, factor, index + place * 2**32))
     return network
+
+
+def start_of(key: str, factor: torch.Tensor, stream: int) -> torch.Tensor:
+    count = factor.numel()
+    if key.startswith("hada_"):
+        values = gaussian(SEED, "loraInit", stream, count) * np.float64(1.0 if key.endswith("_b") else 0.1)
+    else:
+        values = (2 * uniform(SEED, "loraInit", stream, count) - 1) / math.sqrt(factor[0].numel())
+    return torch.from_numpy(values.astype(np.float32)).reshape(factor.shape)
+
+
+def layers_of(network) -> list:
+    return [*network.text_encoder_loras, *network.unet_loras]
+
+
+def factors_of(layer) -> list[tuple[str, torch.Tensor]]:
+    return sorted(layer.named_parameters(), key=lambda entry: FACTORS.index(entry[0]))
 
 
 def watch_layers(draws: Draws, models: Models, network) -> None:
     """Lets each layer's forward know whose random numbers it wants."""
-    for layer in network.text_encoder_loras + network.unet_loras:
+    for layer in layers_of(network):
         for module in (*models.text.modules(), *models.unet.modules()):
             forward = vars(module).get("forward")
             if getattr(forward, "__self__", None) is layer:
@@ -70,25 +96,29 @@ def train(checkout: Path, case: Case) -> tuple[dict[str, torch.Tensor], dict[str
     """@returns the adapter at the start and at the end, losses and gradient norms by update"""
     draws = Draws(SEED)
     kohya = SdScripts(checkout, draws)
+    for name in ("locon", "loha", "lokr"):
+        importlib.import_module(f"lycoris.modules.{name}").torch = draws.torch
     args = kohya.arguments(COMMON | case.config)
     models = load_models(FAMILIES[case.family], mini(case.family))
     as_sd_scripts_builds(models)
     tokenizer = clip_tokenizer("!" if args.v2 else "<|endoftext|>")
     tokenizing, encoding = kohya.text_strategies(checkout, tokenizer, args.max_token_length, args.clip_skip)
-    latents = latents_of(models, case.pictures, SEED, args.flip_aug)
+    varies = args.random_crop or args.color_aug
+    latents = [] if varies else latents_of(models, case.pictures, SEED, args.flip_aug)
     network = network_of(kohya, draws, args, models)
     watch_layers(draws, models, network)
     network.requires_grad_(True)
     network.train()
     start = tensors_of(network)
 
-    batches_of = lambda epoch: epoch_batches(case.pictures, args.train_batch_size, SEED, epoch)  # noqa: E731
+    batches_of = lambda epoch: epoch_batches(case.pictures, args.train_batch_size, args.enable_bucket, SEED, epoch)  # noqa: E731
     per_epoch = len(batches_of(0))
     accumulation = args.gradient_accumulation_steps
     if args.max_train_epochs is not None:
         args.max_train_steps = args.max_train_epochs * math.ceil(per_epoch / accumulation)
     rate = args.text_encoder_lr[0] if isinstance(args.text_encoder_lr, list) else args.text_encoder_lr
-    groups, _ = network.prepare_optimizer_params(rate, args.unet_lr, args.learning_rate)
+    groups = network.prepare_optimizer_params(rate, args.unet_lr, args.learning_rate)
+    groups = groups[0] if isinstance(groups, tuple) else groups
     _, _, optimizer = kohya.train.get_optimizer(args, groups)
     scheduler = kohya.train.get_scheduler_fix(args, optimizer, 1)
     noise_scheduler = DDPMScheduler(
@@ -97,6 +127,15 @@ def train(checkout: Path, case: Case) -> tuple[dict[str, torch.Tensor], dict[str
     kohya.custom.prepare_scheduler_for_custom_training(noise_scheduler, "cpu")
     if args.zero_terminal_snr:
         kohya.custom.fix_noise_scheduler_betas_for_zero_terminal_snr(noise_scheduler)
+
+    def latents_at(picture: int, index: int, place: int, is_flipped: bool) -> torch.Tensor:
+        if not varies:
+            return latents[picture][is_flipped]
+        chance = Sequence(SEED, "augmentations", index * 64 + place)
+        size = tuple(map(int, args.resolution.split(",")))
+        image = cut_out(case.pictures[picture], size, chance) if args.random_crop else pixels(case.pictures[picture])[..., :3]
+        image = kohya.shift_colours(chance, image.astype(np.uint8)) if args.color_aug else image
+        return encode(models, image[:, ::-1] if is_flipped else image, SEED, "vaeSampleEach", index * 64 + place)
 
     def loss_of(batch: list[int], index: int, epoch: int, step: int) -> torch.Tensor:
         chances = [draws.captions(index, place) for place in range(len(batch))]
@@ -107,16 +146,17 @@ def train(checkout: Path, case: Case) -> tuple[dict[str, torch.Tensor], dict[str
         else:
             context = encoding.encode_tokens(tokenizing, [models.text], tokenizing.tokenize(captions))[0]
         flipped = is_flipped(SEED, index, len(batch)) if args.flip_aug else [False] * len(batch)
-        shown = torch.cat([latents[i][flip] for i, flip in zip(batch, flipped)])
+        shown = torch.cat([latents_at(i, index, place, flip) for place, (i, flip) in enumerate(zip(batch, flipped))])
         draws.begin(index)
         noise, noisy, timesteps = kohya.train.get_noise_noisy_latents_and_timesteps(args, noise_scheduler, shown)
         prediction = models.predict(noisy, timesteps, context)
         target = noise_scheduler.get_velocity(shown, noise, timesteps) if args.v_parameterization else noise
         threshold = kohya.train.get_huber_threshold_if_needed(args, timesteps, noise_scheduler)
         loss = kohya.train.conditional_loss(prediction, target, args.loss_type, "none", threshold)
-        if args.alpha_mask:
-            masks = [alpha_of(case.pictures[i]).flip(1) if flip else alpha_of(case.pictures[i]) for i, flip in zip(batch, flipped)]
-            loss = kohya.custom.apply_masked_loss(loss, {"alpha_masks": torch.stack(masks)})
+        if args.alpha_mask or args.masked_loss:
+            masks = [(alpha_of if args.alpha_mask else mask_of)(case.pictures[i]) for i in batch]
+            masks = torch.stack([mask.flip(-1) if flip else mask for mask, flip in zip(masks, flipped)])
+            loss = kohya.custom.apply_masked_loss(loss, {"alpha_masks" if args.alpha_mask else "conditioning_images": masks})
         loss = loss.mean([1, 2, 3])
         loss = loss * torch.tensor([args.prior_loss_weight if case.pictures[i].is_reg else 1.0 for i in batch])
         return kohya.post_process_loss(None, loss, args, timesteps, noise_scheduler).mean()
@@ -161,6 +201,9 @@ def as_sd_scripts_builds(models: Models) -> None:
             parts = module._modules
             for name in ("attn1", "ff", "attn2"):
                 parts[name] = parts.pop(name)
+        if type(module).__name__ == "Attention":
+            # LyCORIS' preset attn-only looks for this name.
+            module.__class__ = type("CrossAttention", (type(module),), {})
         if type(module).__name__ == "Transformer2DModel" and module.use_linear_projection:
             module.use_linear_projection = False
             for name in ("proj_in", "proj_out"):
@@ -177,7 +220,9 @@ def as_convolution(linear: torch.nn.Linear) -> torch.nn.Conv2d:
 
 
 def tensors_of(network) -> dict[str, torch.Tensor]:
-    return {name: tensor.detach().clone() for name, tensor in network.named_parameters()}
+    return {
+        f"{layer.lora_name}.{key}": factor.detach().clone() for layer in layers_of(network) for key, factor in factors_of(layer)
+    }
 
 
 def make(checkout: Path, case: Case) -> None:

@@ -10,6 +10,8 @@ PLAIN = [Picture(i, caption) for i, caption in enumerate(CAPTIONS)]
 WITH_REG = [Picture(0, CAPTIONS[0], repeats=2), *PLAIN[1:3], *(Picture(4 + i, "1girl", is_reg=True) for i in range(5))]
 CUT_OUT = [replace(picture, has_alpha=True) for picture in PLAIN]
 SHAPES = [Picture(0, CAPTIONS[0]), Picture(1, CAPTIONS[1], width=128), Picture(2, CAPTIONS[2], height=128), Picture(3, CAPTIONS[3], width=128)]
+LARGE = [replace(picture, width=96 - 16 * (i % 2), height=80) for i, picture in enumerate(PLAIN)]
+MASKED = [replace(picture, has_mask=True) for picture in PLAIN]
 LINES = [
     Picture(0, "sls, 1girl ||| solo, {blue|red|{{x}}} hair;;;long hair, smile ||| masterpiece"),
     Picture(1, "sls ||| hat, outdoors, {day|night}\nsecond line, with {a|b|c} tags"),
@@ -27,6 +29,10 @@ TEXT = {"network_train_text_encoder_only": True}
 SD2 = {"v2": True}
 V = {**SD2, "v_parameterization": True}
 ONE = {"learning_rate": 1.0, "unet_lr": 1.0, "text_encoder_lr": 1.0}
+
+
+def lycoris(*args: str, **more: object) -> dict:
+    return {"network_module": "lycoris.kohya", "network_args": list(args), "learning_rate": 5e-3, **more}
 
 
 def optimizer(name: str, *args: str, **more: object) -> dict:
@@ -87,6 +93,18 @@ CASES = [
     Case("locon", {**UNET, "network_args": ["conv_dim=1", "conv_alpha=0.5"], "learning_rate": 2e-3}),
     Case("dropouts", {"network_dropout": 0.2, "network_args": ["rank_dropout=0.25", "module_dropout=0.2"], "network_dim": 4, "train_batch_size": 2}, updates_left_out_layers=True),
     Case("dropout-locon", {**UNET, "network_dropout": 0.3, "network_args": ["conv_dim=2", "conv_alpha=1", "rank_dropout=0.2"], "learning_rate": 2e-3}),
+    # LyCORIS.
+    Case("lycoris-locon", {**SD2, **UNET, **lycoris("algo=locon", "conv_dim=1", "conv_alpha=1", "use_tucker=True", "preset=unet-convblock-only")}, "sd2"),
+    Case("lycoris-loha", lycoris("algo=loha", "preset=attn-mlp", network_dim=2)),
+    Case("lycoris-lokr-tucker", {
+        **SD2, **UNET, **lycoris("algo=lokr", "conv_dim=1", "use_tucker=True", "preset=unet-only", "rs_lora=True", "factor=8"), "network_dim": 1,
+    }, "sd2"),
+    Case("lycoris-lokr", lycoris("algo=lokr", "factor=4", "decompose_both=True", "preset=attn-only", network_dim=2)),
+    Case("lycoris-lokr-full-matrix", lycoris("algo=lokr", "full_matrix=True", "unbalanced_factorization=True", "preset=unet-transformer-only")),
+    Case("lycoris-dora", {**TEXT, **lycoris("algo=locon", "dora_wd=True", "use_scalar=True", "preset=full-lin", learning_rate=2e-3)}),
+    Case("lycoris-dropouts", {
+        **lycoris("algo=loha", "rank_dropout=0.2", "module_dropout=0.1", "preset=attn-only"), "network_dim": 1,
+    }, updates_left_out_layers=True),
     # Captions.
     Case("captions-shuffled", {
         "shuffle_caption": True, "keep_tokens": 1, "caption_tag_dropout_rate": 0.3, "caption_dropout_rate": 0.2,
@@ -96,6 +114,9 @@ CASES = [
         **UNET, "shuffle_caption": True, "keep_tokens_separator": "|||", "secondary_separator": ";;;", "enable_wildcard": True,
         "caption_dropout_every_n_epochs": 3, "train_batch_size": 2,
     }, pictures=LINES),
+    Case("caption-separator", {**TEXT, "shuffle_caption": True, "caption_separator": ";"}, pictures=[
+        replace(picture, caption=picture.caption.replace(",", ";")) for picture in PLAIN
+    ]),
     Case("max-token-length-150", {"max_token_length": 150, "clip_skip": 2, "train_batch_size": 2, **UNET}, pictures=LONG),
     Case("max-token-length-225", {**SD2, "max_token_length": 225, **TEXT}, "sd2", LONG),
     Case("weighted-captions", {"weighted_captions": True, "max_token_length": 150, "learning_rate": 5e-3, **TEXT}, pictures=WEIGHTED),
@@ -106,6 +127,8 @@ CASES = [
         "resolution": "128,128", "train_batch_size": 2, "gradient_accumulation_steps": 2,
     }, pictures=SHAPES),
     Case("flips-and-alpha-mask", {**UNET, "flip_aug": True, "alpha_mask": True, "train_batch_size": 2, "gradient_checkpointing": True}, pictures=CUT_OUT),
+    Case("crops-and-colours", {**UNET, "random_crop": True, "color_aug": True, "flip_aug": True, "train_batch_size": 2}, pictures=LARGE),
+    Case("masks", {**UNET, "masked_loss": True, "flip_aug": True}, pictures=MASKED),
     # Noise and loss.
     Case("noise-offset", {**UNET, "noise_offset": 0.1}),
     Case("noise-offset-adaptive", {**TEXT, "noise_offset": 0.2, "noise_offset_random_strength": True, "adaptive_noise_scale": 0.1, "train_batch_size": 2}),

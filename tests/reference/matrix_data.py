@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from models import VAE_SCALE, Models
-from run_numbers import gaussian, permutation, uniform
+from run_numbers import Sequence, gaussian, permutation, uniform
 
 
 @dataclass(frozen=True)
@@ -20,6 +20,8 @@ class Picture:
     repeats: int = 1
     is_reg: bool = False
     has_alpha: bool = False
+    # A second picture beside it says what counts.
+    has_mask: bool = False
 
 
 def pixels(picture: Picture) -> np.ndarray:
@@ -47,12 +49,12 @@ def balanced(pictures: list[Picture]) -> list[int]:
     return counts
 
 
-def epoch_batches(pictures: list[Picture], batch_size: int, seed: int, epoch: int) -> list[list[int]]:
-    """Numbers of the pictures of each batch; every picture is exactly as large as its bucket."""
+def epoch_batches(pictures: list[Picture], batch_size: int, with_buckets: bool, seed: int, epoch: int) -> list[list[int]]:
+    """Numbers of the pictures of each batch; with buckets, every picture is exactly as large as its own."""
     counts, batches = balanced(pictures), []
-    sizes = sorted({(p.width, p.height) for p, count in zip(pictures, counts) if count > 0})
-    for bucket, size in enumerate(sizes):
-        items = [i for i, p in enumerate(pictures) if (p.width, p.height) == size for _ in range(counts[i])]
+    size_of = lambda p: (p.width, p.height) if with_buckets else None  # noqa: E731
+    for bucket, size in enumerate(sorted({size_of(p) for p, count in zip(pictures, counts) if count > 0})):
+        items = [i for i, p in enumerate(pictures) if size_of(p) == size for _ in range(counts[i])]
         order = [items[i] for i in permutation(seed, "shuffleImages", epoch * 65536 + bucket, len(items))]
         batches += [order[i : i + batch_size] for i in range(0, len(order), batch_size)]
     return [batches[i] for i in permutation(seed, "shuffleBatches", epoch, len(batches))]
@@ -62,15 +64,25 @@ def latents_of(models: Models, pictures: list[Picture], seed: int, flips: bool) 
     """Of each picture and, with `flips`, its mirror image, as sd-scripts caches them, scaled."""
     out = []
     for index, picture in enumerate(pictures):
-        image = torch.from_numpy(pixels(picture)[..., :3].astype(np.float32) / 255 * 2 - 1).permute(2, 0, 1)[None]
-        pair = []
-        for shown, stream in ((image, "vaeSample"), (image.flip(3), "vaeSampleFlipped"))[: 2 if flips else 1]:
-            with torch.no_grad():
-                posterior = models.vae.encode(shown).latent_dist
-            draw = gaussian(seed, stream, index, posterior.mean.numel()).reshape(*posterior.mean.shape[2:], 4)
-            pair.append((posterior.mean + posterior.std * torch.from_numpy(draw).permute(2, 0, 1)) * VAE_SCALE)
-        out.append(pair)
+        image = pixels(picture)[..., :3]
+        mirrored = [encode(models, image[:, ::-1], seed, "vaeSampleFlipped", index)] if flips else []
+        out.append([encode(models, image, seed, "vaeSample", index), *mirrored])
     return out
+
+
+def encode(models: Models, image: np.ndarray, seed: int, stream: str, index: int) -> torch.Tensor:
+    """Latents [1, 4, h, w] of bytes [height, width, 3]."""
+    with torch.no_grad():
+        given = torch.from_numpy(image.astype(np.float32) / 255 * 2 - 1).permute(2, 0, 1)[None]
+        posterior = models.vae.encode(given).latent_dist
+    draw = gaussian(seed, stream, index, posterior.mean.numel()).reshape(*posterior.mean.shape[2:], 4)
+    return (posterior.mean + posterior.std * torch.from_numpy(draw).permute(2, 0, 1)) * VAE_SCALE
+
+
+def cut_out(picture: Picture, size: tuple[int, int], chance: Sequence) -> np.ndarray:
+    """Bytes [height, width, 3] of anywhere in the picture."""
+    left, top = (chance.below(whole - part + 1) for whole, part in zip((picture.width, picture.height), size))
+    return pixels(picture)[top : top + size[1], left : left + size[0], :3]
 
 
 def is_flipped(seed: int, micro_batch: int, batch: int) -> list[bool]:
@@ -80,3 +92,10 @@ def is_flipped(seed: int, micro_batch: int, batch: int) -> list[bool]:
 def alpha_of(picture: Picture) -> torch.Tensor:
     """[h, w] in 0 to 1"""
     return torch.from_numpy(pixels(picture)[..., 3].astype(np.float32) / 255)
+
+
+def mask_of(picture: Picture) -> torch.Tensor:
+    """[1, h, w] in -1 to 1: the red channel of the picture that says what counts."""
+    y, x = np.meshgrid(np.arange(picture.height), np.arange(picture.width), indexing="ij")
+    values = ((3 * x + 5 * y) & 255) if picture.has_mask else np.full(x.shape, 255)
+    return torch.from_numpy(values.astype(np.float32) / 255 * 2 - 1)[None]

@@ -39,7 +39,6 @@ class Draws:
         self.multires = Delegate(None, random=self._shrink)
         self._layers: dict[str, tuple[int, int, int, int]] = {}
         self._layer: tuple[int, int, int, int] | None = None
-        self._rank_draw = False
 
     def begin(self, micro_batch: int) -> None:
         self.micro_batch, self._has_noise, self._has_timesteps, self._level = micro_batch, False, False, 0
@@ -75,9 +74,12 @@ class Draws:
 
     # Dropout of an adapter's layer.
 
-    def name_layers(self, names: list[str], ranks: list[int]) -> None:
+    def name_layers(self, names: list[str], ranks: list[int], stacks: bool) -> None:
         """All trained layers in order. The number of a stack is that of its first layer; ranks are padded to fours."""
         for at, (name, rank) in enumerate(zip(names, ranks)):
+            if not stacks:
+                self._layers[name] = (at, 0, 1, rank)
+                continue
             stack = next(([re.sub(f"{s[i]}$", other, name) for other in s] for s in STACKS for i in range(len(s)) if name.endswith(s[i])), [name])
             self._layers[name] = (names.index(stack[0]), stack.index(name), len(stack), -(-rank // 4) * 4)
             assert ranks[names.index(stack[0])] == ranks[at]
@@ -99,6 +101,9 @@ class Draws:
         _, place, count, width = self._layer
         if size == 1:
             numbers = self._words("moduleDropout", count)[place : place + 1]
+        elif isinstance(size, int):
+            # LyCORIS: rows of what a module adds.
+            numbers = self._words("rankDropout", size)
         else:
             batch, rank = size
             numbers = self._words("rankDropout", batch * count * width).reshape(batch, count, width)[:, place, :rank]

@@ -7,7 +7,8 @@ import numpy as np
 STREAMS = {
     "noise": 1, "timesteps": 2, "noiseOffset": 3, "vaeSample": 4, "loraInit": 5, "shuffleImages": 6, "shuffleBatches": 7,
     "noiseOffsetStrength": 8, "multiresSizes": 9, "multiresNoise": 10, "inputNoise": 11, "inputNoiseStrength": 12,
-    "captions": 20, "flips": 21, "vaeSampleFlipped": 22, "networkDropout": 30, "rankDropout": 31, "moduleDropout": 32,
+    "captions": 20, "flips": 21, "vaeSampleFlipped": 22, "augmentations": 23, "vaeSampleEach": 24, "networkDropout": 30,
+    "rankDropout": 31, "moduleDropout": 32,
 }
 WORD = 2**32
 
@@ -47,7 +48,7 @@ def uniform(seed: int, stream: str, index: int, count: int) -> np.ndarray:
 
 
 class Sequence:
-    """Numbers of one (seed, stream, index), one after the other; the methods of Python's `random` that captions use."""
+    """Numbers of one (seed, stream, index), one after the other; with what captions and augmentations ask Python's `random` for."""
 
     def __init__(self, seed: int, stream: str, index: int) -> None:
         self._of = (seed, stream, index)
@@ -62,6 +63,9 @@ class Sequence:
 
     def random(self) -> float:
         return self.word() / WORD
+
+    def uniform(self, low: float, high: float) -> float:
+        return low + (high - low) * self.random()
 
     def below(self, limit: int) -> int:
         fair = WORD - WORD % limit

@@ -11,6 +11,8 @@ import sys
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 
+import cv2
+import numpy as np
 import torch
 import transformers
 from diffusers.optimization import SchedulerType as DiffusersSchedulerType
@@ -76,6 +78,7 @@ class SdScripts:
         self.post_process_loss = scope["post_process_loss"]
         self.captions = {"re": re, "math": math, "random": random}
         definitions(library / "train_util.py", ["process_caption"], self.captions, "BaseDataset")
+        self._colours = definitions(library / "train_util.py", ["color_aug"], {"cv2": cv2, "np": np, "random": random}, "AugHelper")
         self.parser = self._parser(checkout)
 
     def _parser(self, checkout: Path) -> argparse.ArgumentParser:
@@ -99,6 +102,11 @@ class SdScripts:
         self.captions["random"] = chance
         moment = SimpleNamespace(current_epoch=epoch, current_step=step, max_train_steps=args.max_train_steps, replacements={})
         return self.captions["process_caption"](moment, args, caption)
+
+    def shift_colours(self, chance, image: np.ndarray) -> np.ndarray:
+        """color_aug of bytes [h, w, 3]."""
+        self._colours["random"] = chance
+        return self._colours["color_aug"](None, image.copy())["image"]
 
     def text_strategies(self, checkout: Path, tokenizer, max_token_length: int | None, clip_skip: int | None):
         """How captions become states: tokenizing and encoding strategies."""

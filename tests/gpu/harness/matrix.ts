@@ -7,6 +7,7 @@ import { describeOrigin } from "../../../src/training/run-origin.ts";
 import { planDataset, type TrainingPicture } from "../../../src/training/run-plan.ts";
 import { createAdapters } from "../../../src/training/run-settings.ts";
 import { train } from "../../../src/training/trainer.ts";
+import type { RgbaImage } from "../../../src/dataset/image.ts";
 import type { Gpu } from "../../../src/gpu/device.ts";
 import type { ModuleWeights } from "../../../src/lora/factors.ts";
 import type { Checkpoint } from "../../../src/models/checkpoint-types.ts";
@@ -21,6 +22,7 @@ interface Picture {
   readonly repeats: number;
   readonly is_reg: boolean;
   readonly has_alpha: boolean;
+  readonly has_mask: boolean;
 }
 
 interface Expected {
@@ -81,13 +83,23 @@ export async function openCase(name: string): Promise<MatrixCase> {
 }
 
 /** The pictures that matrix_data.py draws. */
-function drawn({ number: n, caption, width, height, repeats, is_reg: isReg, has_alpha: hasAlpha }: Picture): TrainingPicture {
-  const value = (x: number, y: number, c: number): number => {
-    if (c === 3) return hasAlpha ? (x * 4) & 255 : 255;
-    return (x * (5 + 3 * n) + y * (7 + 2 * n) + ((x * y) >> 3) * (c + 1) + c * 40) & 255;
+function drawn({ number: n, caption, width, height, repeats, is_reg: isReg, has_alpha: hasAlpha, has_mask: hasMask }: Picture): TrainingPicture {
+  const image = async (value: (x: number, y: number, c: number) => number): Promise<RgbaImage> => {
+    const data = Uint8Array.from({ length: width * height * 4 }, (_, at) => value((at >> 2) % width, Math.floor((at >> 2) / width), at & 3));
+    return { width, height, data };
   };
-  const data = Uint8Array.from({ length: width * height * 4 }, (_, at) => value((at >> 2) % width, Math.floor((at >> 2) / width), at & 3));
-  return { path: `${n}.png`, size: [width, height], repeats, isReg, caption, decode: async () => ({ width, height, data }) };
+  return {
+    path: `${n}.png`,
+    size: [width, height],
+    repeats,
+    isReg,
+    caption,
+    decode: () => image((x, y, c) => {
+      if (c === 3) return hasAlpha ? (x * 4) & 255 : 255;
+      return (x * (5 + 3 * n) + y * (7 + 2 * n) + ((x * y) >> 3) * (c + 1) + c * 40) & 255;
+    }),
+    ...(hasMask && { decodeMask: () => image((x, y) => (3 * x + 5 * y) & 255) }),
+  };
 }
 
 export async function runCase(gpu: Gpu, checkpoint: Checkpoint, { loaded: { config }, pictures, expected, change, scales }: MatrixCase): Promise<Divergence> {

@@ -40,11 +40,15 @@ export async function readParityTable(): Promise<ParityRow[]> {
   });
 }
 
+/** Writes the row of every run; of those that were not measured, the old results. */
 export async function writeParityTable(measured: ReadonlyMap<string, Divergence>, settings: ReadonlyMap<string, string>): Promise<void> {
+  const old = new Map((await readParityTable()).map((row) => [row.name, row.measured]));
   const [before, , after] = await split();
-  const rows = [...measured].map(([name, divergence]) => {
+  const rows = [...settings].flatMap(([name, text]) => {
+    const divergence = measured.get(name) ?? old.get(name);
+    if (divergence === undefined) return [];
     const numbers = columns.map((column) => Math.max(0, divergence[column]).toExponential(0));
-    return `| ${[name, settings.get(name) ?? "", ...numbers].join(" | ")} |`;
+    return [`| ${[name, text, ...numbers].join(" | ")} |`];
   });
   await writeFile(page, `${before}${begin}\n${header}\n${rows.join("\n")}\n${end}${after}`);
 }
