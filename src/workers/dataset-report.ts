@@ -24,7 +24,7 @@ export function describeDataset(dataset: InspectedDataset): DatasetReport {
     pictureCount: training.length,
     captionCount: subsets.reduce((sum, { isReg, images }) => sum + (isReg ? 0 : images.filter(hasCaption).length), 0),
     regCount: pictures.length - training.length,
-    subsets: subsets.map(({ dir, repeats, hasRepeatsPrefix, classTokens, isReg, images, dataset, overrides, maskDir }) => ({
+    subsets: subsets.map(({ dir, repeats, hasRepeatsPrefix, classTokens, isReg, images, dataset, table, overrides, maskDir }) => ({
       path: dir,
       repeats,
       hasRepeatsPrefix,
@@ -33,6 +33,7 @@ export function describeDataset(dataset: InspectedDataset): DatasetReport {
       pictureCount: images.filter(({ path }) => !unusable.has(path)).length,
       captionCount: images.filter(hasCaption).length,
       ...(dataset === undefined ? {} : { dataset }),
+      ...(table === undefined ? {} : { table }),
       ...(overrides === undefined ? {} : { overrides }),
       ...(maskDir === undefined ? {} : { maskDir }),
     })),

@@ -58,7 +58,9 @@ export interface SubsetReport {
   readonly captionCount: number;
   /** Of a dataset configuration: which of its `[[datasets]]`, from 0, */
   readonly dataset?: number;
-  /** … and what it says of this folder, inherited values included. */
+  /** … the table of this folder, e.g. `[[datasets.subsets]] 2`, */
+  readonly table?: string;
+  /** … what it says of it, inherited values included, */
   readonly overrides?: Overrides;
   /** … and where it says that masks are. */
   readonly maskDir?: string;

@@ -11,6 +11,8 @@ import type { TrainingConfig } from "../../src/config/parameters.ts";
 import { isSampleDue, momentOf } from "../../src/training/sample-schedule.ts";
 import { savesAfter } from "../../src/training/save-schedule.ts";
 import type { StepPlan } from "../../src/training/steps.ts";
+import { isValidationDue } from "../../src/training/validation-schedule.ts";
+import { validationEntry } from "../../src/training/validator.ts";
 import type { RunHost } from "../../src/workers/training-backend.ts";
 import type { Engine, EngineRun } from "../../src/workers/engine.ts";
 
@@ -132,7 +134,7 @@ export const fakeEngine: Engine = {
     const { config } = run;
     const comment = config.training_comment;
     const stepMs = comment.includes("fast") ? 4 : 60;
-    const plan = planDataset(run.pictures, config).steps;
+    const { steps: plan, validation } = planDataset(run.pictures, config);
     await prepare(run, stepMs, host);
     const first = decode(run.resume) + 1;
     const draw = (step: number) => drawSamples(config, plan, step, stepMs, host);
@@ -160,6 +162,10 @@ export const fakeEngine: Engine = {
         lr: { unet: 1e-4 * Math.cos((Math.PI * step) / plan.totalUpdates / 2), textEncoder: 5e-5 },
         stepMs,
       };
+      // New pictures are best after two thirds of the run.
+      if (validation !== undefined && isValidationDue(config, plan, step)) {
+        host.log(validationEntry(step, 0.1 + 0.06 * Math.abs(1 - (1.5 * step) / plan.totalUpdates)));
+      }
       for (const save of savesAfter(config, plan, step)) await host.save({ ...save, bytes: new Uint8Array(1_980_000) });
       if ((await host.afterStep(report, async () => encode(step), () => draw(step))) === "stop") break;
       if (isSampleDue(config, plan, step) && (await draw(step)) === "stop") break;

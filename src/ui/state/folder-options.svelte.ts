@@ -2,7 +2,6 @@
  * What holds for single folders of the dataset. It is kept as sd-scripts' dataset configuration, a file beside the
  * pictures, so that it goes wherever they go: into a run, a reload, and the export.
  */
-import { readDatasetConfig } from "../../config/dataset-config.ts";
 import { settingOfKey } from "../../config/dataset-keys.ts";
 import { changeSubset, replaceRegularization, subsetValue, writeDatasetConfig, type SubsetValue, type WrittenSubset } from "../../config/dataset-write.ts";
 import { parameter } from "../../config/parameters.ts";
@@ -15,14 +14,16 @@ import type { Setup } from "./setup.svelte.ts";
 
 export class FolderOptions {
   readonly #setup: Setup;
-  #error: SerializedError | undefined = $state.raw();
+  /** What the last change came to, and of which folder; none where it was of the whole configuration. */
+  #problem: { readonly error: SerializedError; readonly subset: SubsetReport | undefined } | undefined = $state.raw();
 
   constructor(setup: Setup) {
     this.#setup = setup;
   }
 
-  get error() {
-    return this.#error;
+  /** What is wrong with the last change, where it was of this folder; without one, of the whole configuration. */
+  errorOf(subset?: SubsetReport): SerializedError | undefined {
+    return this.#problem?.subset === subset ? this.#problem?.error : undefined;
   }
 
   /** Of the dataset's configuration; undefined where its folders are understood by their names. */
@@ -37,12 +38,9 @@ export class FolderOptions {
   async set(subset: SubsetReport, key: string, text: string | boolean | undefined): Promise<void> {
     await this.#reporting(async () => {
       const base = (await this.#text()) ?? writeDatasetConfig(this.#subsets.map((own) => this.#written(own)));
-      const number = this.#subsets.indexOf(subset) + 1;
-      // A folder of which a configuration speaks twice has one row here, and the first table counts.
-      const row = readDatasetConfig(base)[number - 1];
-      const changed = changeSubset(base, Number(row?.table.split(" ").at(-1) ?? number), key, valueOf(key, text));
-      await this.#put(changed);
-    });
+      const number = subset.table?.split(" ").at(-1) ?? this.#subsets.indexOf(subset) + 1;
+      await this.#put(changeSubset(base, Number(number), key, valueOf(key, text)));
+    }, subset);
   }
 
   /** Takes a configuration in place of the present one. */
@@ -106,13 +104,13 @@ export class FolderOptions {
     await this.#setup.pictures.change(new Map<string, Blob | null>([...replaced, [path, new Blob([text])]]));
   }
 
-  async #reporting(work: () => Promise<void>): Promise<void> {
-    this.#error = undefined;
+  async #reporting(work: () => Promise<void>, subset?: SubsetReport): Promise<void> {
+    this.#problem = undefined;
     try {
       await work();
     } catch (error) {
       if (!(error instanceof InputError)) throw error;
-      this.#error = serializeError(error);
+      this.#problem = { error: serializeError(error), subset };
     }
   }
 }
