@@ -63,7 +63,7 @@ export async function replay(gpu: Gpu, checkpoint: Checkpoint, trace: Safetensor
     engine.adapters.write("params", await startingAdapter(trace, checkpoint, config, adapters, options.seed ?? 0));
     if (words !== undefined) {
       const isGiven = trace.tensors.has("words");
-      engine.words?.write("params", isGiven ? await trace.readF32("words") : await initialWords(checkpoint, words, config, { seed: options.seed ?? 0 }));
+      engine.words?.write("params", isGiven ? await trace.readF32("words") : await initialWords(checkpoint, words, config, options.seed ?? 0));
     }
     const accumulation = config.gradient_accumulation_steps;
     const updates = Math.ceil(shapes.length / accumulation);

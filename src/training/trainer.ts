@@ -25,7 +25,7 @@ import { SampleSession } from "./sample-session.ts";
 import { validationEntry, Validator } from "./validator.ts";
 import { validationSeed } from "./validation-plan.ts";
 import type { RunOrigin, RunState } from "./state-file.ts";
-import { checkCaptions, initialWords, type StartWords } from "./word-init.ts";
+import { checkCaptions, givenWords, initialWords, type StartWords } from "./word-init.ts";
 import type { TrainingPlan } from "./training-plan.ts";
 import type { RunObserver, SampleObserver, StepReport, Verdict } from "./events.ts";
 import type { TrainingConfig } from "../config/parameters.ts";
@@ -71,6 +71,7 @@ export async function train(gpu: Gpu, job: TrainJob, host: TrainHost): Promise<R
   const { adapters } = plan.options;
   if (resume !== undefined) checkResume(resume, plan);
   checkCaptions(job.pictures, config);
+  const given = resume === undefined ? givenWords(job.startWords, plan.options.words, config) : undefined;
 
   const { totalUpdates } = dataset.steps;
   const captionRun = { seed, totalUpdates, variant: checkpoint.family, vocabulary: checkpoint.textEncoder.vocab };
@@ -83,7 +84,7 @@ export async function train(gpu: Gpu, job: TrainJob, host: TrainHost): Promise<R
   try {
     const { words } = plan.options;
     if (words !== undefined) {
-      engine.words?.write("params", resume?.words?.vectors ?? (await initialWords(checkpoint, words, config, { seed, start: job.startWords })));
+      engine.words?.write("params", resume?.words?.vectors ?? given ?? (await initialWords(checkpoint, words, config, seed)));
       resume?.words?.optimizer.forEach((bank, i) => engine.words?.write(i, bank));
     }
     const norms = await baseNorms(checkpoint, adapters);

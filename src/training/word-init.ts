@@ -28,8 +28,16 @@ export function trainedWords({ textEncoder }: Pick<Checkpoint, "textEncoder">, c
   return { count: config.num_vectors_per_token, width: textEncoder.width };
 }
 
-/** sd-scripts takes a file with exactly the vectors that are trained. */
-function startingFrom(start: StartWords | undefined, { count, width }: TrainedWords, file: string): Float32Array<ArrayBuffer> {
+/**
+ * The vectors of the file that `weights` names; undefined where it names none. As sd-scripts, takes a file with exactly
+ * the vectors that are trained.
+ * @throws InputError `train.startMissing`, `train.startCount`, `embedding.width`
+ */
+export function givenWords(
+  start: StartWords | undefined, words: TrainedWords | undefined, { weights: file }: Pick<TrainingConfig, "weights">,
+): Float32Array<ArrayBuffer> | undefined {
+  if (words === undefined || file === "") return undefined;
+  const { count, width } = words;
   if (start === undefined) {
     throw new InputError("train.startMissing", `The embedding ${file} to go on from is not there: choose its file again, or empty weights`, { file });
   }
@@ -64,21 +72,14 @@ export interface StartWords {
   readonly width: number;
 }
 
-export interface WordStart {
-  readonly seed: number;
-  readonly start?: StartWords | undefined;
-}
-
 /**
- * The vectors that a run starts from, [count, width]: those of the file that `weights` names, those of the init_word's
- * tokens in turn, or small random ones.
- * @throws InputError of the checkpoint's file, `train.startMissing`, `train.startCount`, `embedding.width`
+ * The vectors that a run starts from where `weights` names no file, [count, width]: those of the init_word's tokens in
+ * turn, or small random ones.
+ * @throws InputError of the checkpoint's file
  */
 export async function initialWords(
-  checkpoint: Checkpoint, words: TrainedWords, config: TrainingConfig, { seed, start }: WordStart,
+  checkpoint: Checkpoint, { count, width }: TrainedWords, config: TrainingConfig, seed: number,
 ): Promise<Float32Array<ArrayBuffer>> {
-  if (config.weights !== "") return startingFrom(start, words, config.weights);
-  const { count, width } = words;
   const ids = tokenize(config.init_word, { variant: checkpoint.family });
   if (ids.length === 0) return gaussian(seed, "wordInit", 0, count * width).map((value) => value * deviation);
   const key = checkpoint.keys.get(tokenTableKey(checkpoint.textEncoder));
