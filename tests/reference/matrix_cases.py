@@ -102,6 +102,9 @@ CASES = [
     Case("lycoris-lokr", lycoris("algo=lokr", "factor=4", "decompose_both=True", "preset=attn-only", network_dim=2)),
     Case("lycoris-lokr-full-matrix", lycoris("algo=lokr", "full_matrix=True", "unbalanced_factorization=True", "preset=unet-transformer-only")),
     Case("lycoris-dora", {**TEXT, **lycoris("algo=locon", "dora_wd=True", "use_scalar=True", "preset=full-lin", learning_rate=2e-3)}),
+    Case("lycoris-dora-by-input", {
+        **TEXT, **lycoris("algo=loha", "dora_wd=True", "wd_on_output=False", "preset=attn-mlp", "rank_dropout=0.2", learning_rate=2e-3),
+    }),
     Case("lycoris-dropouts", {
         **lycoris("algo=loha", "rank_dropout=0.2", "module_dropout=0.1", "preset=attn-only"), "network_dim": 1,
     }, updates_left_out_layers=True),
