@@ -26,10 +26,11 @@
  *     }
  *
  * The first dataset is the one behind the big button. `files` are a kohya folder: the first part of each path becomes
- * the dataset's name. `regularization` are pictures that are offered beside them. `settings` are kohya keys with values as in its JSON; a dataset's own come on top. `prompts` are
- * what the Test screen begins with, those of a dataset after a run on it; what its first one leaves out is taken from
- * the general first one. Everything in them but `prompt` may be left out, and so may `tagger` and a dataset's
- * `trigger`, `regularization`, `settings` and `prompts`.
+ * the dataset's name. `regularization` are pictures that come with them, and are offered again once they were taken out.
+ * `settings` are kohya keys with values as in its JSON; a dataset's own come on top. `prompts` are what the Test screen
+ * begins with, those of a dataset after a run on it; what its first one leaves out is taken from the general first one.
+ * Everything in them but `prompt` may be left out, and so may `tagger` and a dataset's `trigger`, `regularization`,
+ * `settings` and `prompts`.
  */
 import * as v from "valibot";
 import { LorasmithError } from "../../errors.ts";
@@ -135,7 +136,7 @@ export class Demo {
   async open(id?: string): Promise<DemoSetup> {
     const { datasets, settings } = this.manifest;
     const dataset = datasets.find((candidate) => candidate.id === id) ?? datasets[0]!;
-    const [model, files] = await Promise.all([this.model(), downloadAll(dataset.files)]);
+    const [model, files] = await Promise.all([this.model(), downloadAll([...dataset.files, ...dataset.regularization])]);
     return { model, files, settings: { ...settings, ...dataset.settings } };
   }
 }
