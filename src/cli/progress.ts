@@ -57,13 +57,14 @@ export class Progress {
 
 /** e.g. `step 12/400  epoch 1/10  loss 0.1432  lr 1.0e-4  0.82 s/step  ETA 5:19` */
 export function stepText(report: StepReport, stepMs: number): string {
-  const { step, totalSteps, epoch, totalEpochs, loss, lr } = report;
+  const { step, totalSteps, epoch, totalEpochs, loss, lr, norms } = report;
   const rates = [...new Set([lr.unet, lr.textEncoder].filter((rate) => rate !== undefined))];
   return [
     `step ${step}/${totalSteps}`,
     `epoch ${epoch}/${totalEpochs}`,
     `loss ${loss.toFixed(4)}`,
     `lr ${rates.map((rate) => rate.toExponential(1)).join(" ")}`,
+    ...(norms === undefined ? [] : [`scaled ${norms.scaled} (norms ${norms.mean.toPrecision(2)}, at most ${norms.largest.toPrecision(2)})`]),
     `${(stepMs / 1000).toFixed(2)} s/step`,
     `ETA ${duration(((totalSteps - step) * stepMs) / 1000)}`,
   ].join("  ");

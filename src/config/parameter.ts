@@ -57,7 +57,7 @@ export const bool = (row: Row<boolean>): Parameter<boolean> => ({ kind: "bool", 
 export const int = (row: NumberRow<number>): Parameter<number> => ({ kind: "int", nullable: false, ...row });
 export const float = (row: NumberRow<number>): Parameter<number> => ({ kind: "float", nullable: false, ...row });
 export const warmup = (row: Row<number>): Parameter<number> => ({ kind: "warmup", nullable: false, min: 0, ...row });
-export const text = (row: Row<string> & Pick<Parameter, "isMultiline">): Parameter<string> => ({ kind: "text", nullable: false, ...row });
+export const text = (row: Row<string> & Pick<Parameter, "isMultiline" | "isNetworkArg">): Parameter<string> => ({ kind: "text", nullable: false, ...row });
 export const size = (row: Row<Size> & Pick<Parameter, "min" | "max">): Parameter<Size> =>
   ({ kind: "size", nullable: false, ...row });
 export const list = (row: Row<readonly string[]>): Parameter<readonly string[]> =>

@@ -3,6 +3,7 @@
  * The page, the command line, config files and presets all read it; a key that is not here is not trained with.
  */
 import type { Parameter, ParameterValue } from "./parameter.ts";
+import { blockParameters } from "./table/blocks.ts";
 import { bucketParameters } from "./table/buckets.ts";
 import { folderParameters } from "./table/folders.ts";
 import { lossParameters } from "./table/loss.ts";
@@ -27,6 +28,7 @@ export const PARAMETERS = {
   ...scheduleParameters,
   ...networkParameters,
   ...lycorisParameters,
+  ...blockParameters,
   ...wordParameters,
   ...textParameters,
   ...noiseParameters,

@@ -1,4 +1,6 @@
 import { ConfigError } from "./errors.ts";
+import { blockRanks } from "./block-settings.ts";
+import { trainsLycoris } from "./lycoris-settings.ts";
 import { checkOptimizer } from "./optimizer-rules.ts";
 import type { TrainingConfig } from "./parameters.ts";
 import { schedulerSettings } from "./scheduler-settings.ts";
@@ -48,8 +50,30 @@ export function checkRules(config: TrainingConfig): void {
   }
   checkWords(config);
   checkResolution(config);
+  checkParts(config);
   checkOptimizer(config);
   schedulerSettings(config);
+}
+
+/** Keys of sd-scripts' own network, by the value that means "off". */
+const ownNetworkKeys = {
+  scale_weight_norms: null,
+  loraplus_lr_ratio: null,
+  loraplus_unet_lr_ratio: null,
+  loraplus_text_encoder_lr_ratio: null,
+  down_lr_weight: "",
+  mid_lr_weight: "",
+  up_lr_weight: "",
+  block_dims: "",
+} as const;
+
+function checkParts(config: TrainingConfig): void {
+  blockRanks(config);
+  if (!trainsLycoris(config)) return;
+  for (const [key, off] of Object.entries(ownNetworkKeys) as [keyof typeof ownNetworkKeys, string | null][]) {
+    if (config[key] === off) continue;
+    throw new ConfigError("conflict", key, config[key], "it is only for network_module networks.lora; leave it empty, or choose that network");
+  }
 }
 
 function checkWords({ training_kind: kind, token_string: token }: TrainingConfig): void {

@@ -14,9 +14,11 @@ import { moduleDelta } from "./lycoris-delta.ts";
 import type { Graph } from "../gpu/graph/graph.ts";
 import type { Tensor } from "../gpu/graph/tensor.ts";
 import type { DropoutRates } from "../gpu/ops/adapter-dropout.ts";
+import type { NormedModule } from "../gpu/optimizers/max-norm.ts";
 import type { TrainedTensor } from "../gpu/optimizers/trained-tensor.ts";
 import type { AdapterProvider, LinearAdapter, WeightPart } from "../models/model-builder.ts";
 import type { LoraTarget } from "../models/names.ts";
+import { rateGroup, type RateGroup, type RateRatios } from "./rate-groups.ts";
 import type { Factor } from "./factors.ts";
 
 export interface AdapterSettings {
@@ -30,14 +32,16 @@ export interface AdapterSettings {
   readonly dropout?: DropoutRates;
   /** Modules are LyCORIS's. */
   readonly lycoris?: LycorisSettings;
+  /** Rank and alpha of single modules in place of those above; without a rank a module has no adapter. */
+  readonly rankOf?: (target: LoraTarget) => { readonly rank: number; readonly alpha: number } | undefined;
+  /** Where modules or factors learn at other rates than their side. */
+  readonly ratiosOf?: (target: LoraTarget) => RateRatios;
   /** Sides that have an adapter and are trained. */
   readonly trains: { readonly unet: boolean; readonly textEncoder: boolean };
 }
 
 /** Resident name of what a micro-batch's dropout is drawn from. */
 export const dropoutDraw = "dropout/draw";
-
-export type ParamGroup = "unet" | "textEncoder";
 
 export interface AdapterTarget extends LoraTarget {
   readonly rank: number;
@@ -48,12 +52,14 @@ export interface AdapterTarget extends LoraTarget {
 }
 
 /** A factor inside a resident parameter. */
-export interface PlacedFactor extends Factor, TrainedTensor {}
+export interface PlacedFactor extends Factor, TrainedTensor {
+  /** Name of the rate group. */
+  readonly group: string;
+}
 
 /** One kohya module and the places of its factors on the GPU. */
 export interface AdapterModule {
   readonly target: AdapterTarget;
-  readonly group: ParamGroup;
   readonly factors: readonly PlacedFactor[];
 }
 
@@ -71,11 +77,13 @@ export class AdapterSet implements AdapterProvider {
       });
     }
     this.settings = settings;
-    this.targets = targets.filter(({ part }) => settings.trains[part]).map((target) => {
-      const { rank, alpha } = target.kernel === 1 ? settings : (settings.conv ?? settings);
+    this.targets = targets.filter(({ part }) => settings.trains[part]).flatMap((target) => {
+      const ranked = settings.rankOf === undefined ? (target.kernel === 1 ? settings : (settings.conv ?? settings)) : settings.rankOf(target);
+      if (ranked === undefined || ranked.rank === 0) return [];
+      const { rank, alpha } = ranked;
       const isRebuilt = this.#isRebuilt(target);
       const factors = isRebuilt ? lycorisFactors(target, rank, settings.lycoris!) : loraFactors(target, rank);
-      return { ...target, rank, alpha: fileAlpha(target, rank, alpha === 0 ? rank : alpha, settings.lycoris), factors };
+      return [{ ...target, rank, alpha: fileAlpha(target, rank, alpha === 0 ? rank : alpha, settings.lycoris), factors }];
     });
     this.#byWeight = new Map(this.targets.map((target) => [`${target.weight.key}@${target.weight.rowStart}`, target]));
   }
@@ -90,9 +98,29 @@ export class AdapterSet implements AdapterProvider {
     return this.modules.flatMap(({ factors }) => factors);
   }
 
+  /** What a limit of norms looks at. */
+  get normed(): readonly NormedModule[] {
+    return this.modules.map(({ target: { name, alpha, rank }, factors }) => {
+      const [down, up] = [factors.find(({ key }) => key === downKey), factors.find(({ key }) => key === upKey)];
+      invariant(down !== undefined && up !== undefined && factors.length === 2, `${name} is no plain LoRA`);
+      return { down, up, scale: alpha / rank };
+    });
+  }
+
   /** Groups with at least one module, in sd-scripts' order of parameter groups. */
-  get groups(): readonly ParamGroup[] {
-    return (["textEncoder", "unet"] as const).filter((group) => this.targets.some(({ part }) => part === group));
+  get groups(): readonly RateGroup[] {
+    const groups = new Map<string, RateGroup>();
+    for (const side of ["textEncoder", "unet"] as const) {
+      for (const target of this.targets.filter(({ part }) => part === side)) {
+        for (const { key } of target.factors) groups.set(this.#groupOf(target, key).name, this.#groupOf(target, key));
+      }
+    }
+    return [...groups.values()];
+  }
+
+  #groupOf(target: LoraTarget, key: string): RateGroup {
+    const ratios = this.settings.ratiosOf?.(target);
+    return rateGroup(target.part, ratios === undefined ? 1 : key === upKey ? ratios.up : ratios.other);
   }
 
   /** The same adapters for graphs of training, where dropout acts. */
@@ -105,7 +133,7 @@ export class AdapterSet implements AdapterProvider {
       weightFor: (graph, w, parts) => this.#weight(graph, w, parts, drawFor),
       adapterFor: (graph, parts, inWidth, outWidth) => {
         const adapter = this.adapterFor(graph, parts, inWidth, outWidth);
-        const first = this.#targetOf(parts[0]);
+        const [first] = parts.flatMap((part) => this.#targetOf(part) ?? []);
         if (adapter === undefined || first === undefined) return undefined;
         return { ...adapter, dropout: { ...dropout, layer: this.targets.indexOf(first), draw: drawFor(graph) } };
       },
@@ -121,34 +149,43 @@ export class AdapterSet implements AdapterProvider {
   }
 
   adapterFor(graph: Graph, parts: readonly WeightPart[], inWidth: number, outWidth: number): LinearAdapter | undefined {
-    const targets = this.#targetsOf(parts);
+    // A part may have no module of its own: its rows stay zero.
+    const places = parts.flatMap((part, i) => {
+      const target = this.#targetOf(part);
+      return target === undefined ? [] : [{ target, i }];
+    });
+    const targets = places.map(({ target }) => target);
     const [first] = targets;
     if (first === undefined || this.#isRebuilt(first)) return undefined;
     const { kernel } = first;
-    const rank = paddedRank(first.rank);
+    const rank = paddedRank(Math.max(...targets.map((target) => target.rank)));
+    const scale = first.alpha / first.rank;
+    checkScale(targets, scale);
     const rows = outWidth / parts.length;
     const name = targets.map((target) => target.name).join("+");
     const taps = kernel === 1 ? [] : [kernel, kernel];
-    const down = graph.param(`${name}/down`, [parts.length * rank, ...taps, inWidth], first.part);
-    const up = graph.param(`${name}/up`, [outWidth, rank], first.part);
-    targets.forEach((target, i) => {
+    const [downGroup, upGroup] = [this.#groupOf(first, downKey).name, this.#groupOf(first, upKey).name];
+    const down = graph.param(`${name}/down`, [parts.length * rank, ...taps, inWidth], downGroup);
+    const up = graph.param(`${name}/up`, [outWidth, rank], upGroup);
+    places.forEach(({ target, i }) => {
       invariant(target.in === inWidth && target.out === rows, `${name}: parts of different shape`);
-      const places = new Map([
-        [downKey, { param: down.value.name, offset: i * rank * downWidth(target) }],
-        [upKey, { param: up.value.name, offset: i * rows * rank }],
-      ]);
-      const factors = target.factors.map((factor) => ({ ...factor, ...places.get(factor.key)! }));
-      this.#modules.set(target.name, { target, group: target.part, factors });
+      const [downFactor, upFactor] = loraFactors(target, target.rank, rank);
+      const factors = [
+        { ...downFactor, param: down.value.name, offset: i * rank * downWidth(target), group: downGroup },
+        { ...upFactor, param: up.value.name, offset: i * rows * rank, group: upGroup },
+      ];
+      this.#modules.set(target.name, { target, factors });
     });
-    return { down: down.value, up: up.value, scale: first.alpha / first.rank, groups: parts.length };
+    return { down: down.value, up: up.value, scale, groups: parts.length };
   }
 
   /** The layer's weight with what rebuilt modules add to it. */
   #weight(graph: Graph, w: Tensor, parts: readonly WeightPart[], drawFor?: (graph: Graph) => Tensor): Tensor {
-    const targets = this.#targetsOf(parts);
     const { lycoris, dropout } = this.settings;
+    if (lycoris === undefined) return w;
+    const targets = this.#targetsOf(parts);
     const [first] = targets;
-    if (lycoris === undefined || first === undefined || !this.#isRebuilt(first)) return w;
+    if (first === undefined || !this.#isRebuilt(first)) return w;
     const magnitudes: Magnitudes[] = [];
     const drops = drawFor !== undefined && dropout !== undefined;
     const deltas = targets.map((target) => {
@@ -169,16 +206,17 @@ export class AdapterSet implements AdapterProvider {
     const tensors = new Map<string, Tensor>();
     const factors = target.factors.map((factor) => {
       const rows = factor.rows ?? factor.shape[0] ?? 1;
-      const { value } = graph.param(`${target.name}/${factor.key}`, [rows, factor.size / rows], target.part);
+      const group = this.#groupOf(target, factor.key).name;
+      const { value } = graph.param(`${target.name}/${factor.key}`, [rows, factor.size / rows], group);
       tensors.set(factor.key, value);
-      return { ...factor, param: value.name, offset: 0 };
+      return { ...factor, param: value.name, offset: 0, group };
     });
-    this.#modules.set(target.name, { target, group: target.part, factors });
+    this.#modules.set(target.name, { target, factors });
     return tensors;
   }
 
-  #targetOf(part: WeightPart | undefined): AdapterTarget | undefined {
-    return part && this.#byWeight.get(`${part.key}@${part.rowStart ?? 0}`);
+  #targetOf(part: WeightPart): AdapterTarget | undefined {
+    return this.#byWeight.get(`${part.key}@${part.rowStart ?? 0}`);
   }
 
   /** Targets of a layer's parts; none where the layer is not adapted. */
@@ -195,6 +233,18 @@ export class AdapterSet implements AdapterProvider {
     const { algorithm, scalar, decompose: byDirection } = lycoris;
     return algorithm !== "locon" || scalar || byDirection !== undefined || usesTucker(target, lycoris) || (dropout?.rank ?? 0) > 0;
   }
+}
+
+/** Layers that run as one are scaled as one. */
+function checkScale(targets: readonly AdapterTarget[], scale: number): void {
+  const odd = targets.find(({ alpha, rank }) => Math.abs(alpha / rank - scale) > 1e-6 * Math.abs(scale));
+  if (odd === undefined) return;
+  const { name } = odd;
+  throw new InputError(
+    "adapter.unequalScale",
+    `${name} has another ratio of alpha to rank than the layers beside it (q, k and v of one attention), which cannot be trained here: choose a file without dim_from_weights.`,
+    { module: name },
+  );
 }
 
 /** What files call alpha: loaders multiply by alpha / rank whatever the run did. */

@@ -17,10 +17,12 @@ export function downWidth(target: Pick<LoraTarget, "in" | "kernel">): number {
   return target.in * target.kernel ** 2;
 }
 
-/** @returns down, up */
-export function loraFactors(target: LoraTarget, rank: number): readonly [down: Factor, up: Factor] {
+/**
+ * @param padded rank on the GPU, where the module lies beside others of larger rank
+ * @returns down, up
+ */
+export function loraFactors(target: LoraTarget, rank: number, padded = paddedRank(rank)): readonly [down: Factor, up: Factor] {
   const { in: width, out, kernel, fileRank } = target;
-  const padded = paddedRank(rank);
   const ones = fileRank === 4 ? [1, 1] : [];
   const shape = [rank, width, ...(fileRank === 4 ? [kernel, kernel] : [])];
   const strides = channelsLastStrides(shape).slice(0, shape.length);

@@ -7,7 +7,7 @@ import { stateName } from "../gpu/optimizers/update-graph.ts";
 import type { Gpu } from "../gpu/device.ts";
 import type { Residents } from "../gpu/program/residents.ts";
 import { fromGpu, toGpu, type ModuleWeights } from "../lora/factors.ts";
-import type { AdapterModule, AdapterSet, PlacedFactor } from "../lora/adapter-set.ts";
+import type { AdapterSet, PlacedFactor } from "../lora/adapter-set.ts";
 
 /** The adapter itself, its gradients, or the optimizer state of that index. */
 export type Bank = "params" | "grads" | number;
@@ -26,8 +26,8 @@ export class AdapterMemory {
   /** Reads all modules of a bank, by kohya name. */
   async read(bank: Bank): Promise<Map<string, ModuleWeights>> {
     const copies = new Map<string, Float32Array<ArrayBuffer>>();
-    const part = async (module: AdapterModule, factor: PlacedFactor): Promise<Float32Array<ArrayBuffer>> => {
-      const place = this.#place(module, factor.param, bank);
+    const part = async (factor: PlacedFactor): Promise<Float32Array<ArrayBuffer>> => {
+      const place = this.#place(factor, bank);
       let copy = copies.get(place.key);
       if (copy === undefined) {
         copy = new Float32Array(await this.#gpu.read(place.buffer, 0, place.buffer.size));
@@ -39,7 +39,7 @@ export class AdapterMemory {
     const result = new Map<string, ModuleWeights>();
     for (const module of this.#adapters.modules) {
       const weights: Record<string, Float32Array<ArrayBuffer>> = {};
-      for (const factor of module.factors) weights[factor.key] = await part(module, factor);
+      for (const factor of module.factors) weights[factor.key] = await part(factor);
       result.set(module.target.name, weights);
     }
     return result;
@@ -51,16 +51,16 @@ export class AdapterMemory {
       for (const factor of module.factors) {
         const given = weights.get(module.target.name)?.[factor.key];
         invariant(given !== undefined, `no weights for ${module.target.name}.${factor.key}`);
-        const { buffer, offset } = this.#place(module, factor.param, bank);
+        const { buffer, offset } = this.#place(factor, bank);
         this.#gpu.write(buffer, offset + factor.offset * 4, toGpu(factor, given));
       }
     }
   }
 
-  #place(module: AdapterModule, tensor: string, bank: Bank): { key: string; buffer: GPUBuffer; offset: number } {
+  #place({ param: tensor, group }: PlacedFactor, bank: Bank): { key: string; buffer: GPUBuffer; offset: number } {
     const slot = this.#residents.plan.slots.get(tensor);
     invariant(slot !== undefined, `${tensor} has no memory`);
-    const name = typeof bank === "number" ? stateName(module.group, slot.chunk, bank) : `${bank}/${module.group}#${slot.chunk}`;
+    const name = typeof bank === "number" ? stateName(group, slot.chunk, bank) : `${bank}/${group}#${slot.chunk}`;
     const { buffer, offset } = this.#residents.locate(name);
     // Several state buffers may share one GPU buffer, so the key is the buffer's own.
     return { key: buffer.label, buffer, offset: offset + slot.offset };

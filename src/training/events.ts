@@ -24,6 +24,8 @@ export interface StepReport {
   readonly gradNorm: number;
   /** Learning rates used for this update, times the step size that the optimizer found; a side that is not trained is absent. */
   readonly lr: { readonly unet?: number; readonly textEncoder?: number };
+  /** With `scale_weight_norms`: modules that it made smaller, and the mean and the largest norm behind it. */
+  readonly norms?: { readonly scaled: number; readonly mean: number; readonly largest: number };
   /** Wall time of this update. */
   readonly stepMs: number;
 }

@@ -1,5 +1,6 @@
 /** From the configuration by kohya names to what the engine is built with. */
-import { AdapterSet } from "../lora/adapter-set.ts";
+import { AdapterSet, type AdapterSettings } from "../lora/adapter-set.ts";
+import { blockOf } from "../lora/rate-groups.ts";
 import { captionShape } from "./caption-source.ts";
 import { createOptimizer } from "./optimizers.ts";
 import { trainedWords } from "./word-init.ts";
@@ -10,8 +11,10 @@ import { lycorisTargets } from "../lora/lycoris-targets.ts";
 import type { LycorisSettings } from "../lora/lycoris-factors.ts";
 import { planVae, type PixelSize } from "./latent-cache.ts";
 import { planSamples } from "./sample-plan.ts";
+import { blockRanks, type BlockRanks } from "../config/block-settings.ts";
 import { baseRates } from "../config/learning-rate.ts";
 import { convSettings, trainsLycoris } from "../config/lycoris-settings.ts";
+import { sideRatios } from "../config/rate-ratios.ts";
 import { planTraining, type BatchShape, type TrainingPlan } from "./training-plan.ts";
 import type { Tier } from "../gpu/tier.ts";
 import type { TrainingConfig } from "../config/parameters.ts";
@@ -26,7 +29,9 @@ export function createAdapters(checkpoint: Pick<Checkpoint, "unet" | "textEncode
   const drops = Object.values(dropout).some((rate) => rate > 0);
   const conv = convSettings(config);
   const lycoris = trainsLycoris(config) ? lycorisOf(config) : undefined;
-  const targets = lycoris === undefined ? loraTargets(checkpoint, config.conv_dim) : lycorisTargets(checkpoint, config.preset, conv !== undefined);
+  // With ranks by block the blocks say which of the convolutions join.
+  const ranks = lycoris === undefined ? blockRanks(config) : undefined;
+  const targets = lycoris === undefined ? loraTargets(checkpoint, ranks?.conv === undefined ? config.conv_dim : 1) : lycorisTargets(checkpoint, config.preset, conv !== undefined);
   const isTrained = (part: LoraTarget["part"]): boolean => rates[part] !== undefined && targets.some((target) => target.part === part);
   return new AdapterSet(targets, {
     rank: config.network_dim,
@@ -34,6 +39,8 @@ export function createAdapters(checkpoint: Pick<Checkpoint, "unet" | "textEncode
     ...(conv && { conv }),
     ...(drops && { dropout }),
     ...(lycoris && { lycoris }),
+    ...(ranks && { rankOf: rankOf(config, ranks) }),
+    ...(lycoris === undefined ? ratiosOf(config) : {}),
     trains: { unet: isTrained("unet"), textEncoder: isTrained("textEncoder") },
   });
 }
@@ -50,6 +57,27 @@ function lycorisOf(config: TrainingConfig): LycorisSettings {
     decomposeBoth: config.decompose_both,
     fullMatrix: config.full_matrix,
     unbalanced: config.unbalanced_factorization,
+  };
+}
+
+function rankOf({ network_dim: rank, network_alpha: alpha }: TrainingConfig, { linear, conv }: BlockRanks): NonNullable<AdapterSettings["rankOf"]> {
+  return (target) => {
+    const block = blockOf(target);
+    if (block === undefined) return { rank, alpha };
+    return (target.kernel === 1 ? linear : conv)?.[block];
+  };
+}
+
+function ratiosOf(config: TrainingConfig): Pick<AdapterSettings, "ratiosOf"> {
+  const ratios = sideRatios(config);
+  if (ratios === undefined) return {};
+  const { up, blocks } = ratios;
+  return {
+    ratiosOf: (target) => {
+      const block = blockOf(target);
+      const other = block === undefined ? 1 : (blocks?.[block] ?? 1);
+      return { up: other * up[target.part], other };
+    },
   };
 }
 
@@ -91,6 +119,7 @@ export function planRun(
     lossType: config.loss_type,
     isMasked: needs.isMasked ?? config.alpha_mask,
     ...(liveSizes.length === 0 ? {} : { encoder: planVae(checkpoint, liveSizes, tier) }),
+    ...(config.scale_weight_norms !== null && { maxNorm: config.scale_weight_norms }),
     accumulation: config.gradient_accumulation_steps,
     ...(samples === undefined ? {} : { samples }),
   });

@@ -7,6 +7,7 @@ import { byteLength } from "../gpu/graph/tensor.ts";
 import { timestepEmbedding } from "../models/unet.ts";
 import { lossWeightWidth } from "../gpu/ops/diffusion-loss.ts";
 import { stepEstimate, updateTensors } from "../gpu/optimizers/update-graph.ts";
+import { normSummary } from "../gpu/optimizers/max-norm.ts";
 import { scalarsPerGroup } from "../gpu/optimizers/optimizer.ts";
 import { compilePrograms, type CompileProgress } from "../gpu/program/compile.ts";
 import { Arena, type Program } from "../gpu/program/program.ts";
@@ -23,6 +24,7 @@ import { programsOf, type ForwardPlan } from "./forward-plan.ts";
 import { encodePicture, type PixelSize } from "./latent-cache.ts";
 import { ForwardRunner, type ProgramRunner } from "../models/forward-runner.ts";
 import { dropoutDraw } from "../lora/adapter-set.ts";
+import type { RateGroup } from "../lora/rate-groups.ts";
 import type { Gpu } from "../gpu/device.ts";
 import type { KeptState } from "./state-file.ts";
 
@@ -66,6 +68,15 @@ export interface UpdateReport {
   readonly isFinite: boolean;
   /** By which the optimizer multiplies the learning rates: its estimate after this update, where it makes one. */
   readonly stepSize: number;
+  /** Where the modules' norms have a limit: as sd-scripts logs them. */
+  readonly norms?: NormReport;
+}
+
+export interface NormReport {
+  /** Modules that this update made smaller. */
+  readonly scaled: number;
+  readonly mean: number;
+  readonly largest: number;
 }
 
 export class StepEngine {
@@ -200,8 +211,8 @@ export class StepEngine {
     }
   }
 
-  /** Names of parameter groups in the order of their scalars. */
-  get #groups(): readonly ("unet" | "textEncoder")[] {
+  /** Parameter groups in the order of their scalars. */
+  get #groups(): readonly RateGroup[] {
     return trainedGroups(this.plan.options);
   }
 
@@ -213,18 +224,22 @@ export class StepEngine {
     const { optimizer } = this.plan.options;
     this.#submitMicroBatches(batches);
     const scalars = new Float32Array(this.#groups.length * scalarsPerGroup);
-    this.#groups.forEach((group, i) => scalars.set(optimizer.scalars({ lr: rates[group] ?? 0, step }), i * scalarsPerGroup));
+    this.#groups.forEach(({ side, ratio }, i) => scalars.set(optimizer.scalars({ lr: (rates[side] ?? 0) * ratio, step }), i * scalarsPerGroup));
     this.#residents.write(updateTensors.scalars, scalars);
     this.#residents.write(updateTensors.settings, Float32Array.of(maxGradNorm, 0, 0, 0));
     this.#update?.run();
     this.#copyOut(updateTensors.report, 16, 0);
     const hasEstimate = this.plan.updateMemory.kept.some(({ name }) => name === stepEstimate);
     if (hasEstimate) this.#copyOut(stepEstimate, 4, 16);
+    const isLimited = this.plan.options.maxNorm !== undefined && this.words === undefined;
+    if (isLimited) this.#copyOut(normSummary, 12, 20);
 
     const report = await this.#readReport();
     const losses = this.#lossesOf(batches, report);
     const isFinite = report[2] === 1 && losses.every(Number.isFinite);
-    return { losses, gradNorm: report[0] ?? NaN, isFinite, stepSize: hasEstimate ? (report[4] ?? NaN) : 1 };
+    const [scaled = NaN, mean = NaN, largest = NaN] = report.subarray(5);
+    const norms = isLimited ? { norms: { scaled, mean, largest } } : {};
+    return { losses, gradNorm: report[0] ?? NaN, isFinite, stepSize: hasEstimate ? (report[4] ?? NaN) : 1, ...norms };
   }
 
   /** Forward and backward only: adds to the gradients and leaves the adapter alone (tests, diagnostics). */

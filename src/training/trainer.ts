@@ -186,6 +186,7 @@ class UpdateLoop {
         loss,
         gradNorm: report.gradNorm,
         lr: scaled(lr, report.stepSize),
+        ...(report.norms && { norms: report.norms }),
         stepMs: performance.now() - started,
       };
       const finished = update;

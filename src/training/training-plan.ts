@@ -12,12 +12,14 @@ import { programsOf, type ForwardPlan } from "./forward-plan.ts";
 import { placeSamples, type SampleMemory } from "./sample-memory.ts";
 import { buildTrainGraph, buildValidationGraph } from "./train-graph.ts";
 import type { CaptionShape } from "../text/caption-tokens.ts";
+import type { NormLimit } from "../gpu/optimizers/max-norm.ts";
 import type { Optimizer } from "../gpu/optimizers/optimizer.ts";
 import type { Tier } from "../gpu/tier.ts";
 import type { Tensor } from "../gpu/graph/tensor.ts";
 import type { Param, WeightSource } from "../gpu/graph/graph.ts";
 import { wordGroup, wordTensor, type TrainedWords } from "../lora/trained-words.ts";
-import type { AdapterSet, ParamGroup } from "../lora/adapter-set.ts";
+import { rateGroup, type RateGroup } from "../lora/rate-groups.ts";
+import type { AdapterSet } from "../lora/adapter-set.ts";
 import type { TrainedTensor } from "../gpu/optimizers/trained-tensor.ts";
 import type { Checkpoint } from "../models/checkpoint-types.ts";
 import type { SamplePlan } from "./sample-plan.ts";
@@ -50,6 +52,8 @@ export interface TrainingPlanOptions {
   readonly lossType: LossType;
   /** Pixels count by a mask that each micro-batch brings. */
   readonly isMasked?: boolean;
+  /** Where the modules' norms have a limit. */
+  readonly maxNorm?: number;
   /** Micro-batches per update, at most. */
   readonly accumulation: number;
   /** The VAE, where pictures are encoded in every step; it works in the run's arena. */
@@ -77,7 +81,7 @@ export interface TrainingPlan {
   readonly samples: SampleMemory | undefined;
 }
 
-/** Report buffer: [norm, coefficient, finite, Σg², estimated step size, -, -, -], then the per-sample losses of each micro-batch. */
+/** Report buffer: [norm, coefficient, finite, Σg², estimated step size, modules scaled, mean and largest norm], then the per-sample losses of each micro-batch. */
 export const reportHeaderBytes = 32;
 
 const plainCaptions: CaptionShape = { chunks: 1, isWeighted: false };
@@ -121,7 +125,10 @@ export function planTraining(options: TrainingPlanOptions): TrainingPlan {
   // Gradients in the order of the parameters: the optimizer walks both pools in step.
   const adapterTensors = [...[...params.values()].map(({ value }) => value), ...[...params.values()].map(({ grad }) => grad)];
   const stepResidents = [...adapterTensors, ...[...steps.values()].flatMap((plan) => plan.residents)];
-  const updateMemory = buildUpdate(optimizer, planResidents(stepResidents, tier.limits), trainedGroups(options), trainedTensors(options));
+  const updateMemory = buildUpdate(
+    optimizer, planResidents(stepResidents, tier.limits),
+    trainedGroups(options).map(({ name }) => name), trainedTensors(options), normLimit(options),
+  );
   const update = planProgram("update", updateMemory.graph, tier);
   const validationResidents = [...validation.values()].flatMap((plan) => plan.residents);
   const residents = planResidents([...stepResidents, ...update.residents, ...validationResidents], tier.limits);
@@ -146,12 +153,16 @@ export function trainsText({ adapters, words }: Pick<TrainingPlanOptions, "adapt
 }
 
 /** Parameter groups in the order of their scalars. */
-export function trainedGroups({ adapters, words }: Pick<TrainingPlanOptions, "adapters" | "words">): readonly ParamGroup[] {
-  return words === undefined ? adapters.groups : [wordGroup];
+export function trainedGroups({ adapters, words }: Pick<TrainingPlanOptions, "adapters" | "words">): readonly RateGroup[] {
+  return words === undefined ? adapters.groups : [rateGroup(wordGroup, 1)];
 }
 
 function trainedTensors({ adapters, words }: TrainingPlanOptions): readonly TrainedTensor[] {
   return words === undefined ? adapters.tensors : [wordTensor(words)];
+}
+
+function normLimit({ adapters, words, maxNorm }: TrainingPlanOptions): NormLimit | undefined {
+  return maxNorm === undefined || words !== undefined ? undefined : { limit: maxNorm, modules: adapters.normed };
 }
 
 /** What is encoded once, before training: texts that the steps and the samples do not encode themselves. */

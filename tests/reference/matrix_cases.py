@@ -93,6 +93,7 @@ CASES = [
     Case("locon", {**UNET, "network_args": ["conv_dim=1", "conv_alpha=0.5"], "learning_rate": 2e-3}),
     Case("dropouts", {"network_dropout": 0.2, "network_args": ["rank_dropout=0.25", "module_dropout=0.2"], "network_dim": 4, "train_batch_size": 2}, updates_left_out_layers=True),
     Case("dropout-locon", {**UNET, "network_dropout": 0.3, "network_args": ["conv_dim=2", "conv_alpha=1", "rank_dropout=0.2"], "learning_rate": 2e-3}),
+<<<<<<< HEAD
     # LyCORIS.
     Case("lycoris-locon", {**SD2, **UNET, **lycoris("algo=locon", "conv_dim=1", "conv_alpha=1", "use_tucker=True", "preset=unet-convblock-only")}, "sd2"),
     Case("lycoris-loha", lycoris("algo=loha", "preset=attn-mlp", network_dim=2)),
@@ -108,6 +109,22 @@ CASES = [
     Case("lycoris-dropouts", {
         **lycoris("algo=loha", "rank_dropout=0.2", "module_dropout=0.1", "preset=attn-only"), "network_dim": 1,
     }, updates_left_out_layers=True),
+=======
+    Case("rates-by-block-and-factor", {
+        "network_args": [
+            "down_lr_weight=sine+0.25", "mid_lr_weight=0.5", "up_lr_weight=0,1,,0.5,2", "block_lr_zero_threshold=0.3",
+            "loraplus_lr_ratio=4", "loraplus_text_encoder_lr_ratio=2",
+        ],
+        "scale_weight_norms": 0.02,
+    }),
+    Case("ranks-by-block", {
+        **UNET, "scale_weight_norms": 0.02, "learning_rate": 2e-3,
+        "network_args": [
+            "block_dims=" + ",".join(str(i % 4) for i in range(25)), "block_alphas=" + ",".join(str(1 + i % 3) for i in range(25)),
+            "conv_block_dims=" + ",".join(str((i + 1) % 3) for i in range(25)), "conv_block_alphas=" + ",".join(["1.5"] * 25),
+        ],
+    }),
+>>>>>>> 3819189 (Give blocks and factors rates and ranks of their own; limit the norms of modules)
     # Captions.
     Case("captions-shuffled", {
         "shuffle_caption": True, "keep_tokens": 1, "caption_tag_dropout_rate": 0.3, "caption_dropout_rate": 0.2,

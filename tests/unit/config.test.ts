@@ -95,10 +95,10 @@ describe("parseConfig", () => {
 
   it("tells keys that would change the result from harmless and from unknown ones", () => {
     const { unknownKeys, warnings } = parseConfig({
-      xformers: true, scale_weight_norms: 0.1, keep_tokens: 0, shuffle_caption: "False", nework_dim: 8,
+      xformers: true, lr_scheduler_type: "StepLR", keep_tokens: 0, shuffle_caption: "False", nework_dim: 8,
     });
     expect(unknownKeys).toEqual(["nework_dim"]);
-    expect(warnings).toEqual([expect.objectContaining({ code: "config.notSupported", param: "scale_weight_norms" })]);
+    expect(warnings).toEqual([expect.objectContaining({ code: "config.notSupported", param: "lr_scheduler_type" })]);
   });
 
   it.each([

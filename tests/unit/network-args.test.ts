@@ -6,14 +6,14 @@ import { writeKohya } from "../../src/config/kohya-write.ts";
 import { defaultConfig } from "../../src/config/parameters.ts";
 import { buildLoraMetadata, type RunFacts } from "../../src/lora/metadata.ts";
 
-const toml = 'network_module = "networks.lora"\nnetwork_dim = 8\nnetwork_args = ["conv_dim=4", "conv_alpha=2.5", "loraplus_lr_ratio=4"]\n';
+const toml = 'network_module = "networks.lora"\nnetwork_dim = 8\nnetwork_args = ["conv_dim=4", "conv_alpha=2.5", "reg_dims=4"]\n';
 
 describe("network_args", () => {
   it("set what has a row of its own, and the others are reported", () => {
     const { config, warnings } = loadKohyaConfig(toml);
     expect(config).toMatchObject({ network_dim: 8, conv_dim: 4, conv_alpha: 2.5 });
     expect(warnings).toEqual([expect.objectContaining({ code: "config.notSupported", param: "network_args" })]);
-    expect(warnings[0]?.message).toContain("loraplus_lr_ratio=4");
+    expect(warnings[0]?.message).toContain("reg_dims=4");
   });
 
   it("mean sd-scripts' default alpha of 1 beside conv_dim, and LyCORIS' alpha and rank of the other layers", () => {
@@ -53,7 +53,7 @@ describe("network_args", () => {
     const { text } = writeKohya({ ...config, conv_dim: 9 }, format, toml);
     const again = loadKohyaConfig(text);
     expect(again.config).toMatchObject({ conv_dim: 9, conv_alpha: 2.5, network_dim: 8 });
-    expect(again.extra).toMatchObject({ network_args: ["loraplus_lr_ratio=4"] });
+    expect(again.extra).toMatchObject({ network_args: ["reg_dims=4"] });
   });
 
   it("come from the GUI's fields only where it trains a Kohya LoCon", () => {

@@ -1,5 +1,6 @@
 /** The optimizer update as a step graph: gradient norm over all pools, then what the optimizer adds. */
 import { gradNorm } from "./grad-norm.ts";
+import { limitNorms, type NormLimit } from "./max-norm.ts";
 import { scalarsPerGroup, type Optimizer, type UpdateBuffer, type UpdateContext } from "./optimizer.ts";
 import { placeTensors, type TrainedTensor } from "./trained-tensor.ts";
 import { Graph } from "../graph/graph.ts";
@@ -30,9 +31,10 @@ export interface UpdateGraph {
  * @param adapters plan of the pools `params/<group>` and `grads/<group>`
  * @param groups parameter groups in order; group i reads scalars from i·scalarsPerGroup
  * @param tensors the trained tensors in these pools
+ * @param limit of the modules' norms, where they have one
  */
 export function buildUpdate(
-  optimizer: Optimizer, adapters: ResidentPlan, groups: readonly string[], tensors: readonly TrainedTensor[],
+  optimizer: Optimizer, adapters: ResidentPlan, groups: readonly string[], tensors: readonly TrainedTensor[], limit?: NormLimit,
 ): UpdateGraph {
   const graph = new Graph();
   const settings = graph.input(updateTensors.settings, [4]);
@@ -50,7 +52,15 @@ export function buildUpdate(
     }),
   );
   gradNorm(graph, buffers.map(({ grad }) => grad), settings, report, guard);
-  return { graph, ...addUpdate(optimizer, { graph, scalars, report, buffers }) };
+  const update = addUpdate(optimizer, { graph, scalars, report, buffers });
+  if (limit === undefined) return { graph, ...update };
+  const constants = new Map(update.constants);
+  const constant = (name: string, data: Uint32Array<ArrayBuffer> | Float32Array<ArrayBuffer>): Tensor => {
+    constants.set(`update/${name}`, data);
+    return graph.input(`update/${name}`, [data.length], { dtype: data instanceof Uint32Array ? "u32" : "f32" });
+  };
+  limitNorms({ graph, report, buffers, constant }, adapters, limit);
+  return { graph, ...update, constants };
 }
 
 /** Adds what the optimizer does with the buffers once their gradients' norm is known. */

@@ -329,6 +329,7 @@ export const en = {
   "tile.left": "left",
   "tile.loss": "loss, smoothed",
   "tile.gradNorm": "gradient norm",
+  "tile.norms": "layers scaled down; largest norm {largest}",
   "tile.lr": "learning rate",
   "tile.lr.both": "UNet · text {text}",
 

@@ -314,6 +314,7 @@ export const zhCN = {
   "tile.left": "剩余时间",
   "tile.loss": "平滑损失",
   "tile.gradNorm": "梯度范数",
+  "tile.norms": "被缩小的层；最大范数 {largest}",
   "tile.lr": "学习率",
   "tile.lr.both": "UNet · 文本 {text}",
 
