@@ -3,6 +3,7 @@
  * The page, the command line, config files and presets all read it; a key that is not here is not trained with.
  */
 import type { Parameter, ParameterValue } from "./parameter.ts";
+import { aboutParameters } from "./table/about.ts";
 import { blockParameters } from "./table/blocks.ts";
 import { bucketParameters } from "./table/buckets.ts";
 import { folderParameters } from "./table/folders.ts";
@@ -37,6 +38,7 @@ export const PARAMETERS = {
   ...sampleParameters,
   ...validationParameters,
   ...outputParameters,
+  ...aboutParameters,
 } as const;
 
 export type ParameterKey = keyof typeof PARAMETERS;

@@ -11,7 +11,7 @@ const HARMLESS = new Set(
   `tokenizer_cache_dir no_half_vae dataset_class cache_info cache_latents cache_latents_to_disk skip_cache_check
   vae_batch_size debug_dataset mixed_precision full_fp16 full_bf16 fp8_base fp8_base_unet cpu_offload_checkpointing
   xformers sdpa mem_eff_attn torch_compile dynamo_backend dynamo_mode dynamo_use_dynamic dynamo_use_fullgraph lowram
-  lowvram highvram max_data_loader_n_workers persistent_data_loader_workers no_metadata logging_dir log_with
+  lowvram highvram max_data_loader_n_workers persistent_data_loader_workers logging_dir log_with
   log_prefix log_config log_tracker_name log_tracker_config wandb_api_key wandb_run_name use_wandb
   huggingface_repo_id huggingface_token huggingface_repo_type huggingface_repo_visibility
   huggingface_path_in_repo save_state_to_huggingface resume_from_huggingface async_upload
@@ -45,11 +45,6 @@ const NEUTRAL: Readonly<Record<string, readonly unknown[]>> = {
   save_n_epoch_ratio: [0],
   resume: [""],
   additional_parameters: [""],
-  metadata_title: [""],
-  metadata_author: [""],
-  metadata_description: [""],
-  metadata_license: [""],
-  metadata_tags: [""],
   metadata_usage_hint: [""],
   metadata_thumbnail: [""],
   metadata_trigger_phrase: [""],

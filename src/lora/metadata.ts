@@ -166,9 +166,15 @@ export function buildLoraMetadata(given: TrainingSettings, facts: RunFacts): Map
   add("training_finished_at", pythonFloat(facts.finishedAt));
   add("steps", String(facts.steps));
   add("epoch", String(facts.epoch));
+  if (settings["no_metadata"] === true) for (const key of metadata.keys()) if (!minimal.has(key)) metadata.delete(key);
   addModelSpec(metadata, setting, facts, isV, loraSpec);
   return metadata;
 }
+
+/** What sd-scripts writes with `no_metadata`. */
+const minimal: ReadonlySet<string> = new Set(
+  ["v2", "base_model_version", "network_module", "network_dim", "network_alpha", "network_args"].map((key) => `ss_${key}`),
+);
 
 /** What sd-scripts writes into the file of a textual inversion: the `modelspec.*` keys alone. */
 export function buildWordMetadata(settings: TrainingSettings, facts: RunFacts): Map<string, string> {
@@ -254,6 +260,10 @@ function addModelSpec(metadata: Map<string, string>, setting: Setting, facts: Ru
   add("prediction_type", isV ? "v" : "epsilon");
   const [first, last] = [setting("min_timestep", null), setting("max_timestep", null)];
   if (first !== null || last !== null) add("timestep_range", `${first ?? 0},${last ?? 1000}`);
+  for (const key of ["author", "description", "license", "tags"]) {
+    const text = setting(`metadata_${key}`, null);
+    if (text !== null) add(key, String(text));
+  }
   const clipSkip = setting("clip_skip", null);
   if (clipSkip !== null) add("encoder_layer", String(clipSkip));
 }

@@ -132,3 +132,15 @@ test("where Adafactor finds its own rate, the rates that were set are told as sd
   const fixed = { ...settings, optimizer_args: ["relative_step=False"] };
   expect(Object.fromEntries(buildLoraMetadata(fixed, facts))).toMatchObject({ ss_lr_scheduler: "cosine", ss_unet_lr: "5e-05" });
 });
+
+test("with no_metadata a file keeps what loaders need, and what it says of itself", () => {
+  const about = { metadata_title: "Smith", metadata_author: "me", metadata_description: "a, b", metadata_license: "CC0", metadata_tags: "x, y" };
+  const metadata = buildLoraMetadata({ network_dim: 4, conv_dim: 2, no_metadata: true, ...about }, facts);
+  const settings = [...metadata.keys()].filter((key) => key.startsWith("ss_"));
+  expect(settings.toSorted()).toEqual(["ss_base_model_version", "ss_network_alpha", "ss_network_args", "ss_network_dim", "ss_network_module", "ss_v2"]);
+  const spec = Object.fromEntries([...metadata].filter(([key]) => key.startsWith("modelspec.")));
+  expect(spec).toMatchObject({
+    "modelspec.title": "Smith", "modelspec.author": "me", "modelspec.description": "a, b", "modelspec.license": "CC0", "modelspec.tags": "x, y",
+  });
+  expect(buildLoraMetadata({}, facts).has("modelspec.author")).toBe(false);
+});
