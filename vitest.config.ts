@@ -11,7 +11,8 @@ export default defineConfig({
           include: ["tests/gpu/**/*.test.ts"],
           environment: "node",
           pool: "forks",
-          maxWorkers: 1,
+          // What one waits for (shaders being compiled, float64 references) is work of one core.
+          maxWorkers: 2,
           testTimeout: 300_000,
           hookTimeout: 120_000,
         },

@@ -24,7 +24,7 @@ async function readJson<T>(path: string): Promise<T> {
   return JSON.parse(await readFile(path, "utf8")) as T;
 }
 
-test("writes losses, gradient norms and the adapter that PyTorch gets", async () => {
+test.skipIf(isSlowAdapter)("writes losses, gradient norms and the adapter that PyTorch gets", async () => {
   const name = "sd1-adamw-both-b1-accumulate-minsnr";
   const out = join(root, name);
   const argv = [dataFile(`replay/${name}.trace.safetensors`), "--model", dataFile("mini-sd1.safetensors"), "--out", out];
