@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { suggestedConfig } from "../../src/config/parameters.ts";
 import { blobSource } from "../../src/formats/byte-source.ts";
@@ -38,6 +39,22 @@ async function origin() {
 
 function openBytes(bytes: Uint8Array<ArrayBuffer>, name = "lora"): Promise<SafetensorsFile> {
   return openSafetensors(blobSource(new Blob([bytes]), name));
+}
+
+interface SavedFile { dtype: string; data: string; sshs_model_hash: string; stay_nan: boolean[] }
+const saving = JSON.parse(readFileSync(new URL("fixtures/saving.json", import.meta.url), "utf8")) as {
+  hard: number[]; not_numbers: number[]; files: Record<"none" | "float" | "fp16" | "bf16", SavedFile>;
+};
+const floats = (bits: readonly number[]): Float32Array<ArrayBuffer> => new Float32Array(Uint32Array.from(bits).buffer);
+
+/** One module of those weights. */
+async function stateOf(down: Float32Array<ArrayBuffer>, up: Float32Array<ArrayBuffer>, rank: number): Promise<RunState> {
+  const factors = [
+    { key: "lora_down.weight", shape: [rank, down.length / rank] },
+    { key: "lora_up.weight", shape: [up.length / rank, rank] },
+  ];
+  const weights = new Map([["lora_unet_a", { "lora_down.weight": down, "lora_up.weight": up }]]);
+  return { ...(await state()), modules: [{ name: "lora_unet_a", alpha: 0.3, factors }], weights };
 }
 
 async function state(): Promise<RunState> {
@@ -108,9 +125,19 @@ describe("writeResult", () => {
     expect([metadata.get("ss_epoch"), metadata.get("ss_steps")]).toEqual(["0", "8"]);
   });
 
-  test("follows save_precision", async () => {
-    const run = await state();
-    const file = await openBytes(writeResult({ ...run, config: { ...config, save_precision: "fp16" } }, 1));
-    expect(new Set([...file.tensors.values()].map(({ dtype }) => dtype))).toEqual(new Set(["F16"]));
+  test.each(["none", "float", "fp16", "bf16"] as const)("rounds as PyTorch does with save_precision %s, and hashes what it wrote", async (name) => {
+    const { dtype, data, sshs_model_hash: hash, stay_nan: areNan } = saving.files[name];
+    const save_precision = name === "none" ? null : name;
+    const write = (run: RunState) => writeResult({ ...run, config: { ...config, save_precision } }, 1);
+    const bytes = write(await stateOf(floats(saving.hard), floats(saving.hard.toReversed()), 3));
+    const file = await openBytes(bytes);
+    const dtypes = { "torch.float32": "F32", "torch.float16": "F16", "torch.bfloat16": "BF16" };
+    expect([...file.tensors.values()].map((entry) => entry.dtype)).toEqual(Array(3).fill(dtypes[dtype as keyof typeof dtypes]));
+    const headerBytes = 8 + Number(new DataView(bytes.buffer).getBigUint64(0, true));
+    expect(Buffer.from(bytes.subarray(headerBytes)).toString("base64")).toBe(data);
+    expect(file.metadata.get("sshs_model_hash")).toBe(hash);
+    // What is no number stays none; which one it is, processors decide.
+    const broken = await openBytes(write(await stateOf(floats(saving.not_numbers), floats(saving.not_numbers), 2)));
+    expect([...(await broken.readF32("lora_unet_a.lora_down.weight"))].map(Number.isNaN)).toEqual(areNan);
   });
 });
