@@ -1,6 +1,6 @@
 /** Training settings of a command: `--config` file, then `--set key=value`, and what the checkpoint itself tells. */
 import { readFile } from "node:fs/promises";
-import { dirname, resolve } from "node:path";
+import { dirname, extname, resolve } from "node:path";
 import { parseConfig } from "../config/config.ts";
 import { noiseAdvice, rateAdvice } from "../config/advice.ts";
 import { readKohyaFile, parseSetOption, type KohyaFile } from "../config/kohya.ts";
@@ -50,8 +50,10 @@ export async function readGiven({ config, set = [], kind, suggested = false }: S
   const chosen = kind === undefined ? {} : { training_kind: kind.replaceAll("-", "_") };
   const options: Readonly<Record<string, string>> = { ...chosen, ...Object.fromEntries(set.map(parseSetOption)) };
   const prompts = await promptsFrom({ file: file?.values["sample_prompts"], option: options["sample_prompts"] }, config);
+  const thumbnail = await thumbnailFrom(options["metadata_thumbnail"] ?? file?.values["metadata_thumbnail"], config);
+  const read = { ...(prompts === undefined ? {} : { sample_prompts: prompts }), ...(thumbnail === undefined ? {} : { metadata_thumbnail: thumbnail }) };
   return {
-    values: { ...file?.values, ...options, ...(prompts === undefined ? {} : { sample_prompts: prompts }) },
+    values: { ...file?.values, ...options, ...read },
     suggested,
     warnings: file?.warnings.map(({ message }) => message) ?? [],
   };
@@ -93,6 +95,23 @@ async function promptsFrom(
     if (text !== undefined) return readPromptFile(path, text);
   }
   return undefined;
+}
+
+const pictureTypes: Readonly<Record<string, string>> = { png: "image/png", jpg: "image/jpeg", jpeg: "image/jpeg", webp: "image/webp", gif: "image/gif" };
+
+/**
+ * The picture that a path names, as sd-scripts puts it into the file.
+ * @returns undefined where no path is given
+ * @throws InputError `file.missing`
+ */
+async function thumbnailFrom(path: unknown, config: string | undefined): Promise<string | undefined> {
+  const type = typeof path === "string" ? pictureTypes[extname(path).slice(1).toLowerCase()] : undefined;
+  if (typeof path !== "string" || path.startsWith("data:") || type === undefined) return undefined;
+  for (const place of config === undefined ? [path] : [path, resolve(dirname(config), path)]) {
+    const picture = await readFile(place).catch(() => undefined);
+    if (picture !== undefined) return `data:${type};base64,${picture.toString("base64")}`;
+  }
+  throw new InputError("file.missing", `${path} cannot be read, so it cannot be the thumbnail; name a picture that is there`, { file: path });
 }
 
 /** A path that is given as an option, or else by the settings. */

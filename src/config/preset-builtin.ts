@@ -16,6 +16,7 @@ export interface BuiltinPreset {
 /** What is about one subject or one wish and no kind of LoRA: a preset of the program leaves it alone. */
 const UNTOUCHED: readonly ParameterKey[] = [
   "output_name", "training_comment", "seed", "v2", "v_parameterization", "sample_prompts", "clip_skip",
+  ...PARAMETER_KEYS.filter((key) => key.startsWith("metadata_")),
 ];
 
 /** Tags come in any order, and the first one, which names the subject, stays. */

@@ -22,10 +22,10 @@ export interface ModelHint {
 /** Longest name, in characters. */
 export const longestPresetName = 80;
 
-/** Files and folders: they are of one computer, and nobody else's business. */
+/** Files and folders: they are of one computer, and nobody else's business. So may be the picture of one result. */
 const LOCAL = new Set(
   `pretrained_model_name_or_path train_data_dir reg_data_dir output_dir logging_dir vae resume weights network_weights base_weights
-  in_json dataset_config conditioning_data_dir`.split(/\s+/),
+  in_json dataset_config conditioning_data_dir metadata_thumbnail`.split(/\s+/),
 );
 
 /** Settings that a preset speaks about, in the table's order. */

@@ -44,6 +44,10 @@ export function checkRules(config: TrainingConfig): void {
   if (/[/\\\0]/.test(config.output_name)) {
     throw new ConfigError("range", "output_name", config.output_name, "must be a file name without folders");
   }
+  if (config.metadata_thumbnail !== "" && !config.metadata_thumbnail.startsWith("data:image/")) {
+    const rule = "must be a picture as text that begins with data:image/; only the command line can read a picture's path";
+    throw new ConfigError("range", "metadata_thumbnail", config.metadata_thumbnail, rule);
+  }
   const [badLine] = parseSamplePrompts(config.sample_prompts).errors;
   if (badLine !== undefined) {
     throw new ConfigError("prompts", "sample_prompts", config.sample_prompts, `not every line can be read: ${badLine.message.replace(/\.$/, "")}`);

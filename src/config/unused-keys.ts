@@ -19,7 +19,7 @@ const HARMLESS = new Set(
   stop_text_encoder_training_pct save_last_n_epochs_state save_last_n_steps_state model_list num_cpu_threads_per_process num_processes num_machines multi_gpu
   gpu_ids main_process_port extra_accelerate_launch_args blocks_to_swap noise_offset_type LyCORIS_preset unit
   use_cp bypass_mode rescaled
-  train_on_input constrain metadata_merged_from
+  train_on_input constrain
   initial_epoch initial_step skip_until_initial_step save_state save_state_on_train_end no_token_padding save_as_bool t5xxl_lr
   sdxl_no_half_vae sdxl_cache_text_encoder_outputs sdxl_cache_text_encoder_outputs_to_disk train_lora_ggpo`.split(/\s+/),
 );
@@ -45,11 +45,6 @@ const NEUTRAL: Readonly<Record<string, readonly unknown[]>> = {
   save_n_epoch_ratio: [0],
   resume: [""],
   additional_parameters: [""],
-  metadata_usage_hint: [""],
-  metadata_thumbnail: [""],
-  metadata_trigger_phrase: [""],
-  metadata_preprocessor: [""],
-  metadata_is_negative_embedding: [""],
 };
 
 /** Keys that decide what kind of file comes out; training something else instead would waste the owner's time. */

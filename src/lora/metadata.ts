@@ -242,6 +242,11 @@ function resolutionOf(setting: Setting): readonly [number, number] {
   return [numbers[0]!, numbers[1] ?? numbers[0]!];
 }
 
+/** What the owner says of the file, each as `metadata_…` among the settings. */
+const aboutKeys = [
+  "author", "description", "license", "tags", "usage_hint", "thumbnail", "merged_from", "trigger_phrase", "preprocessor", "is_negative_embedding",
+];
+
 /** What differs in `modelspec` by what a file holds. */
 const loraSpec = { kind: "lora", title: "LoRA", implementation: "diffusers" };
 const wordSpec = { kind: "textual-inversion", title: "TextualInversion", implementation: "https://github.com/Stability-AI/generative-models" };
@@ -260,7 +265,7 @@ function addModelSpec(metadata: Map<string, string>, setting: Setting, facts: Ru
   add("prediction_type", isV ? "v" : "epsilon");
   const [first, last] = [setting("min_timestep", null), setting("max_timestep", null)];
   if (first !== null || last !== null) add("timestep_range", `${first ?? 0},${last ?? 1000}`);
-  for (const key of ["author", "description", "license", "tags"]) {
+  for (const key of aboutKeys) {
     const text = setting(`metadata_${key}`, null);
     if (text !== null) add(key, String(text));
   }

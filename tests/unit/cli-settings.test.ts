@@ -67,6 +67,16 @@ describe("settings of a command", () => {
     await expect(settled({ config: link.slice(0, -4) })).rejects.toMatchObject({ code: "preset.damaged" });
   });
 
+  test("a thumbnail's path means the picture that lies there, beside the settings or from here", async () => {
+    await writeFile(join(root, "face.PNG"), Uint8Array.of(1, 2, 3));
+    const file = join(root, "thumbnail.toml");
+    await writeFile(file, 'metadata_thumbnail = "face.PNG"\n');
+    expect((await settled({ config: file })).config.metadata_thumbnail).toBe("data:image/png;base64,AQID");
+    expect((await settled({ set: [`metadata_thumbnail=${join(root, "face.PNG")}`] })).config.metadata_thumbnail).toBe("data:image/png;base64,AQID");
+    await expect(settled({ set: ["metadata_thumbnail=none.jpg"] })).rejects.toMatchObject({ code: "file.missing" });
+    await expect(settled({ set: ["metadata_thumbnail=notes.txt"] })).rejects.toMatchObject({ code: "config.range", param: "metadata_thumbnail" });
+  });
+
   test("what does not go together is told as on the page", async () => {
     const { warnings } = await settled({ set: ["zero_terminal_snr=true", "learning_rate=1e-4"] });
     expect(warnings).toEqual([expect.stringMatching(/^zero_terminal_snr is for v-prediction models/)]);

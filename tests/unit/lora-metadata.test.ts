@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import type { RunFacts } from "../../src/lora/metadata.ts";
-import { buildLoraMetadata } from "../../src/lora/metadata.ts";
+import { buildLoraMetadata, buildWordMetadata } from "../../src/lora/metadata.ts";
 import type { JsonLike } from "../../src/lora/python-text.ts";
 import { pythonFloat, pythonJson } from "../../src/lora/python-text.ts";
 
@@ -143,4 +143,16 @@ test("with no_metadata a file keeps what loaders need, and what it says of itsel
     "modelspec.title": "Smith", "modelspec.author": "me", "modelspec.description": "a, b", "modelspec.license": "CC0", "modelspec.tags": "x, y",
   });
   expect(buildLoraMetadata({}, facts).has("modelspec.author")).toBe(false);
+});
+
+test("all that an owner says of a file stands in it, of a LoRA and of an embedding", () => {
+  const about = {
+    metadata_usage_hint: "0.7", metadata_thumbnail: "data:image/png;base64,AA==", metadata_merged_from: "a, b", metadata_trigger_phrase: "sks",
+    metadata_preprocessor: "canny", metadata_is_negative_embedding: "true",
+  };
+  for (const metadata of [buildLoraMetadata(about, facts), buildWordMetadata(about, facts)]) {
+    for (const [key, value] of Object.entries(about)) expect(metadata.get(key.replace("metadata_", "modelspec."))).toBe(value);
+  }
+  const empty = Object.fromEntries(Object.keys(about).map((key) => [key, ""]));
+  expect([...buildLoraMetadata(empty, facts).keys()].filter((key) => /hint|thumb|merged|trigger|preproc|negative/.test(key))).toEqual([]);
 });

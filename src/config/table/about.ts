@@ -40,6 +40,57 @@ export const aboutParameters = {
     hint: { en: "Words to find it by, with commas.", "zh-CN": "便于查找的词，用逗号分隔。" },
     more: { en: "Written as modelspec.tags. They are not the tags of the captions.", "zh-CN": "写入 modelspec.tags。与标注中的标签无关。" },
   }),
+  metadata_usage_hint: about({
+    label: { en: "Usage hint", "zh-CN": "使用提示" },
+    hint: { en: "A few words on how to use it, for example: strength 0.7, with short prompts.", "zh-CN": "简短的用法，例如：强度 0.7，提示词宜短。" },
+    more: {
+      en: "Written as modelspec.usage_hint. Programs show it beside the model, so it should be shorter than the description.",
+      "zh-CN": "写入 modelspec.usage_hint。程序会在模型旁显示它，应比说明更短。",
+    },
+  }),
+  metadata_trigger_phrase: about({
+    label: { en: "Trigger phrase", "zh-CN": "触发词" },
+    hint: { en: "The words in a prompt that call it.", "zh-CN": "在提示词中唤出它的词。" },
+    more: {
+      en: "Written as modelspec.trigger_phrase, for people to read: it is not put into captions or prompts. The words that the captions really have in common are the ones that work.",
+      "zh-CN": "写入 modelspec.trigger_phrase，供人阅读：不会加进标注或提示词。真正有效的是各标注中共有的那些词。",
+    },
+  }),
+  metadata_thumbnail: about({
+    label: { en: "Thumbnail", "zh-CN": "缩略图" },
+    hint: {
+      en: "A small picture as text: data:image/jpeg;base64,… The command line takes a picture's path as well.",
+      "zh-CN": "文本形式的小图：data:image/jpeg;base64,…。命令行也可以填图片路径。",
+    },
+    more: {
+      en: "Written as modelspec.thumbnail: the picture lies within the file and travels with it. Keep it to a few dozen kilobytes, since programs read it whenever they list models. It is no part of presets and links.",
+      "zh-CN": "写入 modelspec.thumbnail：图片存在文件里，随文件一起走。宜控制在几十 KB 以内，因为程序每次列出模型都会读取它。预设和分享链接不含此图。",
+    },
+  }),
+  metadata_preprocessor: about({
+    label: { en: "Preprocessor", "zh-CN": "预处理器" },
+    hint: { en: "What pictures have to go through before the model sees them; rarely needed.", "zh-CN": "图片在送入模型前须经过的处理；很少用到。" },
+    more: {
+      en: "Written as modelspec.preprocessor. The standard has it for models that are steered by pictures; the training does not look at it.",
+      "zh-CN": "写入 modelspec.preprocessor。该标准为由图片控制的模型而设；训练不使用它。",
+    },
+  }),
+  metadata_is_negative_embedding: about({
+    label: { en: "For the negative prompt", "zh-CN": "用于负面提示词" },
+    hint: { en: "For an embedding of what pictures should not have: true.", "zh-CN": "如果是表示不想要的内容的嵌入，填 true。" },
+    more: {
+      en: "Written as modelspec.is_negative_embedding, word for word. Programs that know it offer the embedding for the negative prompt. Empty says nothing.",
+      "zh-CN": "原样写入 modelspec.is_negative_embedding。支持它的程序会把该嵌入用于负面提示词。留空则不写。",
+    },
+  }),
+  metadata_merged_from: about({
+    label: { en: "Merged from", "zh-CN": "合并来源" },
+    hint: { en: "Models that the base model was made of, with commas.", "zh-CN": "底模由哪些模型合并而成，用逗号分隔。" },
+    more: {
+      en: "Written as modelspec.merged_from. Nothing is merged here; it keeps the names of what went into a merged base model.",
+      "zh-CN": "写入 modelspec.merged_from。这里不会合并任何模型，只记下合并底模所用模型的名称。",
+    },
+  }),
   no_metadata: bool({
     default: false,
     group: "output",
