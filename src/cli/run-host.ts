@@ -2,6 +2,7 @@
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { serializeError } from "../errors.ts";
+import type { fileEnding } from "../config/file-ending.ts";
 import { encodeState, type RunState } from "../training/state-file.ts";
 import type { LogEntry, PhaseProgress, SamplePicture, SamplingEvent, StepReport, Verdict } from "../training/events.ts";
 import type { SavedAdapter } from "../training/save-schedule.ts";
@@ -16,9 +17,14 @@ const keepEveryMs = 30_000;
 /** … unless keeping takes long: then it gets at most this share of the time. */
 const maxKeepShare = 0.05;
 
+export interface RunFiles extends SampleFiles {
+  /** How the names of results end. */
+  readonly ending: ReturnType<typeof fileEnding>;
+}
+
 export class RunHost implements TrainHost {
   readonly #statePath: string;
-  readonly #samples: SampleFiles;
+  readonly #files: RunFiles;
   readonly #progress = new Progress();
   readonly #abort = new AbortController();
   #wantsStop = false;
@@ -28,9 +34,9 @@ export class RunHost implements TrainHost {
   #nextKeepAt = performance.now() + keepEveryMs;
   #latest: RunState | undefined;
 
-  constructor(statePath: string, samples: SampleFiles) {
+  constructor(statePath: string, files: RunFiles) {
     this.#statePath = statePath;
-    this.#samples = samples;
+    this.#files = files;
   }
 
   get signal(): AbortSignal {
@@ -96,12 +102,12 @@ export class RunHost implements TrainHost {
 
   /** @throws InputError `file.cannotWrite` */
   async sample(picture: SamplePicture): Promise<void> {
-    say(`Sample of step ${picture.step}: ${await writeSample(this.#samples, picture)}`);
+    say(`Sample of step ${picture.step}: ${await writeSample(this.#files, picture)}`);
   }
 
   /** Writes a file beside the result. Where it cannot, that is said and training goes on. */
   async save({ name, step, bytes, replaces }: SavedAdapter): Promise<void> {
-    const pathOf = (fileName: string): string => join(this.#samples.out, `${fileName}.safetensors`);
+    const pathOf = (fileName: string): string => join(this.#files.out, `${fileName}${this.#files.ending}`);
     try {
       await writeWhole(pathOf(name), bytes);
       if (replaces !== undefined) await rm(pathOf(replaces.name), { force: true });

@@ -3,6 +3,7 @@ import { randomInt } from "node:crypto";
 import { readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { CancelledError, InputError } from "../errors.ts";
+import { fileEnding } from "../config/file-ending.ts";
 import type { TrainingConfig } from "../config/parameters.ts";
 import { trainsWords } from "../config/trained-words.ts";
 import { readEmbedding } from "../formats/embedding-file.ts";
@@ -26,9 +27,9 @@ import { makeFolder, writeWhole } from "./write-file.ts";
 
 const help = `lorasmith train --model FILE --data FOLDER --out FOLDER [options]
 
-Trains a LoRA, or an embedding with --kind textual-inversion, and writes OUT/<output_name>.safetensors. Ctrl-C finishes
-the update at hand, writes what was learned so far and a state to continue from, and exits with 130; a second Ctrl-C
-leaves at once.
+Trains a LoRA, or an embedding with --kind textual-inversion, and writes OUT/<output_name>.safetensors, or .pt or .ckpt
+as save_model_as says. Ctrl-C finishes the update at hand, writes what was learned so far and a state to continue from, and
+exits with 130; a second Ctrl-C leaves at once.
 
 With sample_prompts it draws pictures on the way, into OUT/sample: see sample_every_n_epochs, sample_every_n_steps and
 sample_at_first. The signal SIGUSR1 asks for some at any time (kill -USR1 PID).
@@ -143,8 +144,9 @@ function describeRegularization(pictures: NodeDataset["pictures"], { buckets, sh
 async function trainAndWrite(job: TrainJob, out: string, keepsState: boolean): Promise<number> {
   const name = job.config.output_name;
   const outPath = join(out, name);
+  const ending = fileEnding(job.config);
   const statePath = `${outPath}.state.safetensors`;
-  const host = new RunHost(statePath, { out, name });
+  const host = new RunHost(statePath, { out, name, ending });
   const stopListening = onSignals(host);
   let state: RunState;
   try {
@@ -164,10 +166,10 @@ async function trainAndWrite(job: TrainJob, out: string, keepsState: boolean): P
   clearLive();
   const isCutShort = state.update < job.facts.maxTrainSteps;
   const bytes = writeResult(state, Date.now() / 1000);
-  await writeWhole(`${outPath}.safetensors`, bytes);
+  await writeWhole(`${outPath}${ending}`, bytes);
   if (isCutShort || keepsState) await host.keepCheckpoint(state);
   else if (host.latest !== undefined) await rm(statePath, { force: true });
-  process.stdout.write(`${outPath}.safetensors: ${state.update} steps, ${mebibytes(bytes.length)}\n`);
+  process.stdout.write(`${outPath}${ending}: ${state.update} steps, ${mebibytes(bytes.length)}\n`);
   if (!isCutShort) return 0;
   say(`To continue: the same command with --resume "${statePath}"`);
   return 130;

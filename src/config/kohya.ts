@@ -11,7 +11,6 @@ import { PARAMETER_KEYS, isParameterKey, parameter } from "./parameters.ts";
 import { GROUPS } from "./parameter.ts";
 import { isPromptFileName } from "./sample-prompts.ts";
 import { isSame } from "./same-value.ts";
-import { trainsWords } from "./trained-words.ts";
 import { isNetworkArg, joinNetworkArgs, takeNetworkArgs } from "./network-args.ts";
 import { judgeUnusedKey } from "./unused-keys.ts";
 
@@ -73,7 +72,8 @@ export function readKohyaFile(text: string): KohyaFile {
 function withKind(values: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
   const { training_kind: kind, token_string: token, network_module: network } = values;
   const isWord = kind === undefined && (network ?? "") === "" && typeof token === "string" && token !== "";
-  return isWord ? { training_kind: "textual_inversion", ...values } : values;
+  // Left out, that program writes a .pt file.
+  return isWord ? { training_kind: "textual_inversion", save_model_as: "pt", ...values } : values;
 }
 
 function readJson(text: string): Record<string, unknown> {
@@ -122,8 +122,6 @@ export function writeKohyaToml(config: TrainingConfig, extra: Readonly<Record<st
     return `[${group}]\n${lines.join("")}`;
   });
   const rest = Object.entries(extra).filter(([key, value]) => key !== "network_args" && value !== null && value !== undefined);
-  // Left out, sd-scripts writes a .pt file.
-  if (trainsWords(config) && !Object.hasOwn(extra, "save_model_as")) rest.unshift(["save_model_as", "safetensors"]);
   if (rest.length > 0) sections.push(`[other]\n${stringify(Object.fromEntries(rest))}`);
   return sections.filter((section) => section.split("\n").length > 2).join("\n");
 }

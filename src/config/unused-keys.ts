@@ -41,7 +41,6 @@ const NEUTRAL: Readonly<Record<string, readonly unknown[]>> = {
   conv_alphas: [""],
   train_inpainting: [false],
   lr_scheduler_type: [""],
-  save_model_as: ["safetensors"],
   save_n_epoch_ratio: [0],
   resume: [""],
   additional_parameters: [""],

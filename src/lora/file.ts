@@ -1,10 +1,10 @@
 import { sha256 } from "@noble/hashes/sha2.js";
 import { bytesToHex } from "@noble/hashes/utils.js";
 import { invariant } from "../errors.ts";
-import type { Dtype } from "../formats/dtypes.ts";
 import { bfloatsFromFloats, halvesFromFloats } from "../formats/half.ts";
 import type { PlannedFile, TensorSpec } from "../formats/safetensors-writer.ts";
 import { safetensorsHeader } from "../formats/safetensors-writer.ts";
+import { encodeTorchFile } from "../formats/torch-writer.ts";
 
 /** One adapted module as sd-scripts or LyCORIS trains it. */
 export interface LoraModule {
@@ -31,7 +31,7 @@ interface ValueSpec extends TensorSpec {
   readonly values: Float32Array;
 }
 
-export const dtypes: Readonly<Record<SavePrecision, Dtype>> = { float: "F32", fp16: "F16", bf16: "BF16" };
+export const dtypes = { float: "F32", fp16: "F16", bf16: "BF16" } as const;
 /** The web UI's old model hash covers 64 KiB from 1 MiB on. */
 const legacyStart = 0x100000;
 const legacyEnd = 0x110000;
@@ -64,7 +64,14 @@ export function writeLoraFile({ modules, metadata, savePrecision }: LoraFileCont
   return file;
 }
 
-function moduleSpecs(module: LoraModule, dtype: Dtype): ValueSpec[] {
+/** The same as sd-scripts writes it with `save_model_as` `pt` or `ckpt`: by PyTorch, with nothing but the tensors. */
+export function writeLoraPickle({ modules, savePrecision }: Omit<LoraFileContents, "metadata">): Uint8Array<ArrayBuffer> {
+  const dtype = dtypes[savePrecision];
+  const specs = modules.flatMap((module) => moduleSpecs(module, dtype));
+  return encodeTorchFile(new Map(specs.map(({ name, shape, values }) => [name, { dtype, shape, data: encode(values, savePrecision) }])));
+}
+
+function moduleSpecs(module: LoraModule, dtype: ValueSpec["dtype"]): ValueSpec[] {
   const { name, alpha, factors, weights } = module;
   const factorSpecs = factors.map(({ key, shape }): ValueSpec => {
     const values = weights[key];

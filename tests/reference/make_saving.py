@@ -1,11 +1,13 @@
 """Writes tests/unit/fixtures/saving.json: values that are hard to round, and the files that sd-scripts makes of them with
-each `save_precision` (`save_weights` of networks/lora.py: the numbers as they are where it is None, else `.to(dtype)`).
+each `save_precision` (`save_weights` of networks/lora.py: the numbers as they are where it is None, else `.to(dtype)`);
+and what is in the files that `torch.save` makes of a LoRA, and of an embedding as the webui keeps its own.
 
 Run with torch 2.13 and safetensors 0.8: python tests/reference/make_saving.py
 """
 
 import base64
 import hashlib
+import io
 import json
 import pathlib
 
@@ -32,6 +34,49 @@ def floats(bits: list[int]) -> torch.Tensor:
     return torch.frombuffer(bytearray(b"".join(b.to_bytes(4, "little") for b in bits)), dtype=torch.float32)
 
 
+def described(tensor: torch.Tensor) -> list:
+    types = {torch.float32: "F32", torch.float16: "F16", torch.bfloat16: "BF16"}
+    return [types[tensor.dtype], list(tensor.shape), list(tensor.stride())]
+
+
+def reloaded(value: dict) -> dict:
+    file = io.BytesIO()
+    torch.save(value, file)
+    file.seek(0)
+    return torch.load(file, weights_only=True)
+
+
+def pickles() -> dict:
+    def ramp(*shape: int) -> torch.Tensor:
+        count = torch.tensor(shape).prod().item()
+        return (torch.arange(count, dtype=torch.float64) / 8 - 1.3).float().reshape(shape)
+
+    def lora(dtype: torch.dtype) -> dict:
+        state_dict = {}
+        for name, alpha, taps in (("lora_unet_a", 0.5, ()), ("lora_unet_b", 2.0, (1, 1))):
+            state_dict[f"{name}.alpha"] = torch.tensor(alpha)
+            state_dict[f"{name}.lora_down.weight"] = ramp(2, 3, *taps)
+            state_dict[f"{name}.lora_up.weight"] = ramp(4, 2, *taps)
+        state_dict = reloaded({key: value.to(dtype) for key, value in state_dict.items()})
+        return {
+            key: [*described(value), base64.b64encode(bytes(value.reshape(-1).view(torch.uint8).tolist())).decode()]
+            for key, value in state_dict.items()
+        }
+
+    word = reloaded(
+        {
+            "string_to_token": {"*": 265},
+            "string_to_param": {"*": ramp(2, 4)},
+            "name": "训练",
+            "step": 70000,
+            "sd_checkpoint": "81761151",
+            "sd_checkpoint_name": "sd15",
+        }
+    )
+    word["string_to_param"] = {"*": described(word["string_to_param"]["*"])}
+    return {"lora": {name: lora(dtype) for name, dtype in DTYPES.items() if dtype is not None}, "word": word}
+
+
 def main() -> None:
     hard = [b for group in HARD.values() for b in group]
     files = {}
@@ -51,7 +96,7 @@ def main() -> None:
             "sshs_model_hash": hashlib.sha256(data[header:]).hexdigest(),
             "stay_nan": [bool(v) for v in (floats(NOT_NUMBERS).to(dtype) if dtype else floats(NOT_NUMBERS)).isnan()],
         }
-    FIXTURE.write_text(json.dumps({"hard": hard, "not_numbers": NOT_NUMBERS, "files": files}) + "\n")
+    FIXTURE.write_text(json.dumps({"hard": hard, "not_numbers": NOT_NUMBERS, "files": files, "pickles": pickles()}) + "\n")
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ import { describe, expect, test } from "vitest";
 import { suggestedConfig } from "../../src/config/parameters.ts";
 import { blobSource } from "../../src/formats/byte-source.ts";
 import { encodeSafetensors } from "../../src/formats/safetensors-writer.ts";
+import { openTensorFile } from "../../src/formats/open-tensor-file.ts";
 import { openSafetensors } from "../../src/formats/safetensors.ts";
 import type { SafetensorsFile } from "../../src/formats/safetensors.ts";
 import { describeOrigin } from "../../src/training/run-origin.ts";
@@ -139,5 +140,16 @@ describe("writeResult", () => {
     // What is no number stays none; which one it is, processors decide.
     const broken = await openBytes(write(await stateOf(floats(saving.not_numbers), floats(saving.not_numbers), 2)));
     expect([...(await broken.readF32("lora_unet_a.lora_down.weight"))].map(Number.isNaN)).toEqual(areNan);
+  });
+
+  test.each(["pt", "ckpt"] as const)("follows save_model_as %s, of a LoRA and of an embedding", async (save_model_as) => {
+    const run = { ...(await state()), config: { ...config, save_model_as } };
+    const lora = await openTensorFile(blobSource(new Blob([writeResult(run, 1)]), "a"));
+    expect([...lora.tensors.keys()]).toEqual(["lora_unet_a.alpha", "lora_unet_a.lora_down.weight", "lora_unet_a.lora_up.weight"]);
+    const words = { width: 2, vectors: Float32Array.of(1, 2), optimizer: [] };
+    const embedding = await openTensorFile(blobSource(new Blob([writeResult({ ...run, words }, 1)]), "a"));
+    expect([...embedding.tensors.keys()]).toEqual(["string_to_param.*"]);
+    expect(embedding.metadata.get("step")).toBe("8");
+    expect(embedding.metadata.get("sd_checkpoint_name")).toBe("base");
   });
 });

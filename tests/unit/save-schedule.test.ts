@@ -94,7 +94,7 @@ describe("on disk", () => {
   afterAll(() => rm(out, { recursive: true }));
 
   it("files lie beside the result, and those replaced are gone, there or not", async () => {
-    const host = new RunHost(join(out, "n.state.safetensors"), { out, name: "n" });
+    const host = new RunHost(join(out, "n.state.safetensors"), { out, name: "n", ending: ".safetensors" });
     const settings = { save_every_n_epochs: 1, save_last_n_epochs: 2 };
     for (const step of [3, 6, 9, 12]) {
       for (const save of savesAt(settings, step)) await host.save({ ...save, bytes: Uint8Array.of(step) });
@@ -107,7 +107,7 @@ describe("on disk", () => {
   });
 
   it("trouble with one of them ends no run", async () => {
-    const host = new RunHost(join(out, "n.state.safetensors"), { out: join(out, "gone"), name: "n" });
+    const host = new RunHost(join(out, "n.state.safetensors"), { out: join(out, "gone"), name: "n", ending: ".safetensors" });
     const [save] = savesAt({ save_every_n_epochs: 1 }, 3);
     await expect(host.save({ ...save!, bytes: Uint8Array.of(1) })).resolves.toBeUndefined();
   });

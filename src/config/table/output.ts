@@ -1,4 +1,4 @@
-import { optionalChoice, optionalInt, text } from "../parameter.ts";
+import { choice, optionalChoice, optionalInt, text } from "../parameter.ts";
 
 export const outputParameters = {
   output_name: text({
@@ -6,14 +6,29 @@ export const outputParameters = {
     group: "output",
     label: { en: "File name", "zh-CN": "文件名" },
     hint: {
-      en: "Without .safetensors. It is also the name in the <lora:…> tag.",
-      "zh-CN": "不含 .safetensors。它也是 <lora:…> 标签里的名字。",
+      en: "Without an ending such as .safetensors. It is also the name in the <lora:…> tag.",
+      "zh-CN": "不含 .safetensors 等扩展名。它也是 <lora:…> 标签里的名字。",
     },
     more: {
       en: "Files on the way have it in front: name-000001.safetensors. Something that tells runs apart later, such "
         + "as subject and version, saves confusion; the settings themselves are in the file.",
       "zh-CN": "训练途中的文件也以它开头：名字-000001.safetensors。用能区分各次训练的名字（如主题加版本），以后不易混淆；"
         + "各项设置本身已写在文件里。",
+    },
+  }),
+  save_model_as: choice({
+    choices: ["safetensors", "pt", "ckpt"],
+    default: "safetensors",
+    aliases: { "": "safetensors", diffusers: "safetensors", diffusers_safetensors: "safetensors", "same as source model": "safetensors" },
+    group: "output",
+    label: { en: "File format", "zh-CN": "文件格式" },
+    hint: {
+      en: "safetensors holds the settings too and opens everywhere. pt and ckpt are PyTorch's old format.",
+      "zh-CN": "safetensors 还能存放各项设置，到处都能打开。pt 和 ckpt 是 PyTorch 的旧格式。",
+    },
+    more: {
+      en: "pt and ckpt are the same file under two endings, for programs that read nothing else: the numbers alone, without the settings, the texts about the file and the hashes. An embedding is written as the webui writes its own.",
+      "zh-CN": "pt 和 ckpt 是同一种文件的两种扩展名，供只能读取它们的程序使用：只有数值，没有各项设置、关于文件的文字和哈希。嵌入按 webui 自己的写法保存。",
     },
   }),
   save_precision: optionalChoice({

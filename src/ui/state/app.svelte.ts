@@ -1,4 +1,5 @@
 /** Everything the page knows, made once in the root and handed down by context. */
+import { fileEnding } from "../../config/file-ending.ts";
 import { suggestedConfig } from "../../config/parameters.ts";
 import { isShareLink } from "../../config/share-link.ts";
 import { serializeError } from "../../errors.ts";
@@ -216,7 +217,7 @@ export class App {
   async downloadRun(run: RunRecord): Promise<void> {
     await this.#guard(async () => {
       const bytes = await this.client.result(run.id);
-      if (bytes !== undefined) download(bytes, `${run.name}.safetensors`);
+      if (bytes !== undefined) download(bytes, `${run.name}${fileEnding(run.config)}`);
     });
   }
 

@@ -2,6 +2,7 @@
  * One run as the page sees it: live, paused, ended or found again after a reload. Follows the worker's reports;
  * decides nothing about training.
  */
+import { fileEnding } from "../../config/file-ending.ts";
 import { serializeError } from "../../errors.ts";
 import type { SerializedError } from "../../errors.ts";
 import type { RunRecord, SaveRecord } from "../../storage/database.ts";
@@ -88,7 +89,7 @@ export class RunMonitor {
     return this.#checkpointStep !== undefined && this.#checkpointStep === (this.progress.last?.step ?? this.#run?.step);
   }
   get fileName(): string {
-    return `${this.#run?.name ?? ""}.safetensors`;
+    return `${this.#run?.name ?? ""}${fileEnding(this.#run?.config ?? {})}`;
   }
   /** Whether samples can be asked for now. */
   get canSample(): boolean {

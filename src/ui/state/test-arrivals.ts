@@ -1,4 +1,5 @@
 /** What comes to the Test screen from elsewhere: results of runs, earlier pictures, the demo's model. */
+import { fileEnding } from "../../config/file-ending.ts";
 import { trainsWords } from "../../config/trained-words.ts";
 import type { PictureRecord, RunRecord } from "../../storage/database.ts";
 import { dataset as storedDataset, datasetFiles } from "../../storage/dataset-store.ts";
@@ -75,7 +76,7 @@ export class TestArrivals {
   /** A run's embedding under the name by which prompts call it. */
   async #wordFile(run: RunRecord): Promise<File | undefined> {
     const bytes = await this.#client.result(run.id);
-    return bytes === undefined ? undefined : new File([bytes], `${run.name}.safetensors`);
+    return bytes === undefined ? undefined : new File([bytes], `${run.name}${fileEnding(run.config)}`);
   }
 
   async #guard(work: () => Promise<void>): Promise<void> {
