@@ -5,7 +5,7 @@ import { serializeError } from "../errors.ts";
 import type { fileEnding } from "../config/file-ending.ts";
 import { encodeState, type RunState } from "../training/state-file.ts";
 import type { LogEntry, PhaseProgress, SamplePicture, SamplingEvent, StepReport, Verdict } from "../training/events.ts";
-import type { SavedAdapter } from "../training/save-schedule.ts";
+import type { DueSave, SavedAdapter } from "../training/save-schedule.ts";
 import type { TrainHost } from "../training/trainer.ts";
 import { Progress } from "./progress.ts";
 import { writeSample, type SampleFiles } from "./sample-files.ts";
@@ -114,6 +114,18 @@ export class RunHost implements TrainHost {
       say(`Saved the result of step ${step}: ${pathOf(name)}`);
     } catch (error) {
       warn(`no file of step ${step} was saved: ${serializeError(error).message}`);
+    }
+  }
+
+  /** Writes a state beside such a file, and drops the older one that it replaces. Trouble ends no run here either. */
+  async saveState({ name, step, state: wanted }: DueSave, state: RunState): Promise<void> {
+    if (wanted === undefined) return;
+    const pathOf = (fileName: string): string => join(this.#files.out, `${fileName}.state.safetensors`);
+    try {
+      await writeWhole(pathOf(name), encodeState(state));
+      if (wanted.replaces !== undefined) await rm(pathOf(wanted.replaces.name), { force: true });
+    } catch (error) {
+      warn(`no state of step ${step} was saved: ${serializeError(error).message}`);
     }
   }
 

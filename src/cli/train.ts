@@ -35,7 +35,8 @@ With sample_prompts it draws pictures on the way, into OUT/sample: see sample_ev
 sample_at_first. The signal SIGUSR1 asks for some at any time (kill -USR1 PID).
 
 With save_every_n_epochs or save_every_n_steps it writes files on the way, OUT/<output_name>-000001.safetensors and
-OUT/<output_name>-step00000100.safetensors; save_last_n_epochs and save_last_n_steps delete older ones again.
+OUT/<output_name>-step00000100.safetensors; save_last_n_epochs and save_last_n_steps delete older ones again. With
+save_state each has a state beside it, <name>.state.safetensors, that --resume continues from.
 
   --model FILE       Stable Diffusion 1.x or 2.x checkpoint (.safetensors, .ckpt); or pretrained_model_name_or_path
   --data FOLDER      pictures, or folders of pictures such as "10_sls 1girl"; or train_data_dir. A dataset.toml in it
@@ -46,7 +47,7 @@ OUT/<output_name>-step00000100.safetensors; save_last_n_epochs and save_last_n_s
                      folders count from here, or from the file
   --out FOLDER       where to write; or output_dir
   --resume FILE      continue from a state file, with its settings unless others are given
-  --save-state       keep the state file of the finished run, to train it further
+  --save-state       keep the state file of the finished run, to train it further; or save_state_on_train_end
 
 ${settingsHelp}
 `;
@@ -85,7 +86,7 @@ async function runTrain(argv: string[]): Promise<number> {
     const startWords = await readStartWords(config);
     const job = { ...(await prepare(checkpoint, config, dataset, resume)), ...(startWords && { startWords }) };
     await makeFolder(out);
-    return trainAndWrite(job, out, options["save-state"]);
+    return trainAndWrite(job, out, options["save-state"] || config.save_state || config.save_state_on_train_end);
   });
 }
 

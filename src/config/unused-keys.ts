@@ -16,11 +16,11 @@ const HARMLESS = new Set(
   huggingface_repo_id huggingface_token huggingface_repo_type huggingface_repo_visibility
   huggingface_path_in_repo save_state_to_huggingface resume_from_huggingface async_upload
   base_weights_multiplier dim_from_weights stop_text_encoder_training
-  stop_text_encoder_training_pct save_last_n_epochs_state save_last_n_steps_state model_list num_cpu_threads_per_process num_processes num_machines multi_gpu
+  stop_text_encoder_training_pct model_list num_cpu_threads_per_process num_processes num_machines multi_gpu
   gpu_ids main_process_port extra_accelerate_launch_args blocks_to_swap noise_offset_type LyCORIS_preset unit
   use_cp bypass_mode rescaled
   train_on_input constrain
-  initial_epoch initial_step skip_until_initial_step save_state save_state_on_train_end no_token_padding save_as_bool t5xxl_lr
+  skip_until_initial_step no_token_padding save_as_bool t5xxl_lr
   sdxl_no_half_vae sdxl_cache_text_encoder_outputs sdxl_cache_text_encoder_outputs_to_disk train_lora_ggpo`.split(/\s+/),
 );
 
@@ -52,9 +52,12 @@ const REQUIRED: Readonly<Record<string, readonly unknown[]>> = {
   sdxl: [false],
 };
 
+/** Keys by which sd-scripts begins in the middle of a run, with the values that mean its start. A state does that better. */
+const MIDDLE: Readonly<Record<string, readonly unknown[]>> = { initial_epoch: [0, 1], initial_step: [0] };
+
 /**
  * What it means that `key` is not trained with here.
- * @throws ConfigError `config.unsupported` if the file asks for another kind of network or model
+ * @throws ConfigError `config.unsupported` if the file asks for another kind of network or model, or for a later start
  */
 export function judgeUnusedKey(key: string, value: unknown): "harmless" | "unknown" | ConfigWarning {
   if (Object.hasOwn(REQUIRED, key)) {
@@ -63,6 +66,11 @@ export function judgeUnusedKey(key: string, value: unknown): "harmless" | "unkno
       throw new ConfigError("unsupported", key, value, `only ${shown(accepted[0])} can be trained here`);
     }
     return "harmless";
+  }
+  if (Object.hasOwn(MIDDLE, key)) {
+    if (isOff(value, MIDDLE[key] ?? [])) return "harmless";
+    const rule = "a run begins at its start; to go on in the middle of one, continue it from a state (save_state), which knows the step, the rate and the optimizer";
+    throw new ConfigError("unsupported", key, value, rule);
   }
   if (HARMLESS.has(key)) return "harmless";
   if (!Object.hasOwn(NEUTRAL, key)) return "unknown";

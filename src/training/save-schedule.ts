@@ -17,6 +17,8 @@ export interface DueSave extends AdapterSave {
   readonly ssEpoch: number;
   /** The older file that goes once this one is kept; it may be gone already. */
   readonly replaces?: AdapterSave;
+  /** Where a state to continue from is wanted beside it: the save whose state goes then. */
+  readonly state?: { readonly replaces?: AdapterSave };
 }
 
 /** A save with its file. */
@@ -26,7 +28,8 @@ export interface SavedAdapter extends DueSave {
 
 type Schedule = Pick<
   TrainingConfig,
-  "output_name" | "save_every_n_epochs" | "save_every_n_steps" | "save_last_n_epochs" | "save_last_n_steps"
+  | "output_name" | "save_every_n_epochs" | "save_every_n_steps" | "save_last_n_epochs" | "save_last_n_steps"
+  | "save_state" | "save_last_n_epochs_state" | "save_last_n_steps_state"
 >;
 
 /**
@@ -40,28 +43,29 @@ export function savesAfter(schedule: Schedule, steps: StepPlan, step: number): D
 }
 
 function stepSave(schedule: Schedule, steps: StepPlan, step: number): DueSave | undefined {
-  const { save_every_n_steps: every, save_last_n_steps: kept } = schedule;
+  const { save_every_n_steps: every, save_last_n_steps: kept, save_last_n_steps_state: keptStates } = schedule;
   if (every === null || step === 0 || step % every !== 0) return undefined;
   const saveOf = (at: number): AdapterSave => ({ name: stepName(baseName(schedule), at), step: at, epoch: epochOf(steps, at) });
-  const save = { ...saveOf(step), ssEpoch: epochOf(steps, step) - 1 };
-  if (kept === null) return save;
-  // The newest save that is more than `kept` steps old. Those before it went when it was the newest such.
-  const outdated = step - kept - 1;
-  const replaced = outdated - (outdated % every);
-  return replaced > 0 ? { ...save, replaces: saveOf(replaced) } : save;
+  // The newest save that is more than `last` steps old. Those before it went when it was the newest such.
+  const replacedBy = (last: number): number => step - last - 1 - ((step - last - 1) % every);
+  const outdated = (last: number | null): Pick<DueSave, "replaces"> =>
+    last === null || replacedBy(last) <= 0 ? {} : { replaces: saveOf(replacedBy(last)) };
+  return {
+    ...saveOf(step), ssEpoch: epochOf(steps, step) - 1, ...outdated(kept),
+    ...(schedule.save_state && { state: outdated(keptStates ?? kept) }),
+  };
 }
 
 function epochSave(schedule: Schedule, steps: StepPlan, step: number): DueSave | undefined {
-  const { save_every_n_epochs: every, save_last_n_epochs: kept } = schedule;
+  const { save_every_n_epochs: every, save_last_n_epochs: kept, save_last_n_epochs_state: keptStates } = schedule;
   if (every === null || step === 0 || step % steps.updatesPerEpoch !== 0) return undefined;
   const epoch = step / steps.updatesPerEpoch;
   if (epoch % every !== 0 || epoch >= steps.epochs) return undefined;
   const saveOf = (number: number): AdapterSave =>
     ({ name: `${baseName(schedule)}-${digits(number, 6)}`, step: number * steps.updatesPerEpoch, epoch: number });
-  const save = { ...saveOf(epoch), ssEpoch: epoch };
-  if (kept === null) return save;
-  const replaced = epoch - every * kept;
-  return replaced > 0 ? { ...save, replaces: saveOf(replaced) } : save;
+  const outdated = (last: number | null): Pick<DueSave, "replaces"> =>
+    last === null || epoch <= every * last ? {} : { replaces: saveOf(epoch - every * last) };
+  return { ...saveOf(epoch), ssEpoch: epoch, ...outdated(kept), ...(schedule.save_state && { state: outdated(keptStates ?? kept) }) };
 }
 
 /** The name of what a run had after a step: `smith-step00000120`. */

@@ -17,7 +17,7 @@ import { randomSeed } from "../random/rng.ts";
 import { writeResult, type AdapterState } from "./result.ts";
 import { planRun } from "./run-settings.ts";
 import { planDataset, type DatasetPlan, type TrainingPicture } from "./run-plan.ts";
-import { savesAfter, type SavedAdapter } from "./save-schedule.ts";
+import { savesAfter, type DueSave, type SavedAdapter } from "./save-schedule.ts";
 import { learningRates, type LearningRates } from "../config/learning-rate.ts";
 import { StepEngine, type MicroBatch } from "./step-engine.ts";
 import { microBatchIndex, updateSpan } from "./steps.ts";
@@ -46,6 +46,8 @@ export interface TrainHost extends Omit<RunObserver, "step">, SampleObserver {
    * continued from an older state hands in the same files again. A run whose owner takes none makes none.
    */
   save?(saved: SavedAdapter): Promise<void>;
+  /** The same of a state beside such a file, where the settings want one. An owner that keeps states by itself takes none. */
+  saveState?(save: DueSave, state: RunState): Promise<void>;
   /** Handed the last good state before a run ends with NotFiniteError. */
   keepCheckpoint(state: RunState): Promise<void>;
 }
@@ -268,6 +270,9 @@ class UpdateLoop {
     if (due.length === 0) return;
     const adapter = await this.#adapter(update, this.#initial());
     for (const save of due) await host.save({ ...save, bytes: writeResult(adapter, Date.now() / 1000, save.ssEpoch) });
+    if (host.saveState === undefined || due.every(({ state }) => state === undefined)) return;
+    const state = await this.#state(update);
+    for (const save of due) await host.saveState(save, state);
   }
 
   /** Tells the loss of the pictures that are held out, where the settings want it after this update. */

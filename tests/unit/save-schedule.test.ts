@@ -7,6 +7,7 @@ import { parseConfig } from "../../src/config/config.ts";
 import { defaultConfig, suggestedConfig } from "../../src/config/parameters.ts";
 import { mergeByStep } from "../../src/storage/trained-store.ts";
 import { savesAfter } from "../../src/training/save-schedule.ts";
+import { decodeState, type RunState } from "../../src/training/state-file.ts";
 import { planSteps } from "../../src/training/steps.ts";
 
 /** 3 updates an epoch, the fifth epoch cut short after two. */
@@ -73,7 +74,47 @@ describe("older files", () => {
   });
 });
 
+describe("states", () => {
+  /** Names of the states that are left at the end. */
+  function leftStates(settings: Settings): string[] {
+    const states = new Set<string>();
+    for (const { name, state } of saves({ save_state: true, ...settings })) {
+      if (state === undefined) continue;
+      states.add(name);
+      if (state.replaces !== undefined) states.delete(state.replaces.name);
+    }
+    return [...states];
+  }
+
+  it.each([
+    ["come with every file", { save_every_n_epochs: 2, save_every_n_steps: 7 }, ["n-000002", "n-step00000007", "n-000004", "n-step00000014"]],
+    ["go with their files", { save_every_n_epochs: 1, save_last_n_epochs: 2 }, ["n-000003", "n-000004"]],
+    ["go earlier than their files", { save_every_n_epochs: 1, save_last_n_epochs: 3, save_last_n_epochs_state: 1 }, ["n-000004"]],
+    ["stay longer than their files", { save_every_n_epochs: 1, save_last_n_epochs: 1, save_last_n_epochs_state: 3 }, ["n-000002", "n-000003", "n-000004"]],
+    ["go by steps where all files stay", { save_every_n_steps: 2, save_last_n_steps_state: 4 }, ["n-step00000010", "n-step00000012", "n-step00000014"]],
+    ["go by the files' steps", { save_every_n_steps: 5, save_last_n_steps: 1 }, ["n-step00000010"]],
+    ["take the rule of their own kind of file", { save_every_n_epochs: 2, save_last_n_steps_state: 1 }, ["n-000002", "n-000004"]],
+    ["do not come without files", {}, []],
+    ["come only where they are wanted", { save_state: false, save_every_n_epochs: 1 }, []],
+  ] as const)("%s", (_, settings, expected) => {
+    expect(leftStates(settings)).toEqual(expected);
+  });
+
+  it("leave the rule of the files as it is", () => {
+    const settings = { save_every_n_epochs: 1, save_last_n_epochs: 2 };
+    expect(left({ ...settings, save_state: true, save_last_n_epochs_state: 1 })).toEqual(left(settings));
+  });
+});
+
 describe("the settings of saving", () => {
+  it("refuse to begin in the middle of a run, and say what does", () => {
+    for (const off of [{ initial_epoch: 1, initial_step: 0 }, { initial_epoch: "", initial_step: null }, { skip_until_initial_step: true }]) {
+      expect(parseConfig(off, defaultConfig())).toMatchObject({ warnings: [], unknownKeys: [] });
+    }
+    expect(() => parseConfig({ initial_epoch: 3 }, defaultConfig())).toThrow(/initial_epoch is 3.*save_state/);
+    expect(() => parseConfig({ initial_step: "20" }, defaultConfig())).toThrow(/initial_step/);
+  });
+
   it("take kohya's 0 as not set, and are no unknown or unsupported keys", () => {
     const values = { save_every_n_epochs: 2, save_every_n_steps: 0, save_last_n_epochs: "3", save_last_n_steps: 0 };
     const { config, warnings, unknownKeys } = parseConfig(values, defaultConfig());
@@ -104,6 +145,22 @@ describe("on disk", () => {
     // As after a resume: the file replaced went before.
     for (const save of savesAt(settings, 12)) await host.save({ ...save, bytes: Uint8Array.of(99) });
     expect((await readdir(out)).length).toBe(2);
+  });
+
+  it("states that are wanted lie beside them and can be read", async () => {
+    const state: RunState = {
+      update: 3, seed: 5, config: defaultConfig(), facts: {} as RunState["facts"], modules: [], weights: new Map(), optimizer: [], kept: new Map(),
+    };
+    const folder = await mkdtemp(join(out, "states-"));
+    const host = new RunHost(join(folder, "n.state.safetensors"), { out: folder, name: "n", ending: ".pt" });
+    const settings = { save_every_n_epochs: 1, save_state: true, save_last_n_epochs_state: 1 };
+    for (const step of [3, 6]) {
+      for (const save of savesAt(settings, step)) await host.saveState(save, { ...state, update: step });
+    }
+    for (const save of savesAt({ save_every_n_epochs: 1 }, 9)) await host.saveState(save, state);
+    expect(await readdir(folder)).toEqual(["n-000002.state.safetensors"]);
+    const read = await decodeState(new Uint8Array(await readFile(join(folder, "n-000002.state.safetensors"))));
+    expect([read.update, read.seed]).toEqual([6, 5]);
   });
 
   it("trouble with one of them ends no run", async () => {

@@ -1,4 +1,4 @@
-import { choice, optionalChoice, optionalInt, text } from "../parameter.ts";
+import { bool, choice, optionalChoice, optionalInt, text } from "../parameter.ts";
 
 export const outputParameters = {
   output_name: text({
@@ -111,6 +111,65 @@ export const outputParameters = {
       "zh-CN": "每 100 步保存一次时，填 500 会保留最近 500 步的文件，每次写入新文件时删除更早的。",
     },
     when: (values) => values["save_every_n_steps"] !== null,
+  }),
+  save_state: bool({
+    default: false,
+    group: "output",
+    label: { en: "Keep states", "zh-CN": "保存训练状态" },
+    hint: {
+      en: "Command line: with each file on the way and the result, a state to continue from. This page keeps the newest by itself.",
+      "zh-CN": "命令行：每个途中文件和最终结果都附带一份可继续训练的状态。本页面会自动保留最新状态。",
+    },
+    more: {
+      en: "A file name-000001.state.safetensors beside name-000001.safetensors, about three times as large as a LoRA of 32 bits: the weights, what the optimizer remembers and where the run stands. --resume continues from it as if the run had never stopped. They are this program's own, not sd-scripts' folders.",
+      "zh-CN": "在 名字-000001.safetensors 旁边保存 名字-000001.state.safetensors，约为 32 位 LoRA 的三倍大：包括权重、优化器的记忆和训练进度。用 --resume 可从它继续，就像从未中断。这是本程序自己的格式，不是 sd-scripts 的文件夹。",
+    },
+  }),
+  save_state_on_train_end: bool({
+    default: false,
+    group: "output",
+    label: { en: "Keep the state at the end", "zh-CN": "结束时保存训练状态" },
+    hint: {
+      en: "Command line: the state of the finished run alone, to train it further.",
+      "zh-CN": "命令行：只保存训练结束时的状态，以便以后继续训练。",
+    },
+    more: {
+      en: "Written as name.state.safetensors, like --save-state. To go further, continue from it with a higher number of epochs or steps.",
+      "zh-CN": "写为 名字.state.safetensors，与 --save-state 相同。要继续训练，请从它继续，并设置更多的轮数或步数。",
+    },
+    when: (values) => values["save_state"] !== true,
+  }),
+  save_last_n_epochs_state: optionalInt({
+    default: null,
+    zeroIsNull: true,
+    min: 1,
+    group: "output",
+    label: { en: "Epoch states to keep", "zh-CN": "保留的轮次状态数" },
+    hint: {
+      en: "Older ones are deleted. Empty: as many as epoch files.",
+      "zh-CN": "删除更早的状态。留空则与轮次文件数相同。",
+    },
+    more: {
+      en: "States are large and only the newest are of use, so 1 or 2 with all files kept is a good choice. It counts states, however many epochs lie between them.",
+      "zh-CN": "状态文件很大，而且只有最新的有用，所以宜保留全部文件而状态只留 1 或 2 个。按状态个数计算，与中间隔几轮无关。",
+    },
+    when: (values) => values["save_state"] === true && values["save_every_n_epochs"] !== null,
+  }),
+  save_last_n_steps_state: optionalInt({
+    default: null,
+    zeroIsNull: true,
+    min: 1,
+    group: "output",
+    label: { en: "Keep states of the last … steps", "zh-CN": "保留最近多少步的状态" },
+    hint: {
+      en: "Counted in steps, not states. Empty: as for the files.",
+      "zh-CN": "按步数计算，不是状态个数。留空则与文件相同。",
+    },
+    more: {
+      en: "With a state every 100 steps, 100 keeps the newest and the one before. The same rule as for the files saved by steps.",
+      "zh-CN": "每 100 步保存一次时，填 100 会保留最新的和前一个。规则与按步保存的文件相同。",
+    },
+    when: (values) => values["save_state"] === true && values["save_every_n_steps"] !== null,
   }),
   training_comment: text({
     default: "",
