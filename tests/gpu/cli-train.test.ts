@@ -5,6 +5,7 @@ import { join } from "node:path";
 import sharp from "sharp";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { blobSource } from "../../src/formats/byte-source.ts";
+import { openTensorFile } from "../../src/formats/open-tensor-file.ts";
 import { openSafetensors, type SafetensorsFile } from "../../src/formats/safetensors.ts";
 import { decodeState } from "../../src/training/state-file.ts";
 import { isSlowAdapter } from "./harness/adapter.ts";
@@ -140,6 +141,23 @@ describe("train", () => {
     const state = join(root, "short", "last.state.safetensors");
     await succeeding(train("longer", ["--resume", state, "--set", "max_train_steps=3"]));
     expect(await tensorBytes("longer/last.safetensors")).toEqual(await tensorBytes("first/last.safetensors"));
+  });
+
+  test.skipIf(isSlowAdapter)("save_state keeps states on the way, from which the run ends as the uninterrupted one", async () => {
+    const saving = ["save_model_as=ckpt", "save_every_n_steps=1", "save_state=true", "save_last_n_steps_state=1"].flatMap((setting) => ["--set", setting]);
+    const { stdout } = await succeeding(train("states", ["--set", "max_train_steps=3", ...saving]));
+    expect(stdout).toMatch(/states\/last\.ckpt: 3 steps, /);
+    const [one, two, three] = [1, 2, 3].map((step) => `last-step0000000${step}`);
+    expect((await readdir(join(root, "states"))).toSorted()).toEqual([
+      `${one}.ckpt`, `${two}.ckpt`, `${two}.state.safetensors`, `${three}.ckpt`, `${three}.state.safetensors`, "last.ckpt", "last.state.safetensors",
+    ]);
+    const pickle = await openTensorFile(blobSource(new Blob([await readFile(join(root, "states/last.ckpt"))]), "last.ckpt"));
+    const straight = await open("first/last.safetensors");
+    expect([...pickle.tensors.keys()].toSorted()).toEqual([...straight.tensors.keys()].toSorted());
+    for (const name of straight.tensors.keys()) expect([name, await pickle.readF32(name)]).toEqual([name, await straight.readF32(name)]);
+    const off = ["save_model_as=safetensors", "save_state=false", "save_every_n_steps=0"].flatMap((setting) => ["--set", setting]);
+    await succeeding(train("from-two", ["--resume", join(root, "states", `${two}.state.safetensors`), ...off]));
+    expect(await tensorBytes("from-two/last.safetensors")).toEqual(await tensorBytes("first/last.safetensors"));
   });
 
   test.skipIf(isSlowAdapter)("an invalid loss ends the run with its usual cause, and keeps the state before it", async () => {
