@@ -31,6 +31,7 @@ test("asks for a word instead of a network, trains it, and draws with it under i
   await set(page, "resolution", "64,64");
   await set(page, "enable_bucket", "false");
   await set(page, "max_train_epochs", "1");
+  await set(page, "save_every_n_steps", "1");
   await expect(page.locator("aside")).toContainText("inkstyle.safetensors");
   await page.screenshot({ path: info.outputPath("setup.png"), fullPage: true });
   await start.click();
@@ -46,6 +47,9 @@ test("asks for a word instead of a network, trains it, and draws with it under i
   await page.getByRole("button", { name: "Try it out" }).click();
   await expect(page.getByText("inkstyle, 2 vectors")).toBeVisible();
   await expect(page.locator("textarea").first()).toHaveValue(/inkstyle/);
+  await page.locator("select.runs").selectOption({ label: "inkstyle-step00000001" });
+  await expect(page.getByText("inkstyle-step00000001, 2 vectors"), "what was saved on the way, beside the result").toBeVisible();
+  await expect(page.getByText("inkstyle, 2 vectors")).toBeVisible();
   await page.screenshot({ path: info.outputPath("test.png"), fullPage: true });
 
   // On from that file, which brings its number of vectors along.

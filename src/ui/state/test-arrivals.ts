@@ -2,6 +2,7 @@
 import { fileEnding } from "../../config/file-ending.ts";
 import { trainsWords } from "../../config/trained-words.ts";
 import type { PictureRecord, RunRecord } from "../../storage/database.ts";
+import { runStore } from "../../storage/run-store.ts";
 import { dataset as storedDataset, datasetFiles } from "../../storage/dataset-store.ts";
 import type { TrainClient } from "../../workers/train-client.ts";
 import type { Demo } from "./demo.ts";
@@ -41,12 +42,23 @@ export class TestArrivals {
     });
   }
 
-  /** The embedding of a run beside the others. */
-  async addTrainedWord(run: RunRecord): Promise<void> {
+  /** The embedding of a run beside the others: the result, or what was saved under a name on the way to it. */
+  async addTrainedWord(run: RunRecord, savedAs?: string): Promise<void> {
     await this.#guard(async () => {
-      const file = await this.#wordFile(run);
+      const file = savedAs === undefined ? await this.#wordFile(run) : await savedFile(run, savedAs);
       if (file !== undefined) await this.#bench.models.addEmbeddings([file]);
     });
+  }
+
+  /** Names of the embeddings that runs saved on the way, by the run's id, oldest first. */
+  async savedWords(runs: readonly RunRecord[]): Promise<ReadonlyMap<string, readonly string[]>> {
+    const names = new Map<string, readonly string[]>();
+    await this.#guard(async () => {
+      for (const { id, config } of runs) {
+        if (trainsWords(config)) names.set(id, (await runStore.saves(id)).map(({ name }) => name));
+      }
+    });
+    return names;
   }
 
   /** The settings of an earlier picture. */
@@ -86,6 +98,11 @@ export class TestArrivals {
       this.#surroundings.onerror(error);
     }
   }
+}
+
+async function savedFile(run: RunRecord, name: string): Promise<File | undefined> {
+  const save = (await runStore.saves(run.id)).find((candidate) => candidate.name === name);
+  return save && new File([save.bytes], `${name}${fileEnding(run.config)}`);
 }
 
 /** What the dataset's first caption says: a prompt that a LoRA of it understands. */
