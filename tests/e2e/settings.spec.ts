@@ -95,9 +95,12 @@ test("presets, own ones too, work offline", async ({ page, context }) => {
   await page.getByRole("button", { name: "Presets…" }).click();
   await page.getByRole("textbox", { name: "Name", exact: true }).fill("mine");
   await page.getByRole("button", { name: "Save the present settings" }).click();
+  const mine = page.getByRole("button", { name: "Compare and use “mine”" });
+  // Shown once it is stored.
+  await expect(mine).toBeVisible();
   await page.reload();
   await page.getByRole("button", { name: "Presets…" }).click();
-  await expect(page.getByRole("button", { name: "Compare and use “mine”" })).toBeVisible();
+  await expect(mine).toBeVisible();
 });
 
 test("regularization pictures that are dropped balance the training pictures in the plan", async ({ page }) => {
