@@ -12,7 +12,7 @@ import ts from "typescript";
 
 const root = process.argv[2] ?? fileURLToPath(new URL("..", import.meta.url));
 
-const pure = ["config", "dataset", "text", "formats", "random"];
+const pure = ["config", "dataset", "studio", "text", "formats", "random"];
 const engine = ["training", "generation", "models", "lora", "gpu"];
 /** Folder of src → folders that it may import from. Files in src itself stand for themselves. */
 const allowed = {
