@@ -60,16 +60,16 @@ function inverse(change: Change): Change {
  * Values are compared as JSON, so an equal crop is no change.
  */
 export function changePicture(picture: StudioPicture, to: PictureFields): Change | undefined {
-  const keys = changedKeys(picture, to);
+  const keys = changedKeys<PictureFields>(picture, to);
   if (keys.length === 0) return undefined;
-  return { kind: "picture", id: picture.id, from: pick(picture, keys), to: pick(to, keys) };
+  return { kind: "picture", id: picture.id, from: pick<PictureFields>(picture, keys), to: pick(to, keys) };
 }
 
 /** The same for the set itself. */
 export function changeSet(set: StudioSet, to: SetFields): Change | undefined {
-  const keys = changedKeys(set, to);
+  const keys = changedKeys<SetFields>(set, to);
   if (keys.length === 0) return undefined;
-  return { kind: "set", from: pick(set, keys), to: pick(to, keys) };
+  return { kind: "set", from: pick<SetFields>(set, keys), to: pick(to, keys) };
 }
 
 /** Changes of many pictures at once: `to` says what each gets, undefined leaves it alone. */
@@ -85,10 +85,12 @@ export function changePictures(
   return changes;
 }
 
-function changedKeys<T extends object>(now: T, to: Partial<T>): (keyof T)[] {
+function changedKeys<T extends object>(now: T, to: T): (keyof T)[] {
   return (Object.keys(to) as (keyof T)[]).filter((key) => JSON.stringify(now[key]) !== JSON.stringify(to[key]));
 }
 
-function pick<T extends object, K extends keyof T>(from: T, keys: readonly K[]): Partial<T> {
-  return Object.fromEntries(keys.map((key) => [key, from[key]])) as Partial<T>;
+function pick<T extends object>(from: T, keys: readonly (keyof T)[]): Partial<T> {
+  const picked: Partial<T> = {};
+  for (const key of keys) picked[key] = from[key];
+  return picked;
 }
