@@ -7,6 +7,9 @@ import { openDB } from "idb";
 import type { DBSchema, IDBPDatabase } from "idb";
 import type { SerializedError } from "../errors.ts";
 import type { AdapterWeight, GenerationRequest } from "../generation/request.ts";
+import type { Edit, EditLabel } from "../studio/edit.ts";
+import type { StudioPicture } from "../studio/picture.ts";
+import type { StudioSet } from "../studio/studio-set.ts";
 import type { LogEntry } from "../training/events.ts";
 import type { StartWords } from "../training/word-init.ts";
 import { storing } from "./storage-errors.ts";
@@ -153,6 +156,32 @@ export interface PresetRecord {
   readonly settings: Readonly<Record<string, unknown>>;
 }
 
+/** What was done to a set of the dataset studio, and how much of it holds. */
+export interface EditHistory {
+  /** Of all edits that can be taken back or done again, oldest first. Their numbers go on from `first`. */
+  readonly labels: readonly EditLabel[];
+  /** Number of the oldest edit that is still known. */
+  readonly first: number;
+  /** How many of `labels` hold; those behind were taken back. */
+  readonly done: number;
+}
+
+/** A set of the dataset studio. */
+export interface SetRecord extends StudioSet {
+  readonly history: EditHistory;
+  /** Goes up with every change, so that a tab sees that another one was here. */
+  readonly revision: number;
+}
+
+export interface SetPictureRecord extends StudioPicture {
+  readonly setId: string;
+}
+
+export interface SetEditRecord extends Edit {
+  readonly setId: string;
+  readonly number: number;
+}
+
 export interface LorasmithSchema extends DBSchema {
   runs: { key: string; value: RunRecord };
   runPoints: { key: [string, number]; value: PointChunk };
@@ -169,6 +198,13 @@ export interface LorasmithSchema extends DBSchema {
   samples: { key: [string, number, number]; value: SampleRecord };
   saves: { key: [string, number, string]; value: SaveRecord };
   presets: { key: string; value: PresetRecord };
+  sets: { key: string; value: SetRecord };
+  setPictures: { key: [string, string]; value: SetPictureRecord };
+  setEdits: { key: [string, number]; value: SetEditRecord };
+  /** Files as they came, by SHA-256; shared by all sets. */
+  originals: { key: string; value: Blob };
+  /** Small pictures to look at, by the SHA-256 of their original. */
+  thumbnails: { key: string; value: Blob };
 }
 
 export type Database = IDBPDatabase<LorasmithSchema>;
@@ -198,6 +234,13 @@ const migrations: readonly ((db: Database) => void)[] = [
   },
   (db) => {
     db.createObjectStore("presets", { keyPath: "name" });
+  },
+  (db) => {
+    db.createObjectStore("sets", { keyPath: "id" });
+    db.createObjectStore("setPictures", { keyPath: ["setId", "id"] });
+    db.createObjectStore("setEdits", { keyPath: ["setId", "number"] });
+    db.createObjectStore("originals");
+    db.createObjectStore("thumbnails");
   },
 ];
 

@@ -217,6 +217,10 @@ export const codedEn = {
     },
     "datasetConfig.needsMaskedLoss": { what: "In {table} of the dataset configuration, {key} names masks, which count only with masked_loss.", do: "Turn masked_loss on, or take {key} out." },
     "image.maskSize": { what: "{file} is {size} pixels and its mask {other}.", do: "Make both the same size." },
+    "set.changedElsewhere": {
+      what: "This set was changed or deleted in another tab.",
+      do: "Open it again to go on with what is there now.",
+    },
     "dataset.noPictures": {
       what: "No pictures were found ({files} files looked at).",
       do: "Choose a folder that holds PNG, JPEG, WebP or BMP pictures, or folders such as 10_name with pictures in them.",

@@ -176,6 +176,10 @@ export const codedZhCN = {
     },
     "datasetConfig.needsMaskedLoss": { what: "数据集配置的 {table} 用 {key} 指定了遮罩，但只有开启 masked_loss 时才有效。", do: "请开启 masked_loss，或去掉 {key}。" },
     "image.maskSize": { what: "{file} 为 {size} 像素，而它的遮罩为 {other}。", do: "请使两者尺寸相同。" },
+    "set.changedElsewhere": {
+      what: "这个图集已在另一个标签页中被修改或删除。",
+      do: "重新打开它，从现在的内容继续。",
+    },
     "dataset.noPictures": {
       what: "没有找到图片（共查看 {files} 个文件）。",
       do: "请选择含有 PNG、JPEG、WebP 或 BMP 图片的文件夹，或 10_name 这样的文件夹的上一级。",
