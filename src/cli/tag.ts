@@ -6,7 +6,7 @@ import { readLabels } from "../tagging/labels.ts";
 import { OnnxTagger } from "../tagging/onnx-tagger.ts";
 import { picturesToTag } from "../tagging/pictures.ts";
 import { scoreFloor } from "../tagging/scores.ts";
-import { splitTags } from "../tagging/tag-names.ts";
+import { splitTags } from "../dataset/tag-names.ts";
 import { chooseTags, defaultTagRules, parseReplacements, type TagRules } from "../tagging/tag-rules.ts";
 import { noMore, readOptions, usageError, type Command } from "./command.ts";
 import { openNodeFile } from "./node-file.ts";

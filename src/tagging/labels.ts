@@ -1,6 +1,6 @@
 /** What a WD14 tagger's outputs are called: `selected_tags.csv`. */
 import { InputError } from "../errors.ts";
-import { csvRows } from "./csv.ts";
+import { csvRows } from "../formats/csv.ts";
 
 export type LabelKind = "rating" | "general" | "character";
 

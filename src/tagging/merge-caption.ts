@@ -1,4 +1,4 @@
-import { splitTags, tagKey, uniqueTags } from "./tag-names.ts";
+import { splitTags, tagKey, uniqueTags } from "../dataset/tag-names.ts";
 
 /** What is written beside a picture already. `unreadable`: a file that is no UTF-8 text. */
 export type ExistingCaption =

@@ -2,7 +2,7 @@
 import { InputError } from "../errors.ts";
 import type { TagLabel } from "./labels.ts";
 import type { TagScores } from "./scores.ts";
-import { escapeBrackets, inWords, tagKey, uniqueTags } from "./tag-names.ts";
+import { escapeBrackets, inWords, tagKey, uniqueTags } from "../dataset/tag-names.ts";
 
 export interface TagRules {
   /** A tag is taken from this score on; above 1 none is. */

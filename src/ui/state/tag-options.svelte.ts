@@ -4,7 +4,7 @@ import { serializeError } from "../../errors.ts";
 import type { SerializedError } from "../../errors.ts";
 import { readSetting, writeSetting } from "../../storage/settings-store.ts";
 import { captionModes } from "../../tagging/merge-caption.ts";
-import { splitTags } from "../../tagging/tag-names.ts";
+import { splitTags } from "../../dataset/tag-names.ts";
 import { defaultTagRules, parseReplacements } from "../../tagging/tag-rules.ts";
 import type { TagRules } from "../../tagging/tag-rules.ts";
 
