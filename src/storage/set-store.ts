@@ -6,7 +6,7 @@ import { InputError } from "../errors.ts";
 import { applyEdit, invert } from "../studio/edit.ts";
 import type { Change, Edit, SetState } from "../studio/edit.ts";
 import type { StudioPicture } from "../studio/picture.ts";
-import type { StudioSet } from "../studio/studio-set.ts";
+import type { StudioSet, StudioSubset } from "../studio/studio-set.ts";
 import { keysOf, openDatabase } from "./database.ts";
 import type { EditHistory, SetPictureRecord, SetRecord } from "./database.ts";
 import { storing } from "./storage-errors.ts";
@@ -56,19 +56,28 @@ export async function picturesInSet(id: string): Promise<number> {
 /**
  * Stores pictures of an import while it goes on, with their files. They are in the set from here on; `recordEdit` with
  * the same pictures as `add` changes makes the import something that can be taken back.
- * @throws StorageFullError; then none of these is stored
+ * @param revision of the set as the caller knows it
+ * @param subsets where the pictures lie in new ones: all of the set's subsets from now on
+ * @returns the revision afterwards
+ * @throws StorageFullError, then none of these is stored; InputError `set.changedElsewhere`
  */
-export async function storePictures(setId: string, incoming: readonly IncomingPicture[]): Promise<void> {
-  await storing("the pictures", async () => {
-    const tx = (await openDatabase()).transaction(["setPictures", "originals", "thumbnails"], "readwrite");
+export async function storePictures(
+  setId: string, revision: number, incoming: readonly IncomingPicture[], subsets?: readonly StudioSubset[],
+): Promise<number> {
+  return storing("the pictures", async () => {
+    const tx = (await openDatabase()).transaction(["sets", "setPictures", "originals", "thumbnails"], "readwrite");
     const originals = tx.objectStore("originals");
+    const record = await tx.objectStore("sets").get(setId);
+    if (record === undefined || record.revision !== revision) throw changedElsewhere();
     const known = await Promise.all(incoming.map(({ picture }) => originals.getKey(picture.original)));
-    const writes = incoming.flatMap(({ picture, file, thumbnail }, index) => [
+    const writes: Promise<unknown>[] = incoming.flatMap(({ picture, file, thumbnail }, index) => [
       ...(known[index] === undefined ? [originals.put(file, picture.original)] : []),
       tx.objectStore("thumbnails").put(thumbnail, picture.original),
       tx.objectStore("setPictures").put({ ...picture, setId }),
     ]);
+    if (subsets !== undefined) writes.push(tx.objectStore("sets").put({ ...record, subsets, revision: revision + 1 }));
     await Promise.all([...writes, tx.done]);
+    return subsets === undefined ? revision : revision + 1;
   });
 }
 

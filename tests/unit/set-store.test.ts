@@ -39,7 +39,7 @@ const captions = async (): Promise<(string | null)[]> =>
 
 async function imported(...ids: string[]): Promise<number> {
   await store.createSet(set);
-  await store.storePictures("one", ids.map((id) => incoming(id)));
+  await store.storePictures("one", 0, ids.map((id) => incoming(id)));
   const adds = ids.map((id): Change => ({ kind: "add", picture: picture(id) }));
   return (await store.recordEdit("one", 0, { label: label("import"), changes: adds })).revision;
 }
@@ -105,10 +105,20 @@ describe("a set", () => {
     expect(await captions()).toEqual(["x"]);
   });
 
+  it("has new folders as soon as pictures lie in them", async () => {
+    await store.createSet(set);
+    const subsets = [...set.subsets, { id: "reg", isReg: true, repeats: 1, identifier: "", className: "1boy" }];
+    const revision = await store.storePictures("one", 0, [incoming("a")], subsets);
+    expect((await store.loadSet("one"))!.state.set.subsets).toEqual(subsets);
+    await expect(store.storePictures("one", 0, [incoming("b")])).rejects.toMatchObject({ code: "set.changedElsewhere" });
+    await store.storePictures("one", revision, [incoming("c")]);
+    expect(await store.picturesInSet("one")).toBe(2);
+  });
+
   it("that is deleted takes the files along that no other set has", async () => {
     await imported("a", "b");
     await store.createSet({ ...set, id: "two" });
-    await store.storePictures("two", [incoming("c", "b")]);
+    await store.storePictures("two", 0, [incoming("c", "b")]);
     await store.deleteSet("one");
     expect(await store.loadSet("one")).toBeUndefined();
     expect(await store.originalOf("a")).toBeUndefined();

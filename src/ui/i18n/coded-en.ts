@@ -3,6 +3,7 @@
  * a plan, rules of a setting, log lines. Placeholders are the data of the error or entry; `{name:bytes}` is written in MiB or GiB.
  * A code without a text here falls back to the message that came with it.
  */
+import { editsEn } from "./edits-en.ts";
 import type { ErrorText } from "./messages.ts";
 
 const mendLine = "Correct the line, or put # before it.";
@@ -321,6 +322,7 @@ export const codedEn = {
     "config.prompts.sample_prompts": "Some lines cannot be read; what is wrong with them is said below.",
     "config.range.output_name": "Must be a file name without folders.",
   },
+  edit: editsEn,
   log: {
     "train.start": "LoRA of {unet} UNet and {textEncoder} text encoder modules; {steps} steps, seed {seed}.",
     "train.noMasks": "masked_loss changes nothing: no folder has masks. Name their folder among the folder's options (conditioning_data_dir).",
@@ -351,6 +353,7 @@ export interface CodedTexts {
   readonly problem: Readonly<Record<string, string>>;
   readonly advice: Readonly<Record<string, string>>;
   readonly rule: Readonly<Record<string, string>>;
+  readonly edit: Readonly<Record<string, string>>;
   readonly log: Readonly<Record<string, string>>;
 }
 
@@ -360,5 +363,6 @@ export type SameCodes = {
   readonly problem: Readonly<Record<keyof typeof codedEn.problem, string>>;
   readonly advice: Readonly<Record<keyof typeof codedEn.advice, string>>;
   readonly rule: Readonly<Record<keyof typeof codedEn.rule, string>>;
+  readonly edit: Readonly<Record<keyof typeof codedEn.edit, string>>;
   readonly log: Readonly<Record<keyof typeof codedEn.log, string>>;
 };

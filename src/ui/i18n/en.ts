@@ -4,12 +4,14 @@
  */
 import { presetsEn } from "./presets-en.ts";
 import { samplesEn } from "./samples-en.ts";
+import { studioEn } from "./studio-en.ts";
 import { testEn } from "./test-en.ts";
 
 export const en = {
   ...testEn,
   ...samplesEn,
   ...presetsEn,
+  ...studioEn,
   "app.skip": "Skip to content",
   "app.language": "Language",
   "app.theme": "Theme",

@@ -1,5 +1,6 @@
 /** The page's language: reactive texts by key, and texts by code with the English line as the way out. */
 import type { SerializedError } from "../../errors.ts";
+import type { EditLabel } from "../../studio/edit.ts";
 import { codedEn } from "./coded-en.ts";
 import { codedZhCN } from "./coded-zh-CN.ts";
 import { en } from "./en.ts";
@@ -13,7 +14,7 @@ import { zhCN } from "./zh-CN.ts";
 
 const dictionaries: Record<Language, Messages> = { en, "zh-CN": zhCN };
 const coded = { en: codedEn, "zh-CN": codedZhCN };
-type CodedKind = "problem" | "advice" | "rule" | "log";
+type CodedKind = "problem" | "advice" | "rule" | "edit" | "log";
 
 export class I18n {
   #language: Language = $state("en");
@@ -55,6 +56,9 @@ export class I18n {
     const found = texts[code];
     return found === undefined ? text : this.#fill(found, data);
   };
+
+  /** What was done to a set of pictures. */
+  edit = ({ code, data }: EditLabel): string => this.coded("edit", code, data, code);
 
   error = (error: SerializedError): ErrorText => {
     const texts: Readonly<Record<string, ErrorText>> = coded[this.#language].errors;

@@ -2,6 +2,7 @@
 export const testEn = {
   "nav.title": "Screens",
   "nav.home": "Home",
+  "nav.dataset": "Dataset",
   "nav.train": "Train",
   "nav.test": "Test",
   "nav.run": "Run {name}: {state}, step {step} of {total}",
@@ -208,6 +209,7 @@ export const testEn = {
   "history.more": "Show more",
 
   "keys.home": "Home",
+  "keys.dataset": "Dataset",
   "keys.train": "Train",
   "keys.test": "Test",
   "keys.generate": "Test: generate",

@@ -2,6 +2,7 @@
 export const testZhCN = {
   "nav.title": "页面",
   "nav.home": "首页",
+  "nav.dataset": "图集",
   "nav.train": "训练",
   "nav.test": "试用",
   "nav.run": "训练 {name}：{state}，第 {step}/{total} 步",
@@ -207,6 +208,7 @@ export const testZhCN = {
   "history.more": "显示更多",
 
   "keys.home": "首页",
+  "keys.dataset": "图集",
   "keys.train": "训练",
   "keys.test": "试用",
   "keys.generate": "试用：生成",

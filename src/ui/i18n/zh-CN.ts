@@ -1,12 +1,14 @@
 import type { Messages } from "./messages.ts";
 import { presetsZhCN } from "./presets-zh-CN.ts";
 import { samplesZhCN } from "./samples-zh-CN.ts";
+import { studioZhCN } from "./studio-zh-CN.ts";
 import { testZhCN } from "./test-zh-CN.ts";
 
 export const zhCN = {
   ...testZhCN,
   ...samplesZhCN,
   ...presetsZhCN,
+  ...studioZhCN,
   "app.skip": "跳到正文",
   "app.language": "语言",
   "app.theme": "主题",

@@ -26,6 +26,7 @@ import { findBlockers } from "./start-blockers.ts";
 import type { Blocker } from "./start-blockers.ts";
 import { TestArrivals } from "./test-arrivals.ts";
 import { StartWords } from "./start-words.svelte.ts";
+import { Studio } from "./studio/studio.svelte.ts";
 import { TestBench } from "./test-bench.svelte.ts";
 import { TestExchange } from "./test-exchange.svelte.ts";
 import { TestGrid } from "./test-grid.svelte.ts";
@@ -42,6 +43,7 @@ export class App {
   readonly client: TrainClient;
   readonly route = new Route();
   readonly history = new History();
+  readonly studio = new Studio();
   readonly bench: TestBench;
   readonly grid: TestGrid;
   readonly exchange: TestExchange;

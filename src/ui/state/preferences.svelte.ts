@@ -19,6 +19,8 @@ const schema = v.object({
   hasSingleKeys: v.fallback(v.boolean(), true),
   showsAllSettings: v.fallback(v.boolean(), false),
   showsToml: v.fallback(v.boolean(), false),
+  /** Side of a picture in the dataset studio's gallery, in pixels. */
+  tileSide: v.fallback(v.pipe(v.number(), v.minValue(72), v.maxValue(320)), 144),
 });
 type Values = v.InferOutput<typeof schema>;
 
@@ -48,6 +50,9 @@ export class Preferences {
   }
   get showsAllSettings(): boolean {
     return this.#values.showsAllSettings;
+  }
+  get tileSide(): number {
+    return this.#values.tileSide;
   }
   get showsToml(): boolean {
     return this.#values.showsToml;

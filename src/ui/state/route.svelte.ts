@@ -1,6 +1,6 @@
 /** Which screen is shown. It is the address's hash, so links, reloads and the back button work; anything unknown is home. */
 
-export const screens = ["home", "train", "test"] as const;
+export const screens = ["home", "dataset", "train", "test"] as const;
 export type Screen = (typeof screens)[number];
 
 /** The screen that a hash such as `#/test` names. */

@@ -1,0 +1,8 @@
+/** What the panel beside the gallery offers, in the order of the work. Each finds what it acts on in `App.studio`. */
+import type { Component } from "svelte";
+import type { TabId } from "../../state/studio/tab.ts";
+import PicturePanel from "./PicturePanel.svelte";
+
+export const tabs: readonly { readonly id: TabId; readonly component: Component }[] = [
+  { id: "picture", component: PicturePanel },
+];

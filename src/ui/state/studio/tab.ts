@@ -1,0 +1,2 @@
+/** The panel's tabs. */
+export type TabId = "picture";
