@@ -63,13 +63,13 @@ function faceFocus({ centre, size }: FaceBox): Point {
 }
 
 /** Middle of the most uneven window, along the picture's longer side; square pictures have none. */
-function entropyFocus(luma: Luma, window: Size, step: number): Point | undefined {
+function entropyFocus(luma: Luma, [wide, high]: Size, step: number): Point | undefined {
   if (luma.width === luma.height) return undefined;
   const isWide = luma.width > luma.height;
-  const length = Math.min(Math.max(luma.width, luma.height), Math.round(isWide ? window[0] : window[1]));
+  const length = Math.min(Math.max(luma.width, luma.height), Math.round(isWide ? wide : high));
   const start = unevenestWindow(luma, length, Math.max(1, Math.round(step)));
   if (start === undefined) return undefined;
-  const [along, across] = [start + length / 2, (isWide ? window[1] : window[0]) / 2];
+  const [along, across] = [start + length / 2, (isWide ? high : wide) / 2];
   return isWide ? { x: along, y: across } : { x: across, y: along };
 }
 

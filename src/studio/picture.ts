@@ -1,6 +1,9 @@
 /** A picture of a set. Its file stays as it came; all that is decided about it is here. */
 
-/** A part of a picture, in whole pixels of the picture as it is shown: x to the right, y down, from its corner. */
+/**
+ * A part of a picture, in whole pixels of the picture as it is shown: x to the right, y down, from its corner. A picture
+ * that is mirrored is cut out first.
+ */
 export interface Crop {
   readonly x: number;
   readonly y: number;
