@@ -85,6 +85,21 @@ export function changePictures(
   return changes;
 }
 
+/** The same changes on top of another state: what they take back is what is there. Those of pictures that are gone fall away. */
+export function rebase(state: SetState, changes: readonly Change[]): Change[] {
+  return changes.flatMap((change): Change[] => {
+    if (change.kind === "add") return [change];
+    if (change.kind === "set") return listed(changeSet(state.set, change.to));
+    const picture = state.pictures.get(change.kind === "remove" ? change.picture.id : change.id);
+    if (picture === undefined) return [];
+    return change.kind === "remove" ? [{ kind: "remove", picture }] : listed(changePicture(picture, change.to));
+  });
+}
+
+function listed(change: Change | undefined): Change[] {
+  return change === undefined ? [] : [change];
+}
+
 function changedKeys<T extends object>(now: T, to: T): (keyof T)[] {
   return (Object.keys(to) as (keyof T)[]).filter((key) => JSON.stringify(now[key]) !== JSON.stringify(to[key]));
 }

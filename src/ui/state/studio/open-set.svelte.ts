@@ -7,7 +7,7 @@ import type { SerializedError } from "../../../errors.ts";
 import type { EditHistory } from "../../../storage/database.ts";
 import { loadSet, recordEdit, redoEdit, storePictures, undoEdit } from "../../../storage/set-store.ts";
 import type { IncomingPicture, LoadedSet } from "../../../storage/set-store.ts";
-import { applyEdit } from "../../../studio/edit.ts";
+import { applyEdit, rebase } from "../../../studio/edit.ts";
 import type { Change, EditLabel, SetState } from "../../../studio/edit.ts";
 import type { StudioPicture } from "../../../studio/picture.ts";
 import type { StudioSubset } from "../../../studio/studio-set.ts";
@@ -68,7 +68,7 @@ export class OpenSet {
   edit(label: EditLabel, changes: readonly Change[]): Promise<void> {
     if (changes.length === 0) return this.#queue;
     // What is being taken back must be gone before something else is done on top of it.
-    if (this.#stepping !== undefined) return this.#stepping.then(() => this.edit(label, changes));
+    if (this.#stepping !== undefined) return this.#stepping.then(() => this.edit(label, rebase(this.#state, changes)));
     this.#state = applyEdit(this.#state, changes);
     this.#notice = { label, isUndone: false };
     return this.#store(async () => {
