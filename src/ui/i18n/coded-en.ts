@@ -234,6 +234,21 @@ export const codedEn = {
     },
     "caption.empty": { what: "The caption file {file} is empty.", do: "Write a caption into it, or delete it to use the folder's name." },
     "caption.notUtf8": { what: "The caption file {file} is not UTF-8 text.", do: "Save it again as UTF-8." },
+    "caption.pattern": { what: "The pattern can't be read: {reason}.", do: "Put \\ before a character that is meant as such." },
+    "caption.patternSlow": {
+      what: "The pattern took longer than {seconds} seconds and was stopped. Nothing was changed.",
+      do: "A repetition inside a repetition, like (a+)+, is the usual reason: write it without one of them.",
+    },
+    "filter.value": { what: "Nothing follows “{field}” (character {position}).", do: "Write what it should be." },
+    "filter.quote": { what: "The quote at character {position} is never closed.", do: "Put another \" behind it." },
+    "filter.operand": { what: "Something to look for is missing at character {position}.", do: "Write a word, a tag or a bracket there." },
+    "filter.bracket": { what: "The bracket at character {position} has no partner.", do: "Add it, or put the text in quotes." },
+    "filter.number": { what: "“{value}” behind {field}: is no number (character {position}).", do: "Write, for example, {example}." },
+    "filter.state": { what: "“is:{value}” is not known (character {position}).", do: "There are {states}." },
+    "tagList.unreadable": {
+      what: "{file} is no list of tags.",
+      do: "Choose a CSV file with name,type,count,\"aliases\" or tag,translation in each line.",
+    },
     "tagger.files": { what: "{files}: these are not the files of a tagger.", do: "Choose a model.onnx and its selected_tags.csv." },
     "tagger.labels": {
       what: "{place} cannot be used as a list of tags.",
