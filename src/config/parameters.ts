@@ -13,6 +13,7 @@ import { modelParameters } from "./table/model.ts";
 import { networkParameters } from "./table/network.ts";
 import { noiseParameters } from "./table/noise.ts";
 import { outputParameters } from "./table/output.ts";
+import { precisionParameters } from "./table/precision.ts";
 import { rateParameters } from "./table/rates.ts";
 import { sampleParameters } from "./table/samples.ts";
 import { scheduleParameters } from "./table/schedule.ts";
@@ -25,6 +26,7 @@ export const PARAMETERS = {
   ...modelParameters,
   ...folderParameters,
   ...trainingParameters,
+  ...precisionParameters,
   ...rateParameters,
   ...scheduleParameters,
   ...networkParameters,

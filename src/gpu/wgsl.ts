@@ -12,6 +12,7 @@
  *   $NAME                        a numeric define's value
  */
 import { invariant } from "../errors.ts";
+import { accessPacked, packedFunctions, type PackedType } from "./packed-access.ts";
 import type { Defines } from "./graph/lower.ts";
 
 export interface ShaderBinding {
@@ -30,9 +31,12 @@ export interface RenderedShader {
   readonly params: readonly ShaderParam[];
 }
 
+const noneArePacked: ReadonlyMap<string, PackedType> = new Map();
+
 type Numbers = Readonly<Record<string, number>>;
 
-export function renderWgsl(source: string, defines: Defines): RenderedShader {
+/** @param packed vec4<f32> bindings whose numbers are stored smaller */
+export function renderWgsl(source: string, defines: Defines, packed: ReadonlyMap<string, PackedType> = noneArePacked): RenderedShader {
   const numbers: Record<string, number> = {};
   for (const [name, value] of Object.entries(defines)) if (typeof value === "number") numbers[name] = value;
 
@@ -49,7 +53,9 @@ export function renderWgsl(source: string, defines: Defines): RenderedShader {
     if (binding) {
       const [, access, name = "", type = ""] = binding;
       const mode = access === "read" ? "read" : "read_write";
-      declarations.push(`@group(0) @binding(${bindings.length}) var<storage, ${mode}> ${name}: ${type};`);
+      const isPacked = packed.has(name);
+      invariant(!isPacked || type === "array<vec4<f32>>", `${name}: ${type} cannot be stored as ${packed.get(name) ?? ""}`);
+      declarations.push(`@group(0) @binding(${bindings.length}) var<storage, ${mode}> ${name}: ${isPacked ? "array<vec2<u32>>" : type};`);
       bindings.push({ name, writable: access === "write" });
     } else if (extension) {
       extensions.push(`enable ${extension[1] ?? ""};`);
@@ -59,8 +65,9 @@ export function renderWgsl(source: string, defines: Defines): RenderedShader {
         invariant(parsed, `bad params field "${field}"`);
         params.push({ name: parsed[1] ?? "", type: parsed[2] as ShaderParam["type"] });
       }
-    } else code.push(line);
+    } else code.push(packed.size > 0 ? accessPacked(line, packed) : line);
   }
+  declarations.push(...packedFunctions(packed, (name) => bindings.some((binding) => binding.name === name && binding.writable)));
   if (params.length > 0) {
     declarations.push(
       `struct Params { ${params.map((param) => `${param.name}: ${param.type}`).join(", ")} }`,

@@ -26,6 +26,10 @@ export interface StepReport {
   readonly lr: { readonly unet?: number; readonly textEncoder?: number };
   /** With `scale_weight_norms`: modules that it made smaller, and the mean and the largest norm behind it. */
   readonly norms?: { readonly scaled: number; readonly mean: number; readonly largest: number };
+  /** With `mixed_precision` fp16: by what gradients were multiplied on their way back. */
+  readonly lossScale?: number;
+  /** The gradients overflowed at this scale, and nothing was changed. */
+  readonly isSkipped?: boolean;
   /** Wall time of this update. */
   readonly stepMs: number;
 }

@@ -8,6 +8,7 @@ import { defaultConfig, type TrainingConfig } from "../config/parameters.ts";
 import { baseNorms, initialAdapter } from "./adapter-init.ts";
 import { captionShape } from "./caption-source.ts";
 import { joinStates, splitChunks } from "./caption-states.ts";
+import { lossScaleOf } from "./loss-scale.ts";
 import { joinSamples, makeMicroBatch, nchwToNhwc } from "./micro-batch.ts";
 import { createNoiseSchedule, type NoiseSchedule } from "./noise-schedule.ts";
 import { cacheText, planText } from "./text-cache.ts";
@@ -67,6 +68,7 @@ export async function replay(gpu: Gpu, checkpoint: Checkpoint, trace: Safetensor
     }
     const accumulation = config.gradient_accumulation_steps;
     const updates = Math.ceil(shapes.length / accumulation);
+    const lossScale = lossScaleOf(config);
     const losses: number[] = [];
     const gradNorms: number[] = [];
     for (let update = 0; update < updates; update++) {
@@ -74,8 +76,11 @@ export async function replay(gpu: Gpu, checkpoint: Checkpoint, trace: Safetensor
       for (let i = update * accumulation; i < Math.min((update + 1) * accumulation, shapes.length); i++) {
         batches.push(await readBatch(trace, schedule, config, shapes, i, tokens, contexts));
       }
-      const rates = learningRates(config, update, config.max_train_steps);
-      const report = await engine.runUpdate(batches, rates, update + 1, config.max_grad_norm);
+      const moved = update - (lossScale?.state.skipped ?? 0);
+      const rates = learningRates(config, moved, config.max_train_steps);
+      const report = await engine.runUpdate(batches, rates, moved + 1, config.max_grad_norm, lossScale?.state.scale);
+      if (report.isFinite) lossScale?.grow();
+      else lossScale?.backOff();
       losses.push(...report.losses);
       gradNorms.push(report.gradNorm);
       options.onUpdate?.(update + 1, updates, report.losses.at(-1) ?? NaN);

@@ -16,6 +16,7 @@ import { baseRates } from "../config/learning-rate.ts";
 import { convSettings, trainsLycoris } from "../config/lycoris-settings.ts";
 import { sideRatios } from "../config/rate-ratios.ts";
 import { planTraining, type BatchShape, type TrainingPlan } from "./training-plan.ts";
+import type { ActivationType } from "../gpu/graph/graph.ts";
 import type { Tier } from "../gpu/tier.ts";
 import type { TrainingConfig } from "../config/parameters.ts";
 import type { Checkpoint } from "../models/checkpoint-types.ts";
@@ -81,6 +82,8 @@ function ratiosOf(config: TrainingConfig): Pick<AdapterSettings, "ratiosOf"> {
   };
 }
 
+const activationTypes: Readonly<Record<TrainingConfig["mixed_precision"], ActivationType>> = { no: "f32", fp16: "f16", bf16: "bf16" };
+
 /** What a run's pictures want of its programs; where it is not known, the settings decide. */
 export interface PictureNeeds {
   /** What the run is tested with. */
@@ -113,6 +116,7 @@ export function planRun(
     shapes,
     validationShapes: needs.validation?.shapes ?? [],
     checkpointing: config.gradient_checkpointing,
+    activations: activationTypes[config.mixed_precision],
     clipSkip: config.clip_skip ?? 1,
     encodesText: needs.variesCaptions ?? variesCaptions(config),
     captions: captionShape(config),

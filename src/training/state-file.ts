@@ -9,6 +9,7 @@ import { encodeSafetensors } from "../formats/safetensors-writer.ts";
 import type { TrainingConfig } from "../config/parameters.ts";
 import type { ModuleWeights } from "../lora/factors.ts";
 import type { LoraModule } from "../lora/file.ts";
+import type { LossScaleState } from "./loss-scale.ts";
 import type { RunFacts } from "../lora/metadata.ts";
 
 /** What a LoRA file says of its run, less what is known at its end. */
@@ -28,6 +29,8 @@ export interface RunState {
   readonly optimizer: readonly ReadonlyMap<string, ModuleWeights>[];
   /** Optimizer state of other shapes, by name, as it lies on the GPU: 8-bit codes, running estimates. */
   readonly kept: ReadonlyMap<string, KeptState>;
+  /** With `mixed_precision` fp16. */
+  readonly lossScale?: LossScaleState;
   /** Of a textual inversion, which has no modules. */
   readonly words?: WordsState;
 }
@@ -50,11 +53,11 @@ export function encodeState(state: RunState): Uint8Array<ArrayBuffer> {
     [...weights].flatMap(([name, factors]) => Object.entries(factors).map(([key, data]) => tensor(`${prefix}${name}.${key}`, data))),
   );
   for (const [name, data] of state.kept) tensors.push(tensor(`kept.${name}`, data));
-  const { update, seed, config, facts, modules, words } = state;
+  const { update, seed, config, facts, modules, lossScale, words } = state;
   if (words !== undefined) [words.vectors, ...words.optimizer].forEach((data, i) => tensors.push(tensor(`words.${i}`, data)));
   return encodeSafetensors(tensors, {
     lorasmith_state: formatVersion,
-    run: JSON.stringify({ update, seed, config, facts, modules, states: state.optimizer.length, ...(words && { wordWidth: words.width }) }),
+    run: JSON.stringify({ update, seed, config, facts, modules, states: state.optimizer.length, ...(lossScale && { lossScale }), ...(words && { wordWidth: words.width }) }),
   });
 }
 
@@ -96,9 +99,9 @@ export async function decodeState(bytes: Uint8Array<ArrayBuffer>): Promise<RunSt
     }
     kept.set(name.slice("kept.".length), data);
   }
-  const { update, seed, config, facts, modules, wordWidth } = header;
+  const { update, seed, config, facts, modules, lossScale, wordWidth } = header;
   const words = wordWidth === undefined ? {} : { words: await readWords(file, wordWidth) };
-  return { update, seed, config, facts, modules, weights: await read(""), optimizer, kept, ...words };
+  return { update, seed, config, facts, modules, weights: await read(""), optimizer, kept, ...(lossScale && { lossScale }), ...words };
 }
 
 async function readWords(file: SafetensorsFile, width: number): Promise<WordsState> {

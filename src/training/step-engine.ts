@@ -62,9 +62,9 @@ export interface UpdateRates {
 export interface UpdateReport {
   /** Mean loss of each micro-batch, as sd-scripts logs it. */
   readonly losses: readonly number[];
-  /** Global gradient norm before clipping. */
+  /** Global gradient norm before clipping, without the loss scale. */
   readonly gradNorm: number;
-  /** False if any gradient was infinite or NaN; the adapter was then left as it was. */
+  /** False if any gradient or loss was infinite or NaN; what is trained was then left as it was. */
   readonly isFinite: boolean;
   /** By which the optimizer multiplies the learning rates: its estimate after this update, where it makes one. */
   readonly stepSize: number;
@@ -219,14 +219,15 @@ export class StepEngine {
   /**
    * Runs one optimizer update: forward and backward for each micro-batch, then clipping and the optimizer.
    * @param step number of this update, from 1
+   * @param lossScale of the gradients on their way back, a power of two
    */
-  async runUpdate(batches: readonly MicroBatch[], rates: UpdateRates, step: number, maxGradNorm: number): Promise<UpdateReport> {
+  async runUpdate(batches: readonly MicroBatch[], rates: UpdateRates, step: number, maxGradNorm: number, lossScale = 1): Promise<UpdateReport> {
     const { optimizer } = this.plan.options;
-    this.#submitMicroBatches(batches);
+    this.#submitMicroBatches(batches, lossScale);
     const scalars = new Float32Array(this.#groups.length * scalarsPerGroup);
     this.#groups.forEach(({ side, ratio }, i) => scalars.set(optimizer.scalars({ lr: (rates[side] ?? 0) * ratio, step }), i * scalarsPerGroup));
     this.#residents.write(updateTensors.scalars, scalars);
-    this.#residents.write(updateTensors.settings, Float32Array.of(maxGradNorm, 0, 0, 0));
+    this.#residents.write(updateTensors.settings, Float32Array.of(maxGradNorm, 1 / lossScale, 0, 0));
     this.#update?.run();
     this.#copyOut(updateTensors.report, 16, 0);
     const hasEstimate = this.plan.updateMemory.kept.some(({ name }) => name === stepEstimate);
@@ -239,12 +240,12 @@ export class StepEngine {
     const isFinite = report[2] === 1 && losses.every(Number.isFinite);
     const [scaled = NaN, mean = NaN, largest = NaN] = report.subarray(5);
     const norms = isLimited ? { norms: { scaled, mean, largest } } : {};
-    return { losses, gradNorm: report[0] ?? NaN, isFinite, stepSize: hasEstimate ? (report[4] ?? NaN) : 1, ...norms };
+    return { losses, gradNorm: (report[0] ?? NaN) / lossScale, isFinite, stepSize: hasEstimate ? (report[4] ?? NaN) : 1, ...norms };
   }
 
   /** Forward and backward only: adds to the gradients and leaves the adapter alone (tests, diagnostics). */
   async runMicroBatches(batches: readonly MicroBatch[]): Promise<Pick<UpdateReport, "losses">> {
-    this.#submitMicroBatches(batches);
+    this.#submitMicroBatches(batches, 1);
     return { losses: this.#lossesOf(batches, await this.#readReport()) };
   }
 
@@ -279,11 +280,11 @@ export class StepEngine {
     return (this.plan.reportBytes - reportHeaderBytes) / 4 / this.plan.options.accumulation;
   }
 
-  #submitMicroBatches(batches: readonly MicroBatch[]): void {
+  #submitMicroBatches(batches: readonly MicroBatch[], lossScale: number): void {
     const { accumulation } = this.plan.options;
     invariant(batches.length >= 1 && batches.length <= accumulation, `${batches.length} micro-batches in one update`);
     batches.forEach((batch, i) => {
-      this.#writeInputs(batch);
+      this.#writeInputs(batch, lossScale);
       const program = this.#programs.get(shapeKey(batch.shape));
       invariant(program !== undefined, `no program for ${shapeKey(batch.shape)}`);
       program.run();
@@ -299,7 +300,7 @@ export class StepEngine {
     });
   }
 
-  #writeInputs({ shape, x, target, timesteps, lossWeights, huberThresholds, text, mask, draw }: MicroBatch): void {
+  #writeInputs({ shape, x, target, timesteps, lossWeights, huberThresholds, text, mask, draw }: MicroBatch, lossScale = 1): void {
     const { unet } = this.plan.options.checkpoint;
     this.#residents.write(names.x, x);
     this.#residents.write(names.target, target);
@@ -313,7 +314,7 @@ export class StepEngine {
     for (let b = 0; b < shape.batch; b++) {
       const weight = lossWeights[b] ?? 1;
       // The batch loss is the mean over samples, divided by the full accumulation even in a short last group.
-      const gradientWeight = weight / (shape.batch * this.plan.options.accumulation);
+      const gradientWeight = (weight * lossScale) / (shape.batch * this.plan.options.accumulation);
       weights.set([weight, gradientWeight, huberThresholds?.[b] ?? 0], lossWeightWidth * b);
     }
     this.#residents.write(names.lossWeights, weights);

@@ -10,6 +10,7 @@ import { BatchSource, type BatchSourceParts } from "./batch-source.ts";
 import { fillCaches, type Caches } from "./caches.ts";
 import { CaptionSource, type CaptionRun } from "./caption-source.ts";
 import { NotFiniteError } from "./errors.ts";
+import { lossScaleOf, type LossScale } from "./loss-scale.ts";
 import { LiveEncoder, type LiveEncoderParts } from "./live-encoder.ts";
 import { createNoiseSchedule } from "./noise-schedule.ts";
 import { epochBatches, type Batch } from "./order.ts";
@@ -137,6 +138,8 @@ class UpdateLoop {
   readonly #parts: LoopParts;
   readonly #seed: number;
   readonly #samples: SampleSession | undefined;
+  /** Set with fp16, whose gradients are scaled. */
+  readonly #lossScale: LossScale | undefined;
   #order: { epoch: number; batches: readonly Batch[] } | undefined;
 
   constructor(engine: StepEngine, job: TrainJob, dataset: DatasetPlan, parts: LoopParts, seed: number, host: TrainHost) {
@@ -145,6 +148,7 @@ class UpdateLoop {
     this.#dataset = dataset;
     this.#parts = parts;
     this.#seed = seed;
+    this.#lossScale = lossScaleOf(job.config, job.resume?.lossScale);
     const { samples: plan } = engine.plan.options;
     if (plan === undefined || host.sample === undefined) return;
     const { config, facts } = job;
@@ -168,17 +172,23 @@ class UpdateLoop {
     while (update < steps.totalUpdates) {
       const started = performance.now();
       const { epoch } = updateSpan(steps, update);
-      const lr = learningRates(config, update, steps.totalUpdates);
-      const running = this.#engine.runUpdate(batches, lr, update + 1, config.max_grad_norm);
+      const before = this.#lossScale?.state;
+      // As accelerate has it: updates that are left out move neither the schedule nor the optimizer on.
+      const moved = update - (before?.skipped ?? 0);
+      const lr = learningRates(config, moved, steps.totalUpdates);
+      const running = this.#engine.runUpdate(batches, lr, moved + 1, config.max_grad_norm, before?.scale);
       // The GPU is at work; the CPU draws the next update's noise meanwhile.
       const [report, next] = await Promise.all([running, update + 1 < steps.totalUpdates ? this.#prepareUpdate(update + 1) : []]);
       batches = next;
       const loss = report.losses.reduce((a, b) => a + b, 0) / report.losses.length;
-      if (!report.isFinite) {
+      const isSkipped = !report.isFinite && Number.isFinite(loss) && this.#lossScale?.backOff() === true;
+      if (!report.isFinite && !isSkipped) {
         await host.keepCheckpoint(await this.#state(update));
-        throw new NotFiniteError(update + 1, loss);
+        throw new NotFiniteError(update + 1, loss, this.#lossScale !== undefined);
       }
+      if (!isSkipped) this.#lossScale?.grow();
       update++;
+      if (isSkipped) this.#logSkipped(update, host);
       host.phase({ phase: "train", done: update, total: steps.totalUpdates });
       const stepReport: StepReport = {
         step: update,
@@ -189,6 +199,7 @@ class UpdateLoop {
         gradNorm: report.gradNorm,
         lr: scaled(lr, report.stepSize),
         ...(report.norms && { norms: report.norms }),
+        ...(before && { lossScale: before.scale, isSkipped }),
         stepMs: performance.now() - started,
       };
       const finished = update;
@@ -200,6 +211,12 @@ class UpdateLoop {
     }
     host.phase({ phase: "save", done: 0, total: 1 });
     return this.#state(update);
+  }
+
+  #logSkipped(step: number, host: TrainHost): void {
+    const data = { step, scale: this.#lossScale?.state.scale ?? 1 };
+    const text = `Step ${step} is left out: its gradients overflowed fp16. Loss scale ${data.scale} from here on`;
+    host.log({ level: "info", code: "train.skipped", text, data });
   }
 
   #logStart(firstUpdate: number, host: TrainHost): void {
@@ -310,6 +327,7 @@ class UpdateLoop {
       seed: this.#seed,
       config: this.#job.config,
       facts: this.#job.facts,
+      ...(this.#lossScale && { lossScale: this.#lossScale.state }),
       modules: adapters.targets.map(({ name, alpha, factors }) => ({ name, alpha, factors: factors.map(({ key, shape }) => ({ key, shape })) })),
       weights: new Map([...initial, ...(await this.#engine.adapters.read("params"))]),
       ...(words && vectors && { words: { width: words.width, vectors, optimizer: [] } }),

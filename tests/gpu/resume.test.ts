@@ -7,6 +7,7 @@ import { decodeState, encodeState, type RunState } from "../../src/training/stat
 import { train } from "../../src/training/trainer.ts";
 import { isSlowAdapter, openTestGpu } from "./harness/adapter.ts";
 import { openWideMini } from "./harness/generation-models.ts";
+import type { LogEntry, StepReport } from "../../src/training/events.ts";
 import type { Gpu } from "../../src/gpu/device.ts";
 import type { Checkpoint } from "../../src/models/checkpoint-types.ts";
 
@@ -35,22 +36,27 @@ const random = {
 };
 
 /** @returns the state at the end, and after the fourth update */
-async function run(settings: object, resume?: RunState): Promise<{ readonly end: RunState; readonly fourth: RunState | undefined }> {
+async function run(
+  settings: object, resume?: RunState,
+): Promise<{ readonly end: RunState; readonly fourth: RunState | undefined; readonly reports: readonly StepReport[]; readonly logged: readonly LogEntry[] }> {
   const { config } = loadKohyaConfig(JSON.stringify({ ...random, ...settings }));
   const plan = planDataset(pictures, config);
   const facts = await describeOrigin({ checkpoint, config, dataset: { subsets: [], pictures }, plan, sessionId: 1, startedAt: 0 });
   let fourth: RunState | undefined;
+  const reports: StepReport[] = [];
+  const logged: LogEntry[] = [];
   const end = await train(gpu, { checkpoint, config, pictures, facts, ...(resume !== undefined && { resume }) }, {
     signal: new AbortController().signal,
     phase: () => undefined,
-    log: () => undefined,
+    log: (entry) => void logged.push(entry),
     keepCheckpoint: async () => undefined,
-    afterStep: async ({ step }, snapshot) => {
-      if (step === 4) fourth = await snapshot();
+    afterStep: async (report, snapshot) => {
+      reports.push(report);
+      if (report.step === 4) fourth = await snapshot();
       return "continue";
     },
   });
-  return { end, fourth };
+  return { end, fourth, reports, logged };
 }
 
 it.skipIf(isSlowAdapter).each([
@@ -58,6 +64,7 @@ it.skipIf(isSlowAdapter).each([
     optimizer_type: "AdamW8bit", optimizer_args: ["min_8bit_size=16"], learning_rate: 1e-2, lr_scheduler: "cosine_with_restarts",
     lr_scheduler_num_cycles: 2, lr_warmup_steps: 1, network_train_unet_only: true,
   }],
+  ["a loss scale", { mixed_precision: "fp16", learning_rate: 1e-2, lr_scheduler: "cosine", network_train_unet_only: true }],
   ["a running estimate of the step", { optimizer_type: "Prodigy", learning_rate: 1, lr_scheduler: "cosine", optimizer_args: ["d0=1e-3"] }],
 ])("ends in the same bytes when it goes on from a state file: %s", async (_, settings) => {
   const whole = await run(settings);
@@ -66,4 +73,21 @@ it.skipIf(isSlowAdapter).each([
   expect(continued.fourth).toBeUndefined();
   expect(encodeState(continued.end)).toEqual(encodeState(whole.end));
   expect(kept).not.toEqual(encodeState(whole.end));
+});
+
+it.skipIf(isSlowAdapter)("leaves an update out whose gradients overflow fp16, tells it, and goes on with half the loss scale", async () => {
+  const settings = { mixed_precision: "fp16", learning_rate: 1e-2, lr_scheduler: "linear", network_train_unet_only: true };
+  const { fourth, reports } = await run(settings);
+  expect(reports.map(({ lossScale, isSkipped }) => [lossScale, isSkipped])).toEqual(Array.from({ length: 5 }, () => [65536, false]));
+  expect(fourth!.lossScale).toEqual({ scale: 65536, clean: 4, skipped: 0 });
+
+  const high = { ...fourth!, lossScale: { scale: 2 ** 45, clean: 4, skipped: 1 } };
+  const { end, reports: [last], logged } = await run(settings, await decodeState(encodeState(high)));
+  expect(last).toMatchObject({ step: 5, lossScale: 2 ** 45, isSkipped: true });
+  // One update was left out before, so the schedule is one behind.
+  expect(last!.lr.unet).toBe(reports[3]!.lr.unet);
+  expect(logged.find(({ code }) => code === "train.skipped")?.data).toEqual({ step: 5, scale: 2 ** 44 });
+  expect(end.lossScale).toEqual({ scale: 2 ** 44, clean: 0, skipped: 2 });
+  expect(end.weights).toEqual(fourth!.weights);
+  expect(end.optimizer).toEqual(fourth!.optimizer);
 });

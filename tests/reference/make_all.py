@@ -2,6 +2,7 @@
 
 import make_generation
 import make_goldens
+import make_half_replays
 import make_lora
 import make_loss_replays
 import make_lycoris_replays
@@ -22,6 +23,7 @@ def main() -> None:
     make_lora.main()
     make_networks.main()
     make_replays.main()
+    make_half_replays.main()
     make_loss_replays.main()
     make_word_replays.main()
     make_lycoris_replays.main()

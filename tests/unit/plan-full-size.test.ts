@@ -46,6 +46,29 @@ describe("SD1.5 at 512x512, batch 1, rank 16, default limits", () => {
     expect(result.flops / 1e12).toBeLessThan(2.05);
   });
 
+  it("keeps half as much for the backward with mixed_precision, in the same dispatches and about half the workspace", () => {
+    const config: TrainingConfig = { ...base, network_train_unet_only: true };
+    const full = plan(sd15, config, 512);
+    for (const mixed_precision of ["fp16", "bf16"] as const) {
+      const half = plan(sd15, { ...config, mixed_precision }, 512);
+      report(`UNet ${mixed_precision}`, half);
+      // Statistics and the adapters' rank-wide values stay f32.
+      expect(half.savedActivationBytes / full.savedActivationBytes).toBeGreaterThan(0.5);
+      expect(half.savedActivationBytes / full.savedActivationBytes).toBeLessThan(0.52);
+      expect(half.peakBytes).toBeLessThan(2.3 * GiB);
+      expect(half.dispatches).toBe(full.dispatches);
+      expect(half.weightsBytes).toBe(full.weightsBytes);
+    }
+  });
+
+  it("binds batches of 4 with fp16 on default limits, which f32 does not", () => {
+    const config: TrainingConfig = { ...base, network_train_unet_only: true, gradient_checkpointing: true };
+    expect(() => plan(sd15, config, 512, 4)).toThrow("one binding");
+    const half = plan(sd15, { ...config, mixed_precision: "fp16" }, 512, 4);
+    expect(half.largestBindingBytes).toBe(80 * MiB);
+    expect(half.peakBytes).toBeLessThan(2.4 * GiB);
+  });
+
   it("trains a LoCon in factored form: no binding grows, and the update has the reference's number of weights", () => {
     const config = { ...base, network_train_unet_only: true, gradient_checkpointing: true };
     const lora = plan(sd15, config, 512);

@@ -37,6 +37,9 @@ export interface WeightSource {
   readonly isZeroPadded?: boolean;
 }
 
+/** How activations and their gradients are stored. Kernels compute in f32 whatever it is. */
+export type ActivationType = "f32" | "f16" | "bf16";
+
 export class Graph {
   readonly nodes: GraphNode[] = [];
   readonly tensors: Tensor[] = [];
@@ -51,6 +54,11 @@ export class Graph {
   #region: number | undefined;
   #regionCount = 0;
   #scope: string[] = [];
+  readonly #activations: ActivationType;
+
+  constructor(activations: ActivationType = "f32") {
+    this.#activations = activations;
+  }
 
   tensor(role: TensorRole, shape: readonly number[], dtype: DType, name: string, pool = role as string): Tensor {
     invariant(shape.every((d) => Number.isInteger(d) && d > 0), `bad shape [${shape.join(",")}] for ${name}`);
@@ -140,7 +148,7 @@ export class Graph {
     const outputs =
       options.outputs ??
       specs.map((spec, i) =>
-        this.tensor("temp", spec.shape, spec.dtype ?? "f32", `${scope}/${op.kind}${i === 0 ? "" : `.${i}`}`),
+        this.tensor("temp", spec.shape, this.#storedAs(spec), `${scope}/${op.kind}${i === 0 ? "" : `.${i}`}`),
       );
     const node: GraphNode = {
       id: this.nodes.length,
@@ -155,6 +163,13 @@ export class Graph {
     this.nodes.push(node);
     for (const output of outputs) this.#producers.set(output, node);
     return outputs;
+  }
+
+  /** Only what is large is stored small: vectors of a sample stay f32, and so do latents, which have four channels. */
+  #storedAs({ dtype = "f32", shape }: OutputSpec): DType {
+    if (dtype !== "activation") return dtype;
+    const channels = shape.at(-1) ?? 0;
+    return shape.length >= 3 && channels > 4 && channels % 4 === 0 ? this.#activations : "f32";
   }
 
   /** Node that produced a temp; undefined for residents. */

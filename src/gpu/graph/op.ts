@@ -10,7 +10,8 @@ export type TensorMap = Readonly<Record<string, Tensor>>;
 
 export interface OutputSpec {
   readonly shape: readonly number[];
-  readonly dtype?: DType;
+  /** f32 where absent. `activation`: as the graph stores maps and sequences of values and their gradients. */
+  readonly dtype?: DType | "activation";
   readonly keep?: KeepPolicy;
   /** With keep "always": the input under which a recomputation of the op is handed this output, to leave it out. */
   readonly reuseAs?: string;

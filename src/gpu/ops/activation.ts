@@ -34,7 +34,7 @@ const lower = (ctx: LowerContext, fn: ActivationName, bindings: Record<string, T
 
 const activationDx: OpDef<Attrs> = {
   kind: "activationDx",
-  outputs: ({ x }) => [{ shape: x!.shape }],
+  outputs: ({ x }) => [{ shape: x!.shape, dtype: "activation" }],
   lower(ctx, { fn }) {
     const addend = ctx.optional("addend");
     return lower(ctx, fn, { x: ctx.input("x"), dy: ctx.input("dy"), ...(addend && { addend }) }, true);
@@ -46,7 +46,7 @@ const activationDx: OpDef<Attrs> = {
 
 const activationOp: OpDef<Attrs> = {
   kind: "activation",
-  outputs: ({ x }) => [{ shape: x!.shape, keep: "recompute" }],
+  outputs: ({ x }) => [{ shape: x!.shape, dtype: "activation", keep: "recompute" }],
   gradient(ctx, attrs) {
     if (!ctx.needs("x")) return;
     const x = ctx.saved(ctx.inputs.x!);

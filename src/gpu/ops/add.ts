@@ -8,7 +8,7 @@ const kernel = { name: "add", source };
 
 export const addOp: OpDef<object> = {
   kind: "add",
-  outputs: ({ a }) => [{ shape: a!.shape }],
+  outputs: ({ a, b }) => [{ shape: a!.shape, dtype: a!.dtype === b!.dtype ? a!.dtype : "f32" }],
   gradient(ctx) {
     const dy = ctx.dy()!;
     if (ctx.needs("a")) ctx.contribute("a", dy);

@@ -30,8 +30,8 @@ const kernels = {
 export const attentionDxOp: OpDef<AttentionDxAttrs> = {
   kind: "attentionDx",
   outputs: ({ q, kv }, { stacked, wantQ, wantKv }) => [
-    ...(stacked || wantQ ? [{ shape: q!.shape }] : []),
-    ...(wantKv ? [{ shape: kv!.shape }] : []),
+    ...(stacked || wantQ ? [{ shape: q!.shape, dtype: "activation" } as const] : []),
+    ...(wantKv ? [{ shape: kv!.shape, dtype: "activation" } as const] : []),
   ],
   lower(ctx, attrs) {
     const { heads, stacked, wantQ, wantKv } = attrs;

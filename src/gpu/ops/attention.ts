@@ -28,7 +28,7 @@ export const attentionOp: OpDef<AttentionAttrs> = {
   kind: "attention",
   outputs({ q, kv }, attrs) {
     const { batch, queries } = attentionSizes(q!, kv!, attrs);
-    return [{ shape: [batch, queries, attrs.heads * attrs.headDim] }, { shape: [batch, attrs.heads, queries] }];
+    return [{ shape: [batch, queries, attrs.heads * attrs.headDim], dtype: "activation" }, { shape: [batch, attrs.heads, queries] }];
   },
   gradient(ctx, attrs) {
     const { q, kv } = ctx.inputs;

@@ -25,7 +25,7 @@ const split: OpDef<SplitAttrs> = {
   kind: "split",
   outputs({ y }, { aWidth, bWidth, want }) {
     const rows = y!.shape.slice(0, -1);
-    return want.map((part) => ({ shape: [...rows, part === "a" ? aWidth : bWidth] }));
+    return want.map((part) => ({ shape: [...rows, part === "a" ? aWidth : bWidth], dtype: "activation" }));
   },
   lower(ctx, { aWidth, bWidth, want }) {
     const y = ctx.input("y");
@@ -46,7 +46,7 @@ const split: OpDef<SplitAttrs> = {
 
 const concatOp: OpDef<object> = {
   kind: "concat",
-  outputs: ({ a, b }) => [{ shape: [...a!.shape.slice(0, -1), lastDim(a!) + lastDim(b!)], keep: "recompute" }],
+  outputs: ({ a, b }) => [{ shape: [...a!.shape.slice(0, -1), lastDim(a!) + lastDim(b!)], dtype: "activation", keep: "recompute" }],
   gradient(ctx) {
     const { a, b } = ctx.inputs;
     const want = (["a", "b"] as const).filter((part) => ctx.needs(part));

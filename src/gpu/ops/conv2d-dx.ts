@@ -22,7 +22,7 @@ export interface Conv2dDxAttrs extends Conv2dAttrs {
 export const conv2dDxOp: OpDef<Conv2dDxAttrs> = {
   kind: "conv2dDx",
   outputs: ({ dy, w, up }, { height, width, dx }) => [
-    ...(dx ? [{ shape: [dim(dy!, 0), height, width, lastDim(w!)] }] : []),
+    ...(dx ? [{ shape: [dim(dy!, 0), height, width, lastDim(w!)], dtype: "activation" } as const] : []),
     ...(up === undefined ? [] : [{ shape: [...dy!.shape.slice(0, -1), lastDim(up)] }]),
   ],
   lower(ctx, { stride, pad, height, width, loraScale, dropout, dx: wantsDx }) {
@@ -64,7 +64,7 @@ export const conv2dDxOp: OpDef<Conv2dDxAttrs> = {
     const dx = ctx.output();
     let addend = ctx.optional("addend");
     if (down !== undefined && dh !== undefined) {
-      const throughDown = ctx.scratch(dx.shape);
+      const throughDown = ctx.scratch(dx.shape, dx.dtype);
       calls.push(back(dh, down, throughDown, addend));
       addend = throughDown;
     }

@@ -47,6 +47,7 @@ export const conv2dOp: OpDef<Conv2dAttrs> = {
     const outH = Math.floor((height + pad.top + pad.bottom - kernelH) / stride) + 1;
     const outW = Math.floor((width + pad.left + pad.right - kernelW) / stride) + 1;
     const shape = [batch, outH, outW, out];
+    const y = { shape, dtype: "activation" } as const;
     invariant(bias === undefined || elementCount(bias.shape) === out, "conv2d: bias does not match w");
     invariant(addend === undefined || elementCount(addend.shape) === elementCount(shape), "conv2d: addend does not match y");
     if (rowBias !== undefined) {
@@ -54,13 +55,13 @@ export const conv2dOp: OpDef<Conv2dAttrs> = {
     }
     if (down === undefined || up === undefined) {
       invariant(down === up, "conv2d: an adapter is down and up");
-      return [{ shape }];
+      return [y];
     }
     const rank = lastDim(up);
     invariant(down.shape.join() === [rank, kernelH, kernelW, channels].join(), "conv2d: down does not match w");
     invariant(up.shape.join() === [out, rank].join(), "conv2d: up is [out, r]");
-    if (inputs["h"] !== undefined) return [{ shape }];
-    return [{ shape }, { shape: [batch, outH, outW, rank], keep: "always", reuseAs: "h" }];
+    if (inputs["h"] !== undefined) return [y];
+    return [y, { shape: [batch, outH, outW, rank], keep: "always", reuseAs: "h" }];
   },
   gradient(ctx, attrs) {
     const dy = ctx.dy();

@@ -16,7 +16,7 @@ const gradKernel = { name: "embedding-grad", source: gradSource };
 
 const embeddingOp: OpDef<object> = {
   kind: "embedding",
-  outputs: ({ ids, table }) => [{ shape: [dim(ids!, 0), dim(ids!, 1), dim(table!, 1)] }],
+  outputs: ({ ids, table }) => [{ shape: [dim(ids!, 0), dim(ids!, 1), dim(table!, 1)], dtype: "activation" }],
   gradient(ctx) {
     const { ids, table, vectors } = ctx.inputs;
     const dy = ctx.dy();

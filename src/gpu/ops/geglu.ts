@@ -20,7 +20,7 @@ function size(x: Tensor): { params: Record<string, number>; grid: [number, numbe
 
 const gegluDx: OpDef<object> = {
   kind: "gegluDx",
-  outputs: ({ x }) => [{ shape: x!.shape }],
+  outputs: ({ x }) => [{ shape: x!.shape, dtype: "activation" }],
   lower(ctx) {
     const x = ctx.input("x");
     return [{ kernel, defines: { BACKWARD: true }, bindings: { x, dy: ctx.input("dy"), y: ctx.output() }, ...size(x) }];
@@ -40,7 +40,7 @@ const gegluDx: OpDef<object> = {
 
 const gegluOp: OpDef<object> = {
   kind: "geglu",
-  outputs: ({ x }) => [{ shape: [...x!.shape.slice(0, -1), lastDim(x!) / 2], keep: "recompute" }],
+  outputs: ({ x }) => [{ shape: [...x!.shape.slice(0, -1), lastDim(x!) / 2], dtype: "activation", keep: "recompute" }],
   gradient(ctx) {
     if (!ctx.needs("x")) return;
     const x = ctx.saved(ctx.inputs.x!);

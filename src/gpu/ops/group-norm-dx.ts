@@ -14,7 +14,7 @@ const dxKernel = { name: "group-norm-dx", source: dxSource };
 /** Inputs x, dy, stats, gamma, beta and optionally an addend -> dx (+ addend), shaped like x. */
 export const groupNormDxOp: OpDef<GroupNormAttrs> = {
   kind: "groupNormDx",
-  outputs: ({ x }) => [{ shape: x!.shape }],
+  outputs: ({ x }) => [{ shape: x!.shape, dtype: "activation" }],
   lower(ctx, { groups, silu }) {
     const x = ctx.input("x");
     const { batch, channels, rows, defines } = groupNormSizes(x, groups);

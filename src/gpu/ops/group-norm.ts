@@ -75,7 +75,7 @@ export const groupNormStatsOp: OpDef<{ groups: number; eps: number }> = {
  */
 export const groupNormApplyOp: OpDef<GroupNormAttrs> = {
   kind: "groupNorm",
-  outputs: ({ x }) => [{ shape: x!.shape, keep: "recompute" }],
+  outputs: ({ x }) => [{ shape: x!.shape, dtype: "activation", keep: "recompute" }],
   gradient(ctx, attrs) {
     const { x, stats, gamma, beta } = ctx.inputs;
     const dy = ctx.dy()!;

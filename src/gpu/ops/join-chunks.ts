@@ -49,7 +49,7 @@ function eachKept(hidden: readonly number[], attrs: Attrs, weights: RefTensor | 
 
 const joinChunksDx: OpDef<Attrs> = {
   kind: "joinChunksDx",
-  outputs: ({ dy }, { chunks, length }) => [{ shape: [dim(dy!, 0) * chunks, length, dim(dy!, 2)] }],
+  outputs: ({ dy }, { chunks, length }) => [{ shape: [dim(dy!, 0) * chunks, length, dim(dy!, 2)], dtype: "activation" }],
   lower: (ctx, attrs) => lower(ctx, ctx.input("dy"), ctx.optional("weights"), attrs, true),
   reference({ dy, weights }, attrs) {
     const shape = [dy!.shape[0]! * attrs.chunks, attrs.length, dy!.shape[2]!];
@@ -61,7 +61,7 @@ const joinChunksDx: OpDef<Attrs> = {
 
 const joinChunksOp: OpDef<Attrs> = {
   kind: "joinChunks",
-  outputs: ({ x }, attrs) => [{ shape: [dim(x!, 0) / attrs.chunks, joinedLength(attrs), dim(x!, 2)], keep: "recompute" }],
+  outputs: ({ x }, attrs) => [{ shape: [dim(x!, 0) / attrs.chunks, joinedLength(attrs), dim(x!, 2)], dtype: "activation", keep: "recompute" }],
   gradient(ctx, attrs) {
     const { weights } = ctx.inputs;
     const inputs = { dy: ctx.dy(), ...(weights === undefined ? {} : { weights }) };

@@ -23,7 +23,7 @@ function rowSplit(tier: Tier, channels: number): { LANES: number; ROWS: number; 
 /** The gradient for x. Inputs x, dy, stats, gamma and optionally an addend -> dx (+ addend), shaped like x. */
 const layerNormDxOp: OpDef<object> = {
   kind: "layerNormDx",
-  outputs: ({ x }) => [{ shape: x!.shape }],
+  outputs: ({ x }) => [{ shape: x!.shape, dtype: "activation" }],
   lower(ctx) {
     const x = ctx.input("x");
     const channels = lastDim(x);
@@ -69,7 +69,7 @@ const layerNormDxOp: OpDef<object> = {
 /** x [..., C], gamma, beta [C] f32 -> y shaped like x, and [rows, 2] mean and 1/sqrt(variance + eps). */
 export const layerNormOp: OpDef<{ eps: number }> = {
   kind: "layerNorm",
-  outputs: ({ x }) => [{ shape: x!.shape, keep: "recompute" }, { shape: [rowCount(x!), 2], keep: "always" }],
+  outputs: ({ x }) => [{ shape: x!.shape, dtype: "activation", keep: "recompute" }, { shape: [rowCount(x!), 2], keep: "always" }],
   gradient(ctx) {
     const { x, gamma } = ctx.inputs;
     const dy = ctx.dy();

@@ -21,7 +21,7 @@ export const linearDxOp: OpDef<LinearDxAttrs> = {
     const { up } = inputs;
     const leading = dy.shape.slice(0, -1);
     return [
-      ...(dx ? [{ shape: [...leading, elementCount(w.shape) / dim(w, 0)] }] : []),
+      ...(dx ? [{ shape: [...leading, elementCount(w.shape) / dim(w, 0)], dtype: "activation" } as const] : []),
       ...(up === undefined ? [] : [{ shape: [...leading, groups * lastDim(up)] }]),
     ];
   },

@@ -36,7 +36,7 @@ export const linearOp: OpDef<LinearAttrs> = {
     invariant(elementCount(w.shape) === n * lastDim(x), `linear: x [${x.shape.join()}] and w [${w.shape.join()}]`);
     invariant(bias === undefined || elementCount(bias.shape) === n, "linear: bias does not match w");
     invariant(addend === undefined || elementCount(addend.shape) === rowCount(x) * n, "linear: addend does not match y");
-    const y = { shape: [...leading, n] };
+    const y = { shape: [...leading, n], dtype: "activation" } as const;
     if (down === undefined || up === undefined) {
       invariant(down === up, "linear: an adapter is down and up");
       return [y];

@@ -40,7 +40,7 @@ function eachPair(batch: number, channels: number, a: Attrs, visit: (small: numb
 
 const upsampleDx: OpDef<Attrs> = {
   kind: "upsampleDx",
-  outputs: ({ dy }, { inH, inW }) => [{ shape: [dim(dy!, 0), inH, inW, dim(dy!, 3)] }],
+  outputs: ({ dy }, { inH, inW }) => [{ shape: [dim(dy!, 0), inH, inW, dim(dy!, 3)], dtype: "activation" }],
   lower: (ctx, attrs) => lower(ctx, ctx.input("dy"), attrs, true),
   reference({ dy }, attrs) {
     const [batch = 0, , , channels = 0] = dy!.shape;
@@ -52,7 +52,7 @@ const upsampleDx: OpDef<Attrs> = {
 
 const upsampleOp: OpDef<Attrs> = {
   kind: "upsample",
-  outputs: ({ x }, { outH, outW }) => [{ shape: [dim(x!, 0), outH, outW, dim(x!, 3)], keep: "recompute" }],
+  outputs: ({ x }, { outH, outW }) => [{ shape: [dim(x!, 0), outH, outW, dim(x!, 3)], dtype: "activation", keep: "recompute" }],
   gradient(ctx, attrs) {
     if (ctx.needs("x")) ctx.contribute("x", single(ctx.graph.add(upsampleDx, { dy: ctx.dy() }, attrs)));
   },

@@ -56,7 +56,8 @@ const clipOp: OpDef<{ readonly isLast: boolean }> = {
     const sum = (before?.data[3] ?? 0) + (partial?.data.reduce((a, b) => a + b, 0) ?? 0);
     const norm = Math.sqrt(sum);
     const max = settings?.data[0] ?? 0;
-    const coefficient = max > 0 ? Math.min(1, max / (norm + 1e-6)) : 1;
+    const unscale = settings?.data[1] ?? 1;
+    const coefficient = (max > 0 ? Math.min(1, max / (norm * unscale + 1e-6)) : 1) * unscale;
     const flag = Float64Array.from(guard?.data ?? []);
     const isFinite = Number.isFinite(norm) && flag[0] === 0;
     if (isLast) flag[0] = 0;
@@ -66,8 +67,9 @@ const clipOp: OpDef<{ readonly isLast: boolean }> = {
 
 /**
  * @param grads all gradient buffers
- * @param settings input whose element 0 is max_grad_norm
- * @param report output tensor [4] = norm before clipping, clip coefficient, 1 if everything is finite, Σg²
+ * @param settings input whose elements are max_grad_norm and 1 / loss scale
+ * @param report output tensor [4] = norm before clipping, coefficient that clips and takes the loss scale away, 1 if
+ *   everything is finite, Σg²; norm and sum are those of the scaled gradients
  * @param guard output tensor [4] of the losses (diffusionLoss)
  */
 export function gradNorm(graph: Graph, grads: readonly Tensor[], settings: Tensor, report: Tensor, guard: Tensor): void {

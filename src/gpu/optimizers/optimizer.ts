@@ -34,7 +34,7 @@ export interface UpdateContext {
   readonly graph: Graph;
   /** [groups · scalarsPerGroup], what `Optimizer.scalars` gave. */
   readonly scalars: Tensor;
-  /** gradNorm's [norm, clip coefficient, finite flag, Σg²]. */
+  /** gradNorm's [norm, coefficient of gradients, finite flag, Σg²]. */
   readonly report: Tensor;
   readonly buffers: readonly UpdateBuffer[];
   /** State without the parameters' layout, zero at first, saved with the run. Counted as optimizer memory. */

@@ -6,6 +6,7 @@ import { invariant } from "../../errors.ts";
 import { lowerGraph, type LoweredCall } from "../graph/lower.ts";
 import { planMemory, type MemoryPlan } from "../graph/memory-plan.ts";
 import { renderWgsl, type RenderedShader } from "../wgsl.ts";
+import type { PackedType } from "../packed-access.ts";
 import type { Graph } from "../graph/graph.ts";
 import { rootOf, type Tensor } from "../graph/tensor.ts";
 import type { Tier } from "../tier.ts";
@@ -34,10 +35,11 @@ export const uniformStride = 256;
 export function planProgram(name: string, graph: Graph, tier: Tier): ProgramPlan {
   const rendered = new Map<string, RenderedShader>();
   const calls = lowerGraph(graph, tier).map((call): PlannedCall => {
-    const key = `${call.kernel.name} ${JSON.stringify(call.defines)}`;
+    const packed = packedBindings(call.bindings);
+    const key = `${call.kernel.name} ${JSON.stringify([call.defines, ...packed])}`;
     let shader = rendered.get(key);
     if (shader === undefined) {
-      shader = renderWgsl(call.kernel.source, call.defines);
+      shader = renderWgsl(call.kernel.source, call.defines, packed);
       rendered.set(key, shader);
     }
     const tensors = shader.bindings.map(({ name: binding }) => {
@@ -79,6 +81,15 @@ export function planProgram(name: string, graph: Graph, tier: Tier): ProgramPlan
     flops: calls.reduce((total, call) => total + call.flops, 0),
     uniformBytes: calls.length * uniformStride,
   };
+}
+
+/** Temporaries that are stored smaller than their kernels see them. */
+function packedBindings(bindings: Readonly<Record<string, Tensor>>): Map<string, PackedType> {
+  const packed = new Map<string, PackedType>();
+  for (const [name, { role, dtype }] of Object.entries(bindings)) {
+    if (role === "temp" && (dtype === "f16" || dtype === "bf16")) packed.set(name, dtype);
+  }
+  return packed;
 }
 
 export const sumBytes = (sizes: Iterable<number>): number => [...sizes].reduce((a, b) => a + b, 0);

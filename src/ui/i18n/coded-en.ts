@@ -26,11 +26,11 @@ export const codedEn = {
     },
     "gpu.outOfMemory": {
       what: "The GPU ran out of memory while allocating {what} ({bytes:bytes}).",
-      do: "Close other programs, turn on gradient_checkpointing, or lower the resolution, the batch size or network_dim.",
+      do: "Close other programs, turn on gradient_checkpointing, set mixed_precision to fp16, or lower the resolution, the batch size or network_dim.",
     },
     "gpu.bindingTooLarge": {
       what: "{tensor} needs {bytes:bytes} in one piece, and this GPU allows {limit:bytes}.",
-      do: "Use a smaller train_batch_size or resolution.",
+      do: "Use a smaller train_batch_size or resolution, or set mixed_precision to fp16, which halves it.",
     },
     "gpu.deviceLost": {
       what: "The graphics driver restarted again and again.",
@@ -42,7 +42,7 @@ export const codedEn = {
     },
     "train.notFinite": {
       what: "The loss became invalid at step {step}, so the run stopped.",
-      do: "The usual cause is a learning rate that is too high: halve it, and start again.",
+      do: "The usual cause is a learning rate that is too high: halve it, and start again. With mixed_precision fp16, bf16 may be what helps.",
     },
     "run.otherTab": {
       what: "Another tab is training.",
@@ -346,6 +346,7 @@ export const codedEn = {
     "train.validation": "Validation loss after step {step}: {loss}.",
     "train.buckets": "Buckets, with pictures times repeats: {shapes}.",
     "train.startWords": "Embedding of {vectors} vectors for {token}; {steps} steps, seed {seed}.",
+    "train.skipped": "Step {step} is left out: its gradients overflowed fp16. Loss scale {scale} from here on.",
     "train.continue": "Continuing after step {step}.",
     "samples.badLine": "{reason}",
     "samples.refused": "Line {line} of the sample prompts makes no pictures: {reason}",

@@ -18,11 +18,11 @@ export const codedZhCN = {
     },
     "gpu.outOfMemory": {
       what: "分配 {what}（{bytes:bytes}）时显存不足。",
-      do: "请关闭其他程序，打开 gradient_checkpointing，或降低分辨率、批量大小、network_dim。",
+      do: "请关闭其他程序，打开 gradient_checkpointing，把 mixed_precision 设为 fp16，或降低分辨率、批量大小、network_dim。",
     },
     "gpu.bindingTooLarge": {
       what: "{tensor} 需要一整块 {bytes:bytes}，而当前显卡最多允许 {limit:bytes}。",
-      do: "请减小 train_batch_size 或分辨率。",
+      do: "请减小 train_batch_size 或分辨率，或把 mixed_precision 设为 fp16，所需空间会减半。",
     },
     "gpu.deviceLost": {
       what: "显卡驱动反复重启。",
@@ -31,7 +31,7 @@ export const codedZhCN = {
     "gpu.shader": { what: "显卡驱动拒绝了程序 {kernel}。", do: "请更新驱动或换一个浏览器，并附上下方的详细信息反馈。" },
     "train.notFinite": {
       what: "第 {step} 步损失变为无效值，训练已停止。",
-      do: "常见原因是学习率过高：请减半后重新开始。",
+      do: "常见原因是学习率过高：请减半后重新开始。如果 mixed_precision 是 fp16，换成 bf16 也可能解决。",
     },
     "run.otherTab": { what: "另一个标签页正在训练。", do: "请等它结束，或暂停并关闭那个标签页，然后在这里开始。" },
     "run.busy": { what: "此标签页中已有训练在进行。", do: "请先停止它，再开始新的训练。" },
@@ -290,6 +290,7 @@ export const codedZhCN = {
     "train.validation": "第 {step} 步之后的验证损失：{loss}。",
     "train.buckets": "分桶（图片数 × 重复）：{shapes}。",
     "train.startWords": "为 {token} 学习 {vectors} 个向量；共 {steps} 步，种子 {seed}。",
+    "train.skipped": "第 {step} 步已跳过：梯度超出 fp16 的范围。此后损失缩放为 {scale}。",
     "train.continue": "从第 {step} 步之后继续。",
     "samples.badLine": "{reason}",
     "samples.refused": "预览提示词第 {line} 行无法生成图片：{reason}",

@@ -6,7 +6,7 @@ import { expect } from "vitest";
 import { f16ToF32, f32ToF16 } from "./half.ts";
 import { interpret, type Values } from "./interpret.ts";
 import { differentiate } from "../../../src/gpu/graph/autodiff.ts";
-import { Graph } from "../../../src/gpu/graph/graph.ts";
+import { Graph, type ActivationType } from "../../../src/gpu/graph/graph.ts";
 import { byteLength, elementCount, type Tensor } from "../../../src/gpu/graph/tensor.ts";
 import { PipelineCache } from "../../../src/gpu/program/pipelines.ts";
 import { planProgram } from "../../../src/gpu/program/plan.ts";
@@ -28,6 +28,8 @@ export interface OpCheck {
   /** Step of the central differences (default 1e-4). */
   readonly step?: number;
   readonly forwardOnly?: boolean;
+  /** How activations are stored (default f32); central differences want f32. */
+  readonly activations?: ActivationType;
   readonly seed?: number;
 }
 
@@ -44,7 +46,7 @@ export function random(seed: number): () => number {
 
 export async function checkOp(gpu: Gpu, check: OpCheck): Promise<void> {
   const tolerance = check.tolerance ?? 1e-5;
-  const graph = new Graph();
+  const graph = new Graph(check.activations);
   const outputs = check.build(graph);
   const forwardCount = graph.nodes.length;
   const next = random(check.seed ?? 1);
@@ -151,7 +153,7 @@ export async function runOnGpu(
     for (const tensor of wanted) {
       if (tensor.role === "input") continue;
       const bytes = tensor.role === "temp" ? await program.readTemp(tensor) : await residents.read(tensor.name, byteLength(tensor));
-      result.set(tensor, new Float32Array(bytes));
+      result.set(tensor, decode(tensor, bytes));
     }
     return result;
   } finally {
@@ -160,6 +162,12 @@ export async function runOnGpu(
     arena.destroy();
     residents.destroy();
   }
+}
+
+function decode({ dtype, shape }: Tensor, bytes: ArrayBuffer): Float32Array {
+  if (dtype === "f16") return Float32Array.from(new Uint16Array(bytes).subarray(0, elementCount(shape)), f16ToF32);
+  if (dtype === "bf16") return new Float32Array(Uint32Array.from(new Uint16Array(bytes).subarray(0, elementCount(shape)), (bits) => bits << 16).buffer);
+  return new Float32Array(bytes);
 }
 
 export function encode(tensor: Tensor, data: ArrayLike<number>): ArrayBufferView<ArrayBuffer> {

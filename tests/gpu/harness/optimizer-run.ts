@@ -27,6 +27,8 @@ export interface OptimizerRun {
 }
 
 const group = "unet";
+/** No clipping and no loss scale. */
+const settings = [0, 1, 0, 0];
 
 export async function openOptimizer(gpu: Gpu, optimizer: Optimizer, variables: Readonly<Record<string, Variable>>, lr: (step: number) => number): Promise<OptimizerRun> {
   const graph = new Graph();
@@ -41,7 +43,7 @@ export async function openOptimizer(gpu: Gpu, optimizer: Optimizer, variables: R
   const program = await Program.compile(gpu, plan, { residents, arena, pipelines: new PipelineCache(gpu) });
   for (const [name, { init }] of Object.entries(variables)) residents.write(name, Float32Array.from(init));
   for (const [name, data] of update.constants) residents.write(name, data);
-  residents.write(updateTensors.settings, new Float32Array(4));
+  residents.write(updateTensors.settings, Float32Array.from(settings));
   return {
     stateNames: plan.residents.filter(({ role }) => role === "state").map(({ name }) => name),
     async step(step, grads) {
@@ -85,6 +87,7 @@ export function interpretOptimizer(
     if (tensor.role === "temp") continue;
     values.set(tensor, Float64Array.from(update.constants.get(tensor.name) ?? new Float64Array(elementCount(tensor.shape))));
   }
+  values.set([...values.keys()].find(({ name }) => name === updateTensors.settings)!, Float64Array.from(settings));
   const named = (name: string): Float64Array => [...values].find(([tensor]) => tensor.name === name)![1];
   for (const [name, { init }] of Object.entries(variables)) named(`params/${group}#0`).set(init, start(name));
   return grads.map((given, i) => {
