@@ -13,11 +13,14 @@ import { byCodePoint } from "./sort.ts";
  * whose subsets come last.
  * @param captionExtension `caption_extension`; where it matches nothing, `.txt` and `.caption` are tried
  * @param regDir folder of all regularization pictures, whatever other folders are named
+ * @param isOne which files are pictures, where more is known than their names
  * @throws InputError `dataset.noPictures`, also where `regDir` holds none or all
  */
-export function understandFolder(entries: readonly FolderEntry[], captionExtension: string, regDir?: string): DatasetReport {
+export function understandFolder(
+  entries: readonly FolderEntry[], captionExtension: string, regDir?: string, isOne: (path: string) => boolean = isPicture,
+): DatasetReport {
   const visible = entries.filter((entry) => !isHidden(entry.path));
-  const pictures = visible.map((entry) => entry.path).filter(isPicture).sort(byCodePoint);
+  const pictures = visible.map((entry) => entry.path).filter(isOne).sort(byCodePoint);
   const folders = groupBy(pictures, parentOf);
   const dirs = [...folders.keys()].sort(byCodePoint);
   const isReg = (path: string): boolean =>
@@ -46,7 +49,7 @@ export function understandFolder(entries: readonly FolderEntry[], captionExtensi
   ];
   const images = subsets.flatMap((subset) => subset.images);
   notices.push(...captionNotices(images, extension, subsets));
-  return { subsets, ignored: listIgnored(entries, subsets, images, extension), notices };
+  return { subsets, ignored: listIgnored(entries, subsets, images, extension, isOne), notices };
 }
 
 type FolderName = ReturnType<typeof parseFolderName>;
@@ -93,21 +96,24 @@ function captionNotices(images: readonly DatasetImage[], extension: string, subs
 
 function listIgnored(
   entries: readonly FolderEntry[], subsets: readonly Subset[], images: readonly DatasetImage[], extension: string,
+  isOne: (path: string) => boolean,
 ): Ignored[] {
   const used = new Set(images.flatMap(({ path, captionPath }) => (captionPath === null ? [path] : [path, captionPath])));
   const dirs = new Set(subsets.map((subset) => subset.dir));
   const ignored = entries.filter((entry) => !used.has(entry.path));
   return ignored
-    .map(({ path }) => ({ path, reason: reasonFor(path, dirs, extension) }))
+    .map(({ path }) => ({ path, reason: reasonFor(path, dirs, extension, isOne) }))
     .sort((a, b) => byCodePoint(a.path, b.path));
 }
 
-function reasonFor(path: string, dirs: ReadonlySet<string>, extension: string): IgnoredReason {
+function reasonFor(
+  path: string, dirs: ReadonlySet<string>, extension: string, isOne: (path: string) => boolean,
+): IgnoredReason {
   if (isHidden(path)) return "hidden";
-  if (isOtherPicture(path)) return "unsupportedPicture";
-  if (isPicture(path)) {
+  if (isOne(path)) {
     return [...dirs].some((dir) => path.startsWith(`${dir}/`)) ? "nested" : "outsideRepeatsFolders";
   }
+  if (isOtherPicture(path)) return "unsupportedPicture";
   const isCaption = [extension, ".txt", ".caption"].some((ending) => path.endsWith(ending));
   return isCaption && dirs.has(parentOf(path)) ? "captionWithoutPicture" : "notAPicture";
 }
