@@ -1,6 +1,6 @@
 /** What is in a heap of files: which are pictures, which folder of kohya's each belongs to, and where its caption is. */
 import { understandFolder } from "../dataset/folders.ts";
-import { baseName, isForRegularization, isHidden, parentOf } from "../dataset/paths.ts";
+import { baseName, isForRegularization, isHidden, isOtherPicture, parentOf } from "../dataset/paths.ts";
 import type { FolderEntry, Ignored, Subset } from "../dataset/report.ts";
 import { byCodePoint } from "../dataset/sort.ts";
 import { InputError } from "../errors.ts";
@@ -119,8 +119,11 @@ function understand(
   entries: readonly FolderEntry[], captionExtension: string, pictures: ReadonlySet<string>,
 ): { readonly subsets: readonly Subset[]; readonly ignored: readonly Ignored[] } {
   if ([...pictures].every(isHidden)) {
-    const ignored = entries.map(({ path }): Ignored => ({ path, reason: isHidden(path) ? "hidden" : "notAPicture" }));
-    return { subsets: [], ignored };
+    const reasonFor = (path: string): Ignored["reason"] => {
+      if (isHidden(path)) return "hidden";
+      return isOtherPicture(path) ? "unsupportedPicture" : "notAPicture";
+    };
+    return { subsets: [], ignored: entries.map(({ path }) => ({ path, reason: reasonFor(path) })).sort((x, y) => byCodePoint(x.path, y.path)) };
   }
   return understandFolder(entries, captionExtension, undefined, (path) => pictures.has(path));
 }

@@ -47,7 +47,7 @@ test("every pair of alike pictures is found, and no other", () => {
   for (const [at, row] of rows.entries()) {
     const expected = rows.flatMap((other, i) => (distance(row, other) <= nearDistance ? [i] : []));
     const found = index.near(row);
-    expect(found.map(({ item }) => item).sort((a, b) => a - b), `row ${at}`).toEqual(expected);
+    expect({ at, found: found.map(({ item }) => item).sort((a, b) => a - b) }).toEqual({ at, found: expected });
     expect(found[0]?.distance).toBe(0);
   }
 });

@@ -25,7 +25,8 @@ test("metadata is read in every form that tools write", () => {
   expect([...readCaptionMetadata(`{"file_name":"x.png","text":"one"}\r\n{"file_name":"y.png","text":"two"}\r\n`)!]).toEqual([["x.png", "one"], ["y.png", "two"]]);
   expect([...readCaptionMetadata(JSON.stringify([{ image: "x.png", caption: "one" }]))!]).toEqual([["x.png", "one"]]);
   expect([...readCaptionMetadata('{"x.png": "one"}')!]).toEqual([["x.png", "one"]]);
-  for (const other of ["", "[1, 2]", "{", '{"learning_rate": 0.1}', "null", '{"a": {"b": 1}}']) expect(readCaptionMetadata(other), other).toBeUndefined();
+  const others = ["", "[1, 2]", "{", '{"learning_rate": 0.1}', "null", '{"a": {"b": 1}}'];
+  expect(others.filter((other) => readCaptionMetadata(other) !== undefined)).toEqual([]);
 });
 
 test("captions of another computer's paths find their pictures, and doubtful ones none", () => {
