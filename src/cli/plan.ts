@@ -5,6 +5,7 @@ import { forecast, type ForecastPart, type RunForecast } from "../training/forec
 import { planVae, type PixelSize } from "../training/latent-cache.ts";
 import { planDataset } from "../training/run-plan.ts";
 import { planRun, type PictureNeeds } from "../training/run-settings.ts";
+import { baseMerges, type StartNetworks } from "../training/start-networks.ts";
 import { planTextCache } from "../training/text-cache.ts";
 import type { TrainingConfig } from "../config/parameters.ts";
 import type { Checkpoint } from "../models/config.ts";
@@ -12,6 +13,7 @@ import type { BatchShape } from "../training/training-plan.ts";
 import { noMore, readOptions, usageError, type Command } from "./command.ts";
 import { openDataset, type DatasetPlace } from "./open-dataset.ts";
 import { withModel } from "./open-model.ts";
+import { withStartNetworks } from "./open-networks.ts";
 import { pathFrom, readGiven, settingsHelp, settingsOptions, settle } from "./settings.ts";
 import { mebibytes, warn } from "./terminal.ts";
 
@@ -51,7 +53,7 @@ async function runPlan(argv: string[]): Promise<void> {
     const { config, warnings } = settle(given, checkpoint);
     warnings.forEach(warn);
     const { shapes, sizes, ...needs } = hasPictures ? await datasetShapes(place, config) : assumedShapes(config);
-    const result = forecastRun(checkpoint, config, shapes, sizes, needs);
+    const result = await withStartNetworks(config, async (networks) => forecastRun(checkpoint, config, shapes, sizes, needs, networks));
     process.stdout.write(options.json ? `${JSON.stringify(result, null, 2)}\n` : describe(result, shapes));
   });
 }
@@ -81,8 +83,10 @@ function forecastRun(
   shapes: readonly BatchShape[],
   sizes: readonly PixelSize[],
   needs: PictureNeeds,
+  networks: StartNetworks,
 ): RunForecast {
-  const plan = planRun(checkpoint, config, shapes, portableTier, needs);
+  baseMerges(checkpoint, config, networks);
+  const plan = planRun(checkpoint, config, shapes, portableTier, needs, networks.network);
   const vae = planVae(checkpoint, sizes, portableTier);
   const text = planTextCache(plan);
   return forecast(plan, { vae, ...(text === undefined ? {} : { text }) });

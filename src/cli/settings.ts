@@ -9,6 +9,7 @@ import { PRESET_KEYS, readPreset } from "../config/preset.ts";
 import type { Preset } from "../config/preset.ts";
 import { readPresetFile } from "../config/preset-file.ts";
 import { rankAdvice } from "../config/rank-advice.ts";
+import { startAdvice } from "../config/start-advice.ts";
 import { isPromptFileName, readPromptFile } from "../config/sample-prompts.ts";
 import { isShareLink, readShareLink } from "../config/share-link.ts";
 import { InputError } from "../errors.ts";
@@ -151,7 +152,7 @@ export function settle(
     const values = `v_parameterization is ${config.v_parameterization}, but the checkpoint looks like ${predictionType}`;
     warnings.push(`${values} (${predictionSource}); the setting is used`);
   }
-  warnings.push(...[...rateAdvice(config), ...noiseAdvice(config), ...rankAdvice(config)].map(({ text }) => text));
+  warnings.push(...[...rateAdvice(config), ...noiseAdvice(config), ...rankAdvice(config), ...startAdvice(config)].map(({ text }) => text));
   return { config, warnings };
 }
 

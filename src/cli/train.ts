@@ -19,6 +19,7 @@ import { describeGpu, openNodeGpu } from "./dawn.ts";
 import { openNodeFile } from "./node-file.ts";
 import { openDataset, type NodeDataset } from "./open-dataset.ts";
 import { withModel } from "./open-model.ts";
+import { withStartNetworks } from "./open-networks.ts";
 import { withRecovery } from "./recovery.ts";
 import { RunHost } from "./run-host.ts";
 import { pathFrom, readGiven, settingsHelp, settingsOptions, settle, type GivenSettings } from "./settings.ts";
@@ -84,9 +85,11 @@ async function runTrain(argv: string[]): Promise<number> {
     const dataset = await openDataset(place, config);
     for (const { text } of dataset.inspected.notices) say(text);
     const startWords = await readStartWords(config);
-    const job = { ...(await prepare(checkpoint, config, dataset, resume)), ...(startWords && { startWords }) };
-    await makeFolder(out);
-    return trainAndWrite(job, out, options["save-state"] || config.save_state || config.save_state_on_train_end);
+    const prepared = { ...(await prepare(checkpoint, config, dataset, resume)), ...(startWords && { startWords }) };
+    return withStartNetworks(config, async (networks) => {
+      await makeFolder(out);
+      return trainAndWrite({ ...prepared, networks }, out, options["save-state"] || config.save_state || config.save_state_on_train_end);
+    });
   });
 }
 

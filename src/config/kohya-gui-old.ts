@@ -49,6 +49,8 @@ export function updateOldGuiConfig(saved: Values): { readonly values: Values; re
     if (values.has(old) && !values.has(key)) values.set(key, values.get(old));
     values.delete(old);
   }
+  // Files of some age have a number where none is meant.
+  if (values.get("network_weights") === 0) values.set("network_weights", "");
   values.delete("use_8bit_adam");
   values.delete("use_wandb");
   return { values: Object.fromEntries(values), warnings };

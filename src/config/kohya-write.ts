@@ -125,7 +125,7 @@ function rewritten(text: string, { raw, source }: Origin, values: Readonly<Recor
 }
 
 function tomlLiteral(key: string, value: unknown): string {
-  const isFloat = isParameterKey(key) && parameter(key).kind === "float";
+  const isFloat = isParameterKey(key) && (parameter(key).kind === "float" || parameter(key).isNumeric === true);
   return stringify({ x: value }, { numbersAsFloat: isFloat }).trimEnd().replace(/^x = /, "");
 }
 

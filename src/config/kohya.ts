@@ -9,6 +9,7 @@ import { GUI_NAMES, fromGuiConfig, isGuiConfig } from "./kohya-gui.ts";
 import type { ParameterKey, TrainingConfig } from "./parameters.ts";
 import { PARAMETER_KEYS, isParameterKey, parameter } from "./parameters.ts";
 import { GROUPS } from "./parameter.ts";
+import { PRESET_KEYS } from "./preset.ts";
 import { isPromptFileName } from "./sample-prompts.ts";
 import { isSame } from "./same-value.ts";
 import { isNetworkArg, joinNetworkArgs, takeNetworkArgs } from "./network-args.ts";
@@ -128,16 +129,19 @@ export function writeKohyaToml(config: TrainingConfig, extra: Readonly<Record<st
 
 function tomlLine(config: TrainingConfig, key: keyof TrainingConfig): string {
   const value = config[key];
-  if (value === null || value === "") return "";
-  const { kind } = parameter(key);
+  // What goes with a file says nothing where none is named.
+  if (value === null || value === "" || (!PRESET_KEYS.includes(key) && isSame(value, parameter(key).default))) return "";
+  const { kind, isNumeric } = parameter(key);
   // sd-scripts wants the name of a file; the text itself is what this program reads back.
   const remark = key === "sample_prompts" && !isPromptFileName(value) ? "# For sd-scripts, save these lines as a .txt file and write its name here.\n" : "";
-  return `${remark}${stringify({ [key]: writtenValue(key, value) }, { numbersAsFloat: kind === "float" }).trimEnd()}\n`;
+  return `${remark}${stringify({ [key]: writtenValue(key, value) }, { numbersAsFloat: kind === "float" || isNumeric === true }).trimEnd()}\n`;
 }
 
 /** A value as sd-scripts takes it from a file: it wants text like "512,512" for sizes and splits it itself. */
-export function writtenValue(key: ParameterKey, value: TrainingConfig[ParameterKey]): TrainingConfig[ParameterKey] {
-  return parameter(key).kind === "size" ? String(value) : value;
+export function writtenValue(key: ParameterKey, value: TrainingConfig[ParameterKey]): unknown {
+  const { kind, isNumeric } = parameter(key);
+  if (isNumeric === true && Array.isArray(value)) return value.map(Number);
+  return kind === "size" ? String(value) : value;
 }
 
 /**

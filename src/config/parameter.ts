@@ -33,6 +33,8 @@ export interface Parameter<V extends ParameterValue = ParameterValue> {
   /** Numbers must be multiples of this. */
   readonly multipleOf?: number;
   readonly choices?: readonly string[];
+  /** The list's entries are numbers, kept as text. */
+  readonly isNumeric?: boolean;
   /** The text has lines. */
   readonly isMultiline?: boolean;
   /** Names that train the same way here, lower case → choice. Using one is reported as a warning. */
@@ -60,7 +62,7 @@ export const warmup = (row: Row<number>): Parameter<number> => ({ kind: "warmup"
 export const text = (row: Row<string> & Pick<Parameter, "isMultiline" | "isNetworkArg">): Parameter<string> => ({ kind: "text", nullable: false, ...row });
 export const size = (row: Row<Size> & Pick<Parameter, "min" | "max">): Parameter<Size> =>
   ({ kind: "size", nullable: false, ...row });
-export const list = (row: Row<readonly string[]>): Parameter<readonly string[]> =>
+export const list = (row: Row<readonly string[]> & Pick<Parameter, "isNumeric">): Parameter<readonly string[]> =>
   ({ kind: "list", nullable: false, ...row });
 
 export const optionalInt = (row: NumberRow<number | null>): Parameter<number | null> =>

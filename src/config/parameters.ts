@@ -17,6 +17,7 @@ import { precisionParameters } from "./table/precision.ts";
 import { rateParameters } from "./table/rates.ts";
 import { sampleParameters } from "./table/samples.ts";
 import { scheduleParameters } from "./table/schedule.ts";
+import { startParameters } from "./table/start.ts";
 import { textParameters } from "./table/text.ts";
 import { trainingParameters } from "./table/training.ts";
 import { validationParameters } from "./table/validation.ts";
@@ -32,6 +33,7 @@ export const PARAMETERS = {
   ...networkParameters,
   ...lycorisParameters,
   ...blockParameters,
+  ...startParameters,
   ...wordParameters,
   ...textParameters,
   ...noiseParameters,

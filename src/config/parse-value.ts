@@ -27,7 +27,7 @@ export function parseValue(key: string, row: Parameter, raw: unknown): Parameter
     case "size":
       return parseSize(key, row, raw);
     case "list":
-      return parseList(key, raw);
+      return row.isNumeric === true ? parseNumbers(key, raw) : parseList(key, raw);
     default:
       return row.kind satisfies never;
   }
@@ -121,4 +121,13 @@ function parseList(key: string, raw: unknown): readonly string[] {
   }
   if (Array.isArray(raw) && raw.every((part) => typeof part === "string")) return raw;
   throw new ConfigError("type", key, raw, "must be a list of texts like weight_decay=0.1");
+}
+
+function parseNumbers(key: string, raw: unknown): readonly string[] {
+  const parts: readonly unknown[] = Array.isArray(raw) ? raw : parseList(key, raw);
+  return parts.map((part) => {
+    const value = asNumber(part);
+    if (!Number.isFinite(value)) throw new ConfigError("type", key, raw, "must be a list of numbers like 0.5 1");
+    return String(value);
+  });
 }

@@ -24,7 +24,8 @@ export const longestPresetName = 80;
 
 /** Files and folders: they are of one computer, and nobody else's business. So may be the picture of one result. */
 const LOCAL = new Set(
-  `pretrained_model_name_or_path train_data_dir reg_data_dir output_dir logging_dir vae resume weights network_weights base_weights
+  `pretrained_model_name_or_path train_data_dir reg_data_dir output_dir logging_dir vae resume weights network_weights dim_from_weights base_weights
+  base_weights_multiplier
   in_json dataset_config conditioning_data_dir metadata_thumbnail`.split(/\s+/),
 );
 

@@ -13,7 +13,7 @@ export function rankAdvice(config: TrainingConfig): Advice[] {
   const { network_dim: rank } = config;
   const advice: Advice[] = [];
   const algorithm = trainsLycoris(config) ? config.algo : "lora";
-  if (trainsWords(config) || algorithm === "lokr") return advice;
+  if (trainsWords(config) || config.dim_from_weights || algorithm === "lokr") return advice;
   const most = algorithm === "loha" ? highLohaRank : highRank;
   if (rank > most) {
     const text = `network_dim ${rank} is more than this kind of network needs and overfits sooner; up to ${most} is advised`;

@@ -52,6 +52,9 @@ export function checkRules(config: TrainingConfig): void {
   if (badLine !== undefined) {
     throw new ConfigError("prompts", "sample_prompts", config.sample_prompts, `not every line can be read: ${badLine.message.replace(/\.$/, "")}`);
   }
+  if (config.dim_from_weights && config.network_weights === "") {
+    throw new ConfigError("conflict", "dim_from_weights", true, "it takes the ranks from network_weights; name that file too, or turn this off");
+  }
   checkWords(config);
   checkResolution(config);
   checkParts(config);

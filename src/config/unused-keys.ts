@@ -15,8 +15,7 @@ const HARMLESS = new Set(
   log_prefix log_config log_tracker_name log_tracker_config wandb_api_key wandb_run_name use_wandb
   huggingface_repo_id huggingface_token huggingface_repo_type huggingface_repo_visibility
   huggingface_path_in_repo save_state_to_huggingface resume_from_huggingface async_upload
-  base_weights_multiplier dim_from_weights stop_text_encoder_training
-  stop_text_encoder_training_pct model_list num_cpu_threads_per_process num_processes num_machines multi_gpu
+  stop_text_encoder_training stop_text_encoder_training_pct model_list num_cpu_threads_per_process num_processes num_machines multi_gpu
   gpu_ids main_process_port extra_accelerate_launch_args blocks_to_swap noise_offset_type LyCORIS_preset unit
   use_cp bypass_mode rescaled
   train_on_input constrain
@@ -33,9 +32,6 @@ const NEUTRAL: Readonly<Record<string, readonly unknown[]>> = {
   conditioning_data_dir: [""],
   network_args: [""],
   train_norm: [false],
-  network_weights: ["", 0],
-  lora_network_weights: [""],
-  base_weights: [""],
   block_lr: [""],
   conv_dims: [""],
   conv_alphas: [""],

@@ -10,7 +10,7 @@ export async function openSafetensors(source: ByteSource): Promise<SafetensorsFi
 }
 
 export class SafetensorsFile extends TensorFile<SafetensorsEntry> {
-  protected readBytes({ offset }: SafetensorsEntry, at: number, length: number): Promise<Uint8Array<ArrayBuffer>> {
+  readBytes({ offset }: SafetensorsEntry, at: number, length: number): Promise<Uint8Array<ArrayBuffer>> {
     return this.source.read(offset + at, length);
   }
 }

@@ -33,7 +33,7 @@ export abstract class TensorFile<Entry extends TensorEntry = TensorEntry> {
   }
 
   /** Some of a tensor's little-endian, row-major bytes as a fresh copy: `length` of them from byte `at` on. */
-  protected abstract readBytes(entry: Entry, at: number, length: number): Promise<Uint8Array<ArrayBuffer>>;
+  abstract readBytes(entry: Entry, at: number, length: number): Promise<Uint8Array<ArrayBuffer>>;
 
   /** Throws InputError `tensors.missing`. */
   entry(name: string): Entry {

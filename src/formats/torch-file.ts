@@ -53,7 +53,7 @@ export class TorchFile extends TensorFile<TorchEntry> {
     this.foreign = foreign;
   }
 
-  protected async readBytes(entry: TorchEntry, at: number, length: number): Promise<Uint8Array<ArrayBuffer>> {
+  async readBytes(entry: TorchEntry, at: number, length: number): Promise<Uint8Array<ArrayBuffer>> {
     const { shape, strides, offset, name } = entry;
     if (strides === undefined || length === 0) return this.source.read(offset + at, length);
     const elementBytes = dtypeBits[entry.dtype] / 8;

@@ -222,7 +222,7 @@ export class AdapterSet implements AdapterProvider {
   /** Targets of a layer's parts; none where the layer is not adapted. */
   #targetsOf(parts: readonly WeightPart[]): AdapterTarget[] {
     const targets = parts.flatMap((part) => this.#targetOf(part) ?? []);
-    invariant(targets.length === 0 || targets.length === parts.length, `${parts[0]?.key ?? ""}: stacked with an untrained linear`);
+    if (targets.length > 0 && targets.length < parts.length) throw partialStack(targets);
     return targets;
   }
 
@@ -235,6 +235,13 @@ export class AdapterSet implements AdapterProvider {
   }
 }
 
+/** Rebuilt modules of layers that run as one are rebuilt as one. */
+function partialStack([first]: readonly AdapterTarget[]): InputError {
+  const name = first?.name ?? "";
+  const message = `${name} has an adapter in the file, and a layer beside it (q, k and v of one attention) has none, which cannot be trained here: choose a file with all of them, or turn off dim_from_weights.`;
+  return new InputError("adapter.partialStack", message, { module: name });
+}
+
 /** Layers that run as one are scaled as one. */
 function checkScale(targets: readonly AdapterTarget[], scale: number): void {
   const odd = targets.find(({ alpha, rank }) => Math.abs(alpha / rank - scale) > 1e-6 * Math.abs(scale));
@@ -242,7 +249,7 @@ function checkScale(targets: readonly AdapterTarget[], scale: number): void {
   const { name } = odd;
   throw new InputError(
     "adapter.unequalScale",
-    `${name} has another ratio of alpha to rank than the layers beside it (q, k and v of one attention), which cannot be trained here: choose a file without dim_from_weights.`,
+    `${name} has another ratio of alpha to rank than the layers beside it (q, k and v of one attention), which cannot be trained here: turn off dim_from_weights, or choose a file whose layers have one ratio.`,
     { module: name },
   );
 }

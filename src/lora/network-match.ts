@@ -17,7 +17,7 @@ export interface NetworkMatch {
   readonly misfits: readonly Misfit[];
 }
 
-type Model = Pick<Checkpoint, "unet" | "textEncoder" | "file">;
+type Model = Pick<Checkpoint, "unet" | "textEncoder">;
 
 /** Finds every module's layer by name and shape. Throws InputError `lora.nothingFits` if none has a place. */
 export function matchNetwork(network: NetworkFile, model: Model): NetworkMatch {

@@ -8,6 +8,10 @@ import { trainsWords } from "../config/trained-words.ts";
 import { variesCaptions } from "../dataset/vary-caption.ts";
 import { loraTargets, type LoraTarget } from "../models/names.ts";
 import { lycorisTargets } from "../lora/lycoris-targets.ts";
+import { matchNetwork } from "../lora/network-match.ts";
+import { lycorisRanks, ownRanks } from "../lora/start-network.ts";
+import { startMatch, startMissing } from "./start-networks.ts";
+import type { NetworkFile } from "../lora/network-file.ts";
 import type { LycorisSettings } from "../lora/lycoris-factors.ts";
 import { planVae, type PixelSize } from "./latent-cache.ts";
 import { planSamples } from "./sample-plan.ts";
@@ -21,8 +25,15 @@ import type { Tier } from "../gpu/tier.ts";
 import type { TrainingConfig } from "../config/parameters.ts";
 import type { Checkpoint } from "../models/checkpoint-types.ts";
 
-/** The adapter of a configuration; a side without a learning rate gets none. */
-export function createAdapters(checkpoint: Pick<Checkpoint, "unet" | "textEncoder">, config: TrainingConfig): AdapterSet {
+/**
+ * The adapter of a configuration; a side without a learning rate gets none.
+ * @param file what `network_weights` names; wanted where the ranks come from it
+ * @throws InputError `train.startNetworkMissing`, `lora.startKind`
+ */
+export function createAdapters(
+  checkpoint: Pick<Checkpoint, "unet" | "textEncoder">, config: TrainingConfig, file?: NetworkFile,
+): AdapterSet {
+  if (config.dim_from_weights && !trainsWords(config)) return adaptersOfFile(checkpoint, config, file);
   const rates = trainsWords(config) ? {} : baseRates(config);
   // LyCORIS takes network_dropout and does nothing with it.
   const network = trainsLycoris(config) ? 0 : (config.network_dropout ?? 0);
@@ -32,7 +43,9 @@ export function createAdapters(checkpoint: Pick<Checkpoint, "unet" | "textEncode
   const lycoris = trainsLycoris(config) ? lycorisOf(config) : undefined;
   // With ranks by block the blocks say which of the convolutions join.
   const ranks = lycoris === undefined ? blockRanks(config) : undefined;
-  const targets = lycoris === undefined ? loraTargets(checkpoint, ranks?.conv === undefined ? config.conv_dim : 1) : lycorisTargets(checkpoint, config.preset, conv !== undefined);
+  // As in sd-scripts, where merging a LoRA into the base adds the residual blocks to the layers of the network behind it.
+  const convDim = config.conv_dim ?? (config.base_weights.length > 0 ? 0 : null);
+  const targets = lycoris === undefined ? loraTargets(checkpoint, ranks?.conv === undefined ? convDim : 1) : lycorisTargets(checkpoint, config.preset, conv !== undefined);
   const isTrained = (part: LoraTarget["part"]): boolean => rates[part] !== undefined && targets.some((target) => target.part === part);
   return new AdapterSet(targets, {
     rank: config.network_dim,
@@ -42,6 +55,29 @@ export function createAdapters(checkpoint: Pick<Checkpoint, "unet" | "textEncode
     ...(lycoris && { lycoris }),
     ...(ranks && { rankOf: rankOf(config, ranks) }),
     ...(lycoris === undefined ? ratiosOf(config) : {}),
+    trains: { unet: isTrained("unet"), textEncoder: isTrained("textEncoder") },
+  });
+}
+
+/** With `dim_from_weights`: layers, ranks and alphas of the file. Dropout and LoRA+ have no effect then, as in sd-scripts. */
+function adaptersOfFile(
+  checkpoint: Pick<Checkpoint, "unet" | "textEncoder">, config: TrainingConfig, network: NetworkFile | undefined,
+): AdapterSet {
+  if (network === undefined) throw startMissing(config.network_weights);
+  const rates = baseRates(config);
+  const isLycoris = trainsLycoris(config);
+  const { byName, lycoris } = isLycoris ? lycorisRanks(network) : ownRanks(network);
+  const all = isLycoris ? lycorisTargets(checkpoint, "full", true) : loraTargets(checkpoint, 1);
+  const targets = all.filter(({ name }) => byName.has(name));
+  if (targets.length === 0) matchNetwork(network, checkpoint);
+  const isTrained = (part: LoraTarget["part"]): boolean => rates[part] !== undefined && targets.some((target) => target.part === part);
+  const plus = { loraplus_lr_ratio: null, loraplus_unet_lr_ratio: null, loraplus_text_encoder_lr_ratio: null };
+  return new AdapterSet(targets, {
+    rank: Math.max(1, network.rank),
+    alpha: 0,
+    rankOf: ({ name }) => byName.get(name),
+    ...(lycoris && { lycoris: { ...lycorisOf({ ...config, use_scalar: false, rs_lora: false }), ...lycoris } }),
+    ...(isLycoris ? {} : ratiosOf({ ...config, ...plus })),
     trains: { unet: isTrained("unet"), textEncoder: isTrained("textEncoder") },
   });
 }
@@ -96,14 +132,20 @@ export interface PictureNeeds {
   readonly liveSizes?: readonly PixelSize[];
 }
 
+/**
+ * @param network the file of `network_weights`; what does not fit is found here. Wanted where the ranks come from it
+ * @throws InputError `train.*`, `lora.*`
+ */
 export function planRun(
   checkpoint: Checkpoint,
   config: TrainingConfig,
   shapes: readonly BatchShape[],
   tier: Tier,
   needs: PictureNeeds = {},
+  network?: NetworkFile,
 ): TrainingPlan {
-  const adapters = createAdapters(checkpoint, config);
+  const adapters = createAdapters(checkpoint, config, network);
+  if (network !== undefined) startMatch(config, network, adapters);
   const words = trainedWords(checkpoint, config);
   const samples = planSamples(checkpoint, config, { adapters, words }, tier);
   const { liveSizes = [] } = needs;

@@ -5,7 +5,7 @@
  */
 import { CancelledError, InputError, invariant } from "../errors.ts";
 import { elementCount } from "../gpu/graph/tensor.ts";
-import { baseNorms, initialAdapter, type BaseNorms } from "./adapter-init.ts";
+import { baseNorms, initialAdapter } from "./adapter-init.ts";
 import { BatchSource, type BatchSourceParts } from "./batch-source.ts";
 import { fillCaches, type Caches } from "./caches.ts";
 import { CaptionSource, type CaptionRun } from "./caption-source.ts";
@@ -25,12 +25,14 @@ import { microBatchIndex, updateSpan } from "./steps.ts";
 import { SampleSession } from "./sample-session.ts";
 import { validationEntry, Validator } from "./validator.ts";
 import { validationSeed } from "./validation-plan.ts";
+import { baseMerges, baseOf, startValues, type NetworkStart, type StartNetworks } from "./start-networks.ts";
 import type { RunOrigin, RunState } from "./state-file.ts";
 import { checkCaptions, givenWords, initialWords, type StartWords } from "./word-init.ts";
 import type { TrainingPlan } from "./training-plan.ts";
 import type { RunObserver, SampleObserver, StepReport, Verdict } from "./events.ts";
 import type { TrainingConfig } from "../config/parameters.ts";
 import type { Gpu } from "../gpu/device.ts";
+import type { AdapterSet } from "../lora/adapter-set.ts";
 import type { ModuleWeights } from "../lora/factors.ts";
 import type { Checkpoint } from "../models/checkpoint-types.ts";
 
@@ -61,16 +63,20 @@ export interface TrainJob {
   readonly facts: RunOrigin;
   /** The embedding that `weights` names. */
   readonly startWords?: StartWords;
+  /** The adapters that `network_weights` and `base_weights` name. */
+  readonly networks?: StartNetworks;
   /** State to continue from. */
   readonly resume?: RunState;
 }
 
 /** @returns the state when the run ended or was stopped */
 export async function train(gpu: Gpu, job: TrainJob, host: TrainHost): Promise<RunState> {
-  const { checkpoint, config, resume } = job;
+  const { config, resume, networks = { base: [] } } = job;
+  const merges = baseMerges(job.checkpoint, config, networks);
   const dataset = planDataset(job.pictures, config);
   const seed = resume?.seed ?? config.seed ?? randomSeed();
-  const plan = planRun(checkpoint, config, dataset.shapes, gpu.tier, dataset);
+  const checkpoint = baseOf(job.checkpoint, merges, host.log.bind(host));
+  const plan = planRun(checkpoint, config, dataset.shapes, gpu.tier, dataset, networks.network);
   const { adapters } = plan.options;
   if (resume !== undefined) checkResume(resume, plan);
   checkCaptions(job.pictures, config);
@@ -90,8 +96,8 @@ export async function train(gpu: Gpu, job: TrainJob, host: TrainHost): Promise<R
       engine.words?.write("params", resume?.words?.vectors ?? given ?? (await initialWords(checkpoint, words, config, seed)));
       resume?.words?.optimizer.forEach((bank, i) => engine.words?.write(i, bank));
     }
-    const norms = await baseNorms(checkpoint, adapters);
-    if (resume === undefined) engine.adapters.write("params", initialAdapter(adapters, seed, norms));
+    const start = resume === undefined ? await startOf(checkpoint, config, networks, adapters, seed, host) : continued(resume);
+    if (resume === undefined) engine.adapters.write("params", start.weights);
     else {
       engine.adapters.write("params", resume.weights);
       resume.optimizer.forEach((bank, i) => engine.adapters.write(i, bank));
@@ -102,11 +108,31 @@ export async function train(gpu: Gpu, job: TrainJob, host: TrainHost): Promise<R
     const live = new LiveEncoder({ config, pictures: job.pictures, dataset, seed, encode });
     const source = new BatchSource({ ...parts, buckets: dataset.buckets.buckets, captions, live, seed });
     const validator = dataset.validation === undefined ? undefined : openValidator(engine, dataset, captionRun, parts, encode);
-    const runner = new UpdateLoop(engine, job, dataset, { source, validator, sampleStates: caches.sampleStates, norms }, seed, host);
+    const runner = new UpdateLoop(engine, job, dataset, { source, validator, sampleStates: caches.sampleStates, start: unreached(start, adapters) }, seed, host);
     return await runner.run(resume?.update ?? 0, host);
   } finally {
     engine.destroy();
   }
+}
+
+/** How the adapter of a new run begins: as its file says, the rest as always. */
+async function startOf(
+  checkpoint: Checkpoint, config: TrainingConfig, networks: StartNetworks, adapters: AdapterSet, seed: number, host: TrainHost,
+): Promise<NetworkStart> {
+  const weights = initialAdapter(adapters, seed, await baseNorms(checkpoint, adapters));
+  const given = await startValues(config, networks, adapters, host.log.bind(host));
+  for (const [name, values] of given.weights) weights.set(name, { ...weights.get(name), ...values });
+  return { weights, alphas: given.alphas };
+}
+
+function continued({ weights, modules }: RunState): NetworkStart {
+  return { weights, alphas: new Map(modules.map(({ name, alpha }) => [name, alpha])) };
+}
+
+/** Text encoder layers behind clip_skip have modules that no gradient reaches: they stay and are saved as they began. */
+function unreached({ weights, alphas }: NetworkStart, { modules }: AdapterSet): NetworkStart {
+  const reached = new Set(modules.map(({ target }) => target.name));
+  return { weights: new Map([...weights].filter(([name]) => !reached.has(name))), alphas };
 }
 
 function openValidator(
@@ -126,8 +152,8 @@ function openValidator(
 interface LoopParts {
   readonly source: BatchSource;
   readonly validator: Validator | undefined;
-  /** What DoRA starts from. */
-  readonly norms: BaseNorms;
+  /** Values of modules that no gradient reaches, and alphas of files. */
+  readonly start: NetworkStart;
   readonly sampleStates: Caches["sampleStates"];
 }
 
@@ -285,7 +311,7 @@ class UpdateLoop {
     if (host.save === undefined) return;
     const due = savesAfter(this.#job.config, this.#dataset.steps, update);
     if (due.length === 0) return;
-    const adapter = await this.#adapter(update, this.#initial());
+    const adapter = await this.#adapter(update);
     for (const save of due) await host.save({ ...save, bytes: writeResult(adapter, Date.now() / 1000, save.ssEpoch) });
     if (host.saveState === undefined || due.every(({ state }) => state === undefined)) return;
     const state = await this.#state(update);
@@ -302,11 +328,10 @@ class UpdateLoop {
 
   async #state(update: number): Promise<RunState> {
     const { stateCount } = this.#engine.plan.options.optimizer;
-    const initial = this.#initial();
-    const zeros = new Map([...initial].map(([name, weights]) => [name, zeroed(weights)]));
+    const zeros = new Map([...this.#parts.start.weights].map(([name, weights]) => [name, zeroed(weights)]));
     const banks: Map<string, ModuleWeights>[] = [];
-    for (let i = 0; i < stateCount; i++) banks.push(new Map([...zeros, ...(await this.#engine.adapters.read(i))]));
-    const state = { ...(await this.#adapter(update, initial)), optimizer: banks, kept: await this.#engine.readKeptState() };
+    for (let i = 0; i < stateCount; i++) banks.push(this.#inOrder([...zeros, ...(await this.#engine.adapters.read(i))]));
+    const state = { ...(await this.#adapter(update)), optimizer: banks, kept: await this.#engine.readKeptState() };
     const { words } = this.#engine;
     if (words === undefined || state.words === undefined) return state;
     const optimizer: Float32Array<ArrayBuffer>[] = [];
@@ -314,13 +339,19 @@ class UpdateLoop {
     return { ...state, words: { ...state.words, optimizer } };
   }
 
-  /** Text encoder layers behind clip_skip have modules that no gradient reaches: they stay and are saved as they began. */
-  #initial(): Map<string, ModuleWeights> {
-    return initialAdapter(this.#engine.plan.options.adapters, this.#seed, this.#parts.norms);
+  /** Modules in the order of the network. */
+  #inOrder(entries: readonly (readonly [string, ModuleWeights])[]): Map<string, ModuleWeights> {
+    const weights = new Map(entries);
+    return new Map(this.#engine.plan.options.adapters.targets.map(({ name }) => {
+      const values = weights.get(name);
+      invariant(values !== undefined, `no values of ${name}`);
+      return [name, values];
+    }));
   }
 
-  async #adapter(update: number, initial: ReadonlyMap<string, ModuleWeights>): Promise<AdapterState> {
+  async #adapter(update: number): Promise<AdapterState> {
     const { adapters, words } = this.#engine.plan.options;
+    const { weights, alphas } = this.#parts.start;
     const vectors = await this.#engine.words?.read("params");
     return {
       update,
@@ -328,8 +359,8 @@ class UpdateLoop {
       config: this.#job.config,
       facts: this.#job.facts,
       ...(this.#lossScale && { lossScale: this.#lossScale.state }),
-      modules: adapters.targets.map(({ name, alpha, factors }) => ({ name, alpha, factors: factors.map(({ key, shape }) => ({ key, shape })) })),
-      weights: new Map([...initial, ...(await this.#engine.adapters.read("params"))]),
+      modules: adapters.targets.map(({ name, alpha, factors }) => ({ name, alpha: alphas.get(name) ?? alpha, factors: factors.map(({ key, shape }) => ({ key, shape })) })),
+      weights: this.#inOrder([...weights, ...(await this.#engine.adapters.read("params"))]),
       ...(words && vectors && { words: { width: words.width, vectors, optimizer: [] } }),
     };
   }

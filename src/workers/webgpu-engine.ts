@@ -1,6 +1,7 @@
 /** The training engine on this browser's GPU. A device is held while a run goes, and no longer. */
 import { noiseAdvice, rateAdvice } from "../config/advice.ts";
 import { rankAdvice } from "../config/rank-advice.ts";
+import { startAdvice } from "../config/start-advice.ts";
 import { openGpu } from "../gpu/device.ts";
 import { elementCount } from "../gpu/graph/tensor.ts";
 import { forecast } from "../training/forecast.ts";
@@ -39,7 +40,7 @@ export function webgpuEngine(): Engine {
       const weights = words === undefined ? factors : words.count * words.width;
       return {
         forecast: predicted,
-        advice: [...rateAdvice(config), ...noiseAdvice(config), ...rankAdvice(config), ...memoryAdvice(predicted, config, () => planRun(checkpoint, { ...config, gradient_checkpointing: true }, plan.shapes, onTier, plan))],
+        advice: [...rateAdvice(config), ...noiseAdvice(config), ...rankAdvice(config), ...startAdvice(config), ...memoryAdvice(predicted, config, () => planRun(checkpoint, { ...config, gradient_checkpointing: true }, plan.shapes, onTier, plan))],
         resultBytes: weights * bytesPerWeight[config.save_precision ?? "float"],
       };
     },

@@ -5,9 +5,11 @@ import { describeOrigin } from "../../src/training/run-origin.ts";
 import { planDataset, type TrainingPicture } from "../../src/training/run-plan.ts";
 import { decodeState, encodeState, type RunState } from "../../src/training/state-file.ts";
 import { train } from "../../src/training/trainer.ts";
+import { openStartNetworks } from "../../src/training/start-networks.ts";
 import { isSlowAdapter, openTestGpu } from "./harness/adapter.ts";
 import { openWideMini } from "./harness/generation-models.ts";
 import type { LogEntry, StepReport } from "../../src/training/events.ts";
+import { openReference } from "./harness/reference-data.ts";
 import type { Gpu } from "../../src/gpu/device.ts";
 import type { Checkpoint } from "../../src/models/checkpoint-types.ts";
 
@@ -45,7 +47,8 @@ async function run(
   let fourth: RunState | undefined;
   const reports: StepReport[] = [];
   const logged: LogEntry[] = [];
-  const end = await train(gpu, { checkpoint, config, pictures, facts, ...(resume !== undefined && { resume }) }, {
+  const networks = await openStartNetworks(config, (name) => openReference(`matrix-networks/${name}`));
+  const end = await train(gpu, { checkpoint, config, pictures, facts, networks, ...(resume !== undefined && { resume }) }, {
     signal: new AbortController().signal,
     phase: () => undefined,
     log: (entry) => void logged.push(entry),
@@ -65,6 +68,13 @@ it.skipIf(isSlowAdapter).each([
     lr_scheduler_num_cycles: 2, lr_warmup_steps: 1, network_train_unet_only: true,
   }],
   ["a loss scale", { mixed_precision: "fp16", learning_rate: 1e-2, lr_scheduler: "cosine", network_train_unet_only: true }],
+  ["ranks and alphas of a file on a base with another in it", {
+    learning_rate: 1e-2, network_weights: "ranks.safetensors", dim_from_weights: true, base_weights: ["start.safetensors"], base_weights_multiplier: [0.7],
+    network_dropout: 0, network_args: [],
+  }],
+  ["values of a file whose alpha is another, and layers that no gradient reaches", {
+    learning_rate: 1e-2, network_weights: "start.safetensors", network_alpha: 2, clip_skip: 2,
+  }],
   ["a running estimate of the step", { optimizer_type: "Prodigy", learning_rate: 1, lr_scheduler: "cosine", optimizer_args: ["d0=1e-3"] }],
 ])("ends in the same bytes when it goes on from a state file: %s", async (_, settings) => {
   const whole = await run(settings);

@@ -1,6 +1,7 @@
 """Whole runs of kohya's settings by sd-scripts' own code on the mini models: data/matrix/<name>.safetensors.
 
-Usage: make_matrix.py PATH_TO_SD_SCRIPTS [NAME ...]. The cases are in matrix_cases.py. A file holds the settings and pictures
+Usage: make_matrix.py PATH_TO_SD_SCRIPTS [NAME ...]. The cases are in matrix_cases.py, the
+adapters that some of them start from in matrix_networks.py. A file holds the settings and pictures
 (`case`), losses and gradient norms of each update (`expected`), and how far the adapter went: for each tensor, in the order
 of the network, what it changed by as f16 parts of its largest change (`change`, `scales`), and one number that tells how
 it began (`start`).
@@ -25,6 +26,7 @@ from make_caption_tokens import clip_tokenizer
 from matrix_cases import CASES, Case
 from matrix_data import alpha_of, cut_out, encode, epoch_batches, is_flipped, latents_of, mask_of, pixels
 from matrix_draws import Draws
+from matrix_networks import make_networks, path_of
 from models import FAMILIES, Models, load_models
 from paths import DATA, mini
 from run_numbers import Sequence, gaussian, uniform
@@ -51,19 +53,35 @@ def network_of(kohya: SdScripts, draws: Draws, args, models: Models):
         # A preset changes only what it names, so the widest one comes first.
         lycoris.LycorisNetworkKohya.apply_preset(lycoris.PRESET["full"])
     module = lycoris if is_lycoris else kohya.lora
-    network = module.create_network(
-        1.0, args.network_dim, args.network_alpha, None, models.text, models.unet, neuron_dropout=args.network_dropout, **words
-    )
+    merge_base(module, args, models)
+    if args.dim_from_weights:
+        del words["dropout"]
+        network, _ = module.create_network_from_weights(1, path_of(args.network_weights), None, models.text, models.unet, **words)
+    else:
+        network = module.create_network(
+            1.0, args.network_dim, args.network_alpha, None, models.text, models.unet, neuron_dropout=args.network_dropout, **words
+        )
     network.apply_to(models.text, models.unet, not args.network_train_unet_only, not args.network_train_text_encoder_only)
     layers = layers_of(network)
-    draws.name_layers([layer.lora_name for layer in layers], [layer.lora_dim for layer in layers], not is_lycoris)
+    draws.name_layers([layer.lora_name for layer in layers], [layer.lora_dim for layer in layers], not is_lycoris and not args.dim_from_weights)
     for index, layer in enumerate(layers):
         for place, (key, factor) in enumerate(factors_of(layer)):
             # What starts at zero stays so, and magnitudes are those of the base's rows.
             if factor.any() and key != "dora_scale":
                 with torch.no_grad():
                     factor.copy_(start_of(key, factor, index + place * 2**32))
+    if args.network_weights is not None:
+        network.load_weights(path_of(args.network_weights))
     return network
+
+
+def merge_base(module, args, models: Models) -> None:
+    """As train_network.py does it, into weights in half precision."""
+    for i, file in enumerate(args.base_weights or []):
+        numbers = args.base_weights_multiplier or []
+        multiplier = numbers[i] if i < len(numbers) else 1.0
+        merged, weights = module.create_network_from_weights(multiplier, path_of(file), None, models.text, models.unet, for_inference=True)
+        merged.merge_to(models.text, models.unet, weights, torch.float16, "cpu")
 
 
 def start_of(key: str, factor: torch.Tensor, stream: int) -> torch.Tensor:
@@ -249,6 +267,10 @@ def main() -> None:
     # Small operations: threads would only wait for each other.
     torch.set_num_threads(1)
     checkout, wanted = Path(sys.argv[1]), sys.argv[2:]
+    if not wanted:
+        models = load_models(FAMILIES["sd1"], mini("sd1"))
+        as_sd_scripts_builds(models)
+        make_networks(SdScripts(checkout, Draws(SEED)), models)
     if unknown := set(wanted) - {case.name for case in CASES}:
         sys.exit(f"There is no case {', '.join(sorted(unknown))}")
     for case in CASES:

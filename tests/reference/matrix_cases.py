@@ -93,7 +93,19 @@ CASES = [
     Case("locon", {**UNET, "network_args": ["conv_dim=1", "conv_alpha=0.5"], "learning_rate": 2e-3}),
     Case("dropouts", {"network_dropout": 0.2, "network_args": ["rank_dropout=0.25", "module_dropout=0.2"], "network_dim": 4, "train_batch_size": 2}, updates_left_out_layers=True),
     Case("dropout-locon", {**UNET, "network_dropout": 0.3, "network_args": ["conv_dim=2", "conv_alpha=1", "rank_dropout=0.2"], "learning_rate": 2e-3}),
-<<<<<<< HEAD
+    # Starting from files, and on a base with others in it.
+    Case("network-weights", {"network_weights": "start.safetensors", "learning_rate": 2e-3}),
+    Case("network-weights-with-ranks", {
+        **UNET, **optimizer("AdamW", "eps=1e-5"), "network_weights": "ranks.safetensors", "dim_from_weights": True, "network_dim": 64,
+        "network_dropout": 0.5, "learning_rate": 2e-3,
+    }),
+    Case("network-weights-loha", {
+        **UNET, **lycoris("algo=loha", "preset=attn-only", "rank_dropout=0.2"), "network_dim": 1, "network_weights": "loha.safetensors",
+    }),
+    Case("base-weights", {
+        **optimizer("AdamW", "eps=1e-5"), "base_weights": ["start.safetensors", "ranks.safetensors"], "base_weights_multiplier": [0.5],
+        "network_dim": 1, "learning_rate": 2e-3,
+    }),
     # LyCORIS.
     Case("lycoris-locon", {**SD2, **UNET, **lycoris("algo=locon", "conv_dim=1", "conv_alpha=1", "use_tucker=True", "preset=unet-convblock-only")}, "sd2"),
     Case("lycoris-loha", lycoris("algo=loha", "preset=attn-mlp", network_dim=2)),
@@ -109,7 +121,6 @@ CASES = [
     Case("lycoris-dropouts", {
         **lycoris("algo=loha", "rank_dropout=0.2", "module_dropout=0.1", "preset=attn-only"), "network_dim": 1,
     }, updates_left_out_layers=True),
-=======
     Case("rates-by-block-and-factor", {
         "network_args": [
             "down_lr_weight=sine+0.25", "mid_lr_weight=0.5", "up_lr_weight=0,1,,0.5,2", "block_lr_zero_threshold=0.3",
@@ -124,7 +135,6 @@ CASES = [
             "conv_block_dims=" + ",".join(str((i + 1) % 3) for i in range(25)), "conv_block_alphas=" + ",".join(["1.5"] * 25),
         ],
     }),
->>>>>>> 3819189 (Give blocks and factors rates and ranks of their own; limit the norms of modules)
     # Captions.
     Case("captions-shuffled", {
         "shuffle_caption": True, "keep_tokens": 1, "caption_tag_dropout_rate": 0.3, "caption_dropout_rate": 0.2,

@@ -171,6 +171,30 @@ export const codedEn = {
       what: "No layer of {file} fits this model: the adapter is for {family}, the model is {base}. The first of {count} layers is {layer}.",
       do: "Choose an adapter that was made for this kind of model.",
     },
+    "lora.startKind": {
+      what: "{file} is of the kind {kind}, and network_module {wanted} cannot take ranks from it.",
+      do: "Choose a LoRA or LoCon for networks.lora, and LoHa, LoKr or DoRA for lycoris.kohya.",
+    },
+    "lora.startRank": {
+      what: "{layer} has rank {rank} in {file}, and the settings make it {wanted}.",
+      do: "Turn on dim_from_weights to take the ranks from the file, or set the same rank.",
+    },
+    "lora.startShape": {
+      what: "{layer} measures {found} in {file}, and {wanted} in this run.",
+      do: "Set the network up as the file's was, or choose a file for this model.",
+    },
+    "lora.startNothing": {
+      what: "{file} ({kind}) has no layer that this run trains: it begins with {layer}, the run with {wanted}.",
+      do: "Choose a file of the same kind of network and model.",
+    },
+    "adapter.unequalScale": {
+      what: "{module} has another ratio of alpha to rank than the layers beside it (q, k and v of one attention), which cannot be trained here.",
+      do: "Turn off dim_from_weights, or choose a file whose layers have one ratio.",
+    },
+    "adapter.partialStack": {
+      what: "{module} has an adapter in the file, and a layer beside it (q, k and v of one attention) has none, which cannot be trained here.",
+      do: "Choose a file with all of them, or turn off dim_from_weights.",
+    },
     "lora.tooLarge": {
       what: "{file} needs {bytes:bytes} in one piece for {layer}, and this GPU allows {limit:bytes}.",
       do: "Resize the adapter to a lower rank.",
@@ -283,6 +307,7 @@ export const codedEn = {
     "train.noBatches": { what: "There is nothing to train on.", do: "Choose a folder with pictures that can be used." },
     "train.knownToken": { what: "The text encoder has the token {token} already.", do: "Choose a word to learn that is no word, such as mystyle_1." },
     "train.startMissing": { what: "The embedding {file} to go on from is not there.", do: "Choose its file again, or empty weights." },
+    "train.startNetworkMissing": { what: "The LoRA {file} that the run starts from is not there.", do: "Choose its file again, or empty the setting that names it." },
     "train.startCount": { what: "The embedding {file} has {found} vectors, and {count} are to be trained.", do: "Set num_vectors_per_token to {found}." },
     "train.tokenNowhere": { what: "No caption contains {token}, so nothing would be learned.", do: "Write it into the captions, set caption_prefix to it, or use a template." },
     "train.nothingToTrain": { what: "Nothing would be trained: both learning rates are 0.", do: "Set unet_lr or text_encoder_lr." },
@@ -321,12 +346,15 @@ export const codedEn = {
     "rate.adaptive": "{optimizer} finds its own step size and wants a learning rate of 1. {rate} scales every step down.",
     "rank.high": "A rank of {rank} is more than this kind of network needs and overfits sooner. Up to {most} is advised.",
     "rank.highConv": "A convolution rank of {rank} makes a large file and overfits sooner. Up to {most} is advised.",
+    "start.ignored": "dim_from_weights takes the network from its file, as in sd-scripts, so these settings have no effect: {keys}.",
+    "start.multipliers": "base_weights_multiplier has {numbers} numbers for {files} files. Those beyond have no effect.",
     "rate.sgd": "SGD with a learning rate of {rate} learns next to nothing. 0.01 to 0.1 is usual.",
     "rate.lion": "Lion with a learning rate of {rate} usually diverges. It wants three to ten times less than AdamW.",
   },
   rule: {
     "config.conflict.network_train_unet_only":
       "network_train_text_encoder_only is on too, which leaves nothing to train. Turn one of them off.",
+    "config.conflict.dim_from_weights": "It takes the ranks from network_weights. Name that file too, or turn this off.",
     "config.conflict.lr_warmup_steps": "The constant scheduler has no warmup, and neither has Adafactor with relative_step. Set it to 0, or choose constant_with_warmup.",
     "config.conflict.unet_lr": "This optimizer takes one rate for all parts. Leave the rates of UNet and text encoder empty, or equal.",
     "config.conflict.text_encoder_lr": "This optimizer takes one rate for all parts. Leave the rates of UNet and text encoder empty, or equal.",
@@ -355,6 +383,12 @@ export const codedEn = {
     "train.buckets": "Buckets, with pictures times repeats: {shapes}.",
     "train.startWords": "Embedding of {vectors} vectors for {token}; {steps} steps, seed {seed}.",
     "train.skipped": "Step {step} is left out: its gradients overflowed fp16. Loss scale {scale} from here on.",
+    "train.baseMerged": "{file} is merged into the model with {multiplier}: {count} layers.",
+    "train.baseMisfits": "{count} parts of {file} have no place in the model and are left out: {names}",
+    "train.networkStart": "{count} layers start from {file}.",
+    "train.networkMissing": "{count} layers of this run are not in {file} and begin anew: {names}",
+    "train.networkUnused": "{count} parts of {file} have no place in this run and are left out: {names}",
+    "train.networkAlpha": "{file} has alpha {alpha}, and the settings {wanted} ({layer}). As with sd-scripts, the run scales with {wanted} and the finished file says {alpha}. Set {alpha} to have both the same.",
     "train.continue": "Continuing after step {step}.",
     "samples.badLine": "{reason}",
     "samples.refused": "Line {line} of the sample prompts makes no pictures: {reason}",

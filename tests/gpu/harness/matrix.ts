@@ -6,6 +6,7 @@ import { baseNorms, initialAdapter } from "../../../src/training/adapter-init.ts
 import { describeOrigin } from "../../../src/training/run-origin.ts";
 import { planDataset, type TrainingPicture } from "../../../src/training/run-plan.ts";
 import { createAdapters } from "../../../src/training/run-settings.ts";
+import { openStartNetworks, startValues } from "../../../src/training/start-networks.ts";
 import { train } from "../../../src/training/trainer.ts";
 import type { RgbaImage } from "../../../src/dataset/image.ts";
 import type { Gpu } from "../../../src/gpu/device.ts";
@@ -103,11 +104,12 @@ function drawn({ number: n, caption, width, height, repeats, is_reg: isReg, has_
 }
 
 export async function runCase(gpu: Gpu, checkpoint: Checkpoint, { loaded: { config }, pictures, expected, change, scales }: MatrixCase): Promise<Divergence> {
+  const networks = await openStartNetworks(config, (name) => openReference(`matrix-networks/${name}`));
   const facts = await describeOrigin({
     checkpoint, config, dataset: { subsets: [], pictures }, plan: planDataset(pictures, config), sessionId: 1, startedAt: 0,
   });
   const reports: StepReport[] = [];
-  const state = await train(gpu, { checkpoint, config, pictures, facts }, {
+  const state = await train(gpu, { checkpoint, config, pictures, facts, networks }, {
     signal: new AbortController().signal,
     phase: () => undefined,
     log: () => undefined,
@@ -117,8 +119,11 @@ export async function runCase(gpu: Gpu, checkpoint: Checkpoint, { loaded: { conf
       return "continue";
     },
   });
-  const adapters = createAdapters(checkpoint, config);
-  const start = tensorsOf(initialAdapter(adapters, config.seed ?? 0, await baseNorms(checkpoint, adapters)));
+  const adapters = createAdapters(checkpoint, config, networks.network);
+  const initial = initialAdapter(adapters, config.seed ?? 0, await baseNorms(checkpoint, adapters));
+  const given = await startValues(config, networks, adapters, () => undefined);
+  for (const [name, values] of given.weights) initial.set(name, { ...initial.get(name), ...values });
+  const start = tensorsOf(initial);
   const end = tensorsOf(state.weights);
   const count = start.reduce((sum, { length }) => sum + length, 0);
   if (end.length !== scales.length || start.length !== scales.length || count !== change.length) {
