@@ -2,7 +2,7 @@ import type { TrainingConfig } from "../config/parameters.ts";
 import type { RgbImage, RgbaImage } from "./image.ts";
 import { resizeArea } from "./resize-area.ts";
 import { resizeCv } from "./resize-cv.ts";
-import { resizeLanczos } from "./resize-lanczos.ts";
+import { resizePil } from "./resize-pil.ts";
 
 /** Colours as they are stored under the alpha channel; nothing is composited, as in PIL's `convert("RGB")`. */
 export function dropAlpha(image: RgbaImage): RgbImage {
@@ -31,7 +31,7 @@ export function resize(image: RgbImage, width: number, height: number, kernel: R
     case "area":
       return shrinks ? resizeArea(image, width, height) : resizeCv(image, width, height, "area");
     case "lanczos":
-      return resizeLanczos(image, width, height);
+      return resizePil(image, width, height, "lanczos");
     case "nearest":
       return resizeCv(image, width, height, "nearest");
     case "bilinear":

@@ -27,6 +27,7 @@ const STREAMS = {
   rankDropout: 31,
   moduleDropout: 32,
   wordInit: 40,
+  captionWords: 50,
 } as const;
 export type Stream = keyof typeof STREAMS;
 

@@ -1,21 +1,15 @@
-/** A WD14 tagger on ONNX Runtime: [1, size, size, 3] levels in, one probability per label out. */
-import type * as Ort from "onnxruntime-web";
+/** A tagger on ONNX Runtime: a picture in, one probability per label out. */
 import type { RgbaImage } from "../dataset/image.ts";
-import { InputError, LorasmithError } from "../errors.ts";
+import { InputError } from "../errors.ts";
+import { imageInput, type ImageInput } from "./image-input.ts";
 import type { TagLabel } from "./labels.ts";
+import type { TaggerManifest } from "./manifest.ts";
+import { inputsInWords, openSession, type LoadedFile, type OnnxRuntime, type Session } from "./onnx-runtime.ts";
 import { keepScores, type TagScores } from "./scores.ts";
-import { taggerInput } from "./tagger-input.ts";
-
-/** What is needed of the package; the browser's builds and Node's have it alike. */
-export interface OnnxRuntime {
-  readonly InferenceSession: Pick<typeof Ort.InferenceSession, "create">;
-  readonly Tensor: typeof Ort.Tensor;
-}
 
 export interface TaggerSource {
-  readonly model: Uint8Array<ArrayBuffer>;
-  /** File name, for messages. */
-  readonly modelName: string;
+  readonly manifest: Pick<TaggerManifest, "input" | "activation">;
+  readonly model: LoadedFile;
   readonly labels: readonly TagLabel[];
 }
 
@@ -24,16 +18,16 @@ const slack = 1e-4;
 
 export class OnnxTagger {
   readonly #ort: OnnxRuntime;
-  readonly #session: Ort.InferenceSession;
+  readonly #session: Session;
   readonly #source: TaggerSource;
-  /** Pixels of a side. */
-  readonly size: number;
+  /** As the manifest says, in the size that the model itself asks for. */
+  readonly input: ImageInput;
 
-  private constructor(ort: OnnxRuntime, session: Ort.InferenceSession, source: TaggerSource) {
+  private constructor(ort: OnnxRuntime, session: Session, source: TaggerSource) {
     this.#ort = ort;
     this.#session = session;
     this.#source = source;
-    this.size = inputSize(session, source.modelName);
+    this.input = { ...source.manifest.input, size: inputSize(session, source) };
     checkOutput(session, source);
   }
 
@@ -43,9 +37,7 @@ export class OnnxTagger {
    *   this kind; LorasmithError `tagger.runtime` where ONNX Runtime itself does not start
    */
   static async open(ort: OnnxRuntime, source: TaggerSource, executionProviders: readonly string[]): Promise<OnnxTagger> {
-    const session = await ort.InferenceSession.create(source.model, { executionProviders }).catch((cause: unknown) => {
-      throw cannotLoad(source.modelName, cause);
-    });
+    const session = await openSession(ort, source.model, executionProviders);
     try {
       return new OnnxTagger(ort, session, source);
     } catch (error) {
@@ -59,14 +51,18 @@ export class OnnxTagger {
    * @throws InputError `tagger.output`, `tagger.labelCount`, `image.tooLarge`
    */
   async tag(image: RgbaImage, name: string): Promise<TagScores> {
+    const { model, labels, manifest } = this.#source;
     const [input = "", output = ""] = [this.#session.inputNames[0], this.#session.outputNames[0]];
-    const levels = new this.#ort.Tensor("float32", taggerInput(image, this.size, name), [1, this.size, this.size, 3]);
+    const { size, layout } = this.input;
+    const shape = layout === "NHWC" ? [1, size, size, 3] : [1, 3, size, size];
+    const levels = new this.#ort.Tensor("float32", imageInput(image, this.input, name), shape);
     const result = (await this.#session.run({ [input]: levels }))[output];
     const data = result?.data;
-    if (!(data instanceof Float32Array)) throw noProbabilities(this.#source.modelName);
-    if (data.length !== this.#source.labels.length) throw wrongCount(this.#source, data.length);
-    if (!data.every((value) => value >= -slack && value <= 1 + slack)) throw noProbabilities(this.#source.modelName);
-    const scores = keepScores(data);
+    if (!(data instanceof Float32Array)) throw noProbabilities(model.name);
+    if (data.length !== labels.length) throw wrongCount(this.#source, data.length);
+    const probabilities = manifest.activation === "sigmoid" ? data.map((value) => 1 / (1 + Math.exp(-value))) : data;
+    if (!probabilities.every((value) => value >= -slack && value <= 1 + slack)) throw noProbabilities(model.name);
+    const scores = keepScores(probabilities);
     result?.dispose();
     return scores;
   }
@@ -76,43 +72,37 @@ export class OnnxTagger {
   }
 }
 
-function inputSize(session: Ort.InferenceSession, file: string): number {
+/** Where the model leaves the size open, the manifest's. */
+function inputSize(session: Session, { model, manifest }: TaggerSource): number {
   const [input, extra] = session.inputMetadata;
-  if (input?.isTensor === true && extra === undefined && input.type === "float32") {
-    const [batch, height, width, channels, more] = input.shape;
+  const { size, layout } = manifest.input;
+  if (input?.isTensor === true && extra === undefined && input.type === "float32" && input.shape.length === 4) {
+    const [batch] = input.shape;
+    const [height, width, channels] = layout === "NHWC" ? input.shape.slice(1) : [input.shape[2], input.shape[3], input.shape[1]];
     const takesOne = typeof batch !== "number" || batch === 1;
-    if (takesOne && typeof height === "number" && height === width && channels === 3 && more === undefined) return height;
+    const isSquare = height === width || typeof height !== "number" || typeof width !== "number";
+    if (takesOne && isSquare && channels === 3) return typeof height === "number" ? height : size;
   }
-  const shape = session.inputMetadata.map((value) => (value.isTensor ? `${value.type} [${value.shape.join(", ")}]` : value.name));
-  const message = `${file} takes ${shape.join(" and ")}, and a WD14 tagger takes float32 [1, size, size, 3]. `
-    + "Choose the model.onnx of a WD14 tagger.";
-  throw new InputError("tagger.input", message, { file, input: shape.join(", ") });
+  const wanted = layout === "NHWC" ? "[1, size, size, 3]" : "[1, 3, size, size]";
+  const message = `${model.name} takes ${inputsInWords(session)}, and this kind of tagger takes float32 ${wanted}. `
+    + "Choose the model file of such a tagger, or another kind.";
+  throw new InputError("tagger.input", message, { file: model.name, input: inputsInWords(session), wanted });
 }
 
 /** A number of outputs that is not in the file is seen at the first picture. */
-function checkOutput(session: Ort.InferenceSession, source: TaggerSource): void {
+function checkOutput(session: Session, source: TaggerSource): void {
   const output = session.outputMetadata[0];
   const count = output?.isTensor === true ? output.shape.at(-1) : undefined;
   if (typeof count === "number" && count !== source.labels.length) throw wrongCount(source, count);
 }
 
-function wrongCount({ modelName, labels }: TaggerSource, outputs: number): InputError {
-  const message = `${modelName} knows ${outputs} tags and the list has ${labels.length}: they do not belong together. `
-    + "Choose the selected_tags.csv from the model's own folder.";
-  return new InputError("tagger.labelCount", message, { file: modelName, outputs, labels: labels.length });
+function wrongCount({ model, labels }: TaggerSource, outputs: number): InputError {
+  const message = `${model.name} knows ${outputs} tags and the list has ${labels.length}: they do not belong together. `
+    + "Choose the list of tags from the model's own folder.";
+  return new InputError("tagger.labelCount", message, { file: model.name, outputs, labels: labels.length });
 }
 
 function noProbabilities(file: string): InputError {
-  const message = `${file} gives numbers that are no probabilities, so it is no WD14 tagger. Choose the model.onnx of one.`;
+  const message = `${file} gives numbers that are no probabilities, so it is no tagger of this kind. Choose the model file of one.`;
   return new InputError("tagger.output", message, { file });
-}
-
-function cannotLoad(file: string, cause: unknown): LorasmithError {
-  const reason = (cause instanceof Error ? cause.message : String(cause)).replace(/^.*ERROR_MESSAGE: /s, "").replace(/\.$/, "");
-  if (reason.includes("no available backend")) {
-    const message = `ONNX Runtime, which runs taggers, did not start: ${reason}. Load the page again, or use a current browser.`;
-    return new LorasmithError("tagger.runtime", message, { reason }, { cause });
-  }
-  const message = `${file} can't be loaded as an ONNX model: ${reason}. Download it again.`;
-  return new InputError("tagger.model", message, { file, reason }, { cause });
 }

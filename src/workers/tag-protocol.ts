@@ -1,31 +1,35 @@
-/** What the page and the tagging worker say to each other. One worker tags one list of pictures, and is then ended. */
-import type { SerializedError } from "../errors.ts";
-import type { DatasetFile } from "../storage/database.ts";
-import type { TagScores } from "../tagging/scores.ts";
+/** What the page and the tagging worker say to each other. A worker opens one model, reads pictures, and is then ended. */
+import type { CaptionSettings, FileRole, ModelManifest } from "../tagging/manifest.ts";
+import type { Reading } from "../tagging/open-model.ts";
 
-export interface TaggerFiles {
-  readonly model: Blob;
-  readonly modelName: string;
-  readonly labels: Blob;
-  readonly labelsName: string;
+export interface ModelFiles {
+  readonly manifest: ModelManifest;
+  readonly files: ReadonlyMap<FileRole, { readonly name: string; readonly file: Blob }>;
 }
 
-/** Where the tagger runs. */
+/** Where the model runs. */
 export type TagProvider = "webgpu" | "wasm";
 
-/** The page's side. The worker waits for each call, so that none is lost when it is ended. */
-export interface TagObserver {
-  /** The model is loaded; pictures follow. */
-  opened(provider: TagProvider): void | Promise<void>;
-  scored(path: string, scores: TagScores): void | Promise<void>;
-  /** This picture can't be read; the others go on. */
-  failed(path: string, error: SerializedError): void | Promise<void>;
+export interface PictureToRead {
+  /** For messages. */
+  readonly name: string;
+  readonly file: Blob;
+}
+
+export interface TimedReading {
+  readonly reading: Reading;
+  /** Of reading alone, without decoding the picture. */
+  readonly milliseconds: number;
+  /** Where the model ran; training that begins sends it from the GPU to the CPU. */
+  readonly provider: TagProvider;
 }
 
 export interface TagWorkerApi {
   /**
-   * Tags pictures in order.
-   * @throws LorasmithError `tagger.*`, InputError `file.unreadable`
+   * Loads the model where it runs best. Once.
+   * @throws LorasmithError `tagger.*`, `captioner.*`, InputError `file.unreadable`
    */
-  tag(tagger: TaggerFiles, pictures: readonly DatasetFile[], observer: TagObserver): Promise<void>;
+  open(model: ModelFiles): Promise<TagProvider>;
+  /** @throws InputError `image.*`, `file.unreadable`, `tagger.*`, `captioner.*` */
+  read(picture: PictureToRead, settings: Partial<CaptionSettings>): Promise<TimedReading>;
 }

@@ -1,17 +1,22 @@
 /** ONNX Runtime in this browser: on WebGPU where that helps, on the CPU everywhere. */
-import type { OnnxRuntime } from "../tagging/onnx-tagger.ts";
+import type { OnnxRuntime } from "../tagging/onnx-runtime.ts";
+import { takeGpuRoom, type GpuLease } from "./gpu-room.ts";
 import type { TagProvider } from "./tag-protocol.ts";
 import { isAnyTabTraining } from "./train-lock.ts";
 
-/**
- * WebGPU needs a real adapter, WebAssembly that can wait for it (JSPI: the other build is larger than some hosts
- * allow), and that no run is using the GPU.
- */
-export async function taggingProviders(): Promise<readonly TagProvider[]> {
-  const canWait = "Suspending" in WebAssembly;
-  if (!canWait || !("gpu" in navigator) || (await isAnyTabTraining())) return ["wasm"];
+/** WebGPU needs a real adapter, and WebAssembly that can wait for it (JSPI: the other build is larger than some hosts allow). */
+export async function hasTaggingGpu(): Promise<boolean> {
+  if (!("Suspending" in WebAssembly) || !("gpu" in navigator)) return false;
   const adapter = await navigator.gpu.requestAdapter({ powerPreference: "high-performance" });
-  return adapter === null || adapter.info.isFallbackAdapter ? ["wasm"] : ["webgpu", "wasm"];
+  return adapter !== null && !adapter.info.isFallbackAdapter;
+}
+
+/** The room that training and drawing share; undefined where one of them has it. */
+export async function takeTaggingGpu(onwanted: () => void): Promise<GpuLease | undefined> {
+  if (await isAnyTabTraining()) return undefined;
+  return takeGpuRoom((by) => {
+    if (by === "training") onwanted();
+  }).catch(() => undefined);
 }
 
 export async function loadRuntime(provider: TagProvider): Promise<OnnxRuntime> {

@@ -1,67 +1,107 @@
-/** Tagging as the worker does it: open the tagger where it runs best, then picture by picture. */
+/** Tagging as the worker does it: open the model where it runs best, then picture by picture. */
 import type { RgbaImage } from "../dataset/image.ts";
-import { InputError, serializeError } from "../errors.ts";
+import { invariant } from "../errors.ts";
 import { blobSource } from "../formats/byte-source.ts";
-import type { DatasetFile } from "../storage/database.ts";
-import { readLabels } from "../tagging/labels.ts";
-import { OnnxTagger, type OnnxRuntime, type TaggerSource } from "../tagging/onnx-tagger.ts";
-import type { TaggerFiles, TagObserver, TagProvider, TagWorkerApi } from "./tag-protocol.ts";
+import type { CaptionSettings, FileRole } from "../tagging/manifest.ts";
+import type { LoadedFile, OnnxRuntime } from "../tagging/onnx-runtime.ts";
+import { openModel, type OpenedModel } from "../tagging/open-model.ts";
+import type { ModelFiles, PictureToRead, TagProvider, TagWorkerApi, TimedReading } from "./tag-protocol.ts";
+
+/** Room on the GPU, held for as long as a model is there. */
+interface GpuLease {
+  release(): void;
+}
 
 export interface TagServices {
-  /** Best first. */
-  readonly providers: () => Promise<readonly TagProvider[]>;
+  /** Whether ONNX Runtime can use a GPU here at all. */
+  readonly hasGpu: () => Promise<boolean>;
+  /** undefined where somebody trains or draws. `onwanted` is called when training wants the room. */
+  readonly takeGpu: (onwanted: () => void) => Promise<GpuLease | undefined>;
   readonly loadRuntime: (provider: TagProvider) => Promise<OnnxRuntime>;
   /** @throws InputError `image.*` */
   readonly decode: (file: Uint8Array<ArrayBuffer>, name: string) => Promise<RgbaImage>;
 }
 
+interface Opened {
+  readonly model: OpenedModel;
+  readonly provider: TagProvider;
+  readonly leave: () => void;
+}
+
 export class TagSession implements TagWorkerApi {
   readonly #services: TagServices;
+  #files: ModelFiles | undefined;
+  #opened: Opened | undefined;
+  #mustLeaveGpu = false;
+  #isReading = false;
 
   constructor(services: TagServices) {
     this.#services = services;
   }
 
-  async tag(files: TaggerFiles, pictures: readonly DatasetFile[], observer: TagObserver): Promise<void> {
-    const tagger = await this.#open(files, observer);
+  async open(model: ModelFiles): Promise<TagProvider> {
+    this.#files = model;
+    const onGpu = (await this.#services.hasGpu()) ? await this.#openOnGpu(model) : undefined;
+    this.#opened = onGpu ?? (await this.#openOnCpu(model));
+    // Training may have asked for the room while the model was being loaded.
+    if (this.#mustLeaveGpu) await this.#leaveGpu();
+    return (await this.#current()).provider;
+  }
+
+  async read({ name, file }: PictureToRead, settings: Partial<CaptionSettings>): Promise<TimedReading> {
+    const bytes = await readWhole(file, name);
+    const image = await this.#services.decode(bytes, name);
+    this.#isReading = true;
     try {
-      for (const { path, file } of pictures) await this.#tagOne(tagger, path, file, observer);
+      const { model, provider } = await this.#current();
+      const start = performance.now();
+      const reading = await model.read(image, name, bytes, settings);
+      return { reading, milliseconds: performance.now() - start, provider };
     } finally {
-      await tagger.release();
+      this.#isReading = false;
+      if (this.#mustLeaveGpu) await this.#leaveGpu();
     }
   }
 
-  async #tagOne(tagger: OnnxTagger, path: string, file: Blob, observer: TagObserver): Promise<void> {
-    let image: RgbaImage;
+  async #current(): Promise<Opened> {
+    invariant(this.#files !== undefined, "a model is opened first");
+    this.#opened ??= await this.#openOnCpu(this.#files);
+    return this.#opened;
+  }
+
+  async #openOnGpu(model: ModelFiles): Promise<Opened | undefined> {
+    const lease = await this.#services.takeGpu(() => {
+      this.#mustLeaveGpu = true;
+      if (!this.#isReading) void this.#leaveGpu();
+    });
+    if (lease === undefined) return undefined;
     try {
-      image = await this.#services.decode(await readWhole(file, path), path);
-    } catch (error) {
-      if (!(error instanceof InputError)) throw error;
-      await observer.failed(path, serializeError(error));
-      return;
+      return { model: await this.#openOn("webgpu", model), provider: "webgpu", leave: () => lease.release() };
+    } catch {
+      // What is wrong with a model is best told by the CPU, which knows every operation.
+      lease.release();
+      return undefined;
     }
-    await observer.scored(path, await tagger.tag(image, path));
   }
 
-  async #open(files: TaggerFiles, observer: TagObserver): Promise<OnnxTagger> {
-    const labels = readLabels(await readWhole(files.labels, files.labelsName), files.labelsName);
-    const source: TaggerSource = { model: await readWhole(files.model, files.modelName), modelName: files.modelName, labels };
-    const providers = await this.#services.providers();
-    for (const provider of providers.slice(0, -1)) {
-      const tagger = await this.#openOn(provider, source).catch(() => undefined);
-      if (tagger === undefined) continue;
-      await observer.opened(provider);
-      return tagger;
-    }
-    // What is wrong with a model is best told by the last, which knows every operation.
-    const last = providers.at(-1) ?? "wasm";
-    const tagger = await this.#openOn(last, source);
-    await observer.opened(last);
-    return tagger;
+  async #openOnCpu(model: ModelFiles): Promise<Opened> {
+    return { model: await this.#openOn("wasm", model), provider: "wasm", leave: () => undefined };
   }
 
-  async #openOn(provider: TagProvider, source: TaggerSource): Promise<OnnxTagger> {
-    return OnnxTagger.open(await this.#services.loadRuntime(provider), source, [provider]);
+  /** Training goes first; the next picture is read on the CPU. */
+  async #leaveGpu(): Promise<void> {
+    const opened = this.#opened;
+    if (opened?.provider !== "webgpu") return;
+    this.#mustLeaveGpu = false;
+    this.#opened = undefined;
+    await opened.model.release();
+    opened.leave();
+  }
+
+  async #openOn(provider: TagProvider, { manifest, files }: ModelFiles): Promise<OpenedModel> {
+    const loaded = new Map<FileRole, LoadedFile>();
+    for (const [role, { name, file }] of files) loaded.set(role, { name, bytes: await readWhole(file, name) });
+    return openModel(await this.#services.loadRuntime(provider), manifest, loaded, [provider]);
   }
 }
 

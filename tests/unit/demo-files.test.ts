@@ -65,8 +65,8 @@ describe("the demo's tagger", () => {
     served["tagger/model.onnx"] = null;
     await expect(found!.files()).rejects.toMatchObject({ code: "demo.unavailable", data: { path: "tagger/model.onnx" } });
     served["tagger/model.onnx"] = "network";
-    const { model, modelName, labelsName } = await found!.files();
-    expect([await model.text(), modelName, labelsName]).toEqual(["network", "model.onnx", "selected_tags.csv"]);
+    const { files } = await found!.files();
+    expect([await files.get("model")!.file.text(), ...[...files.values()].map(({ name: file }) => file)]).toEqual(["network", "model.onnx", "selected_tags.csv"]);
   });
 
   it("is not offered where the manifest names none, or its list of tags is missing or something else", async () => {

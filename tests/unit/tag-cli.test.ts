@@ -76,6 +76,30 @@ test("a picture that can't be read is told and the others are tagged", async () 
   expect(stdout).toMatch(/^1 caption written, 1 left as it was, 1 picture could not be read\n/);
 });
 
+test("sd-scripts' names of options are understood, also with underscores", async () => {
+  await succeeding(tag("--thresh", "0.6", "--character_threshold", "0.6", "--order", "list", "--remove_underscore", "--append_tags"));
+  expect(await caption("0.txt")).toBe(`${reference(expected.pictures[0]!)}\n`);
+  expect(await caption("1.txt")).toMatch(/^sls, 1girl, /);
+});
+
+test("a captioner writes sentences, as its settings say", async () => {
+  const argv = ["tag", "--tagger", dataFile("captioner-git"), "--data", data, "--dry-run", "--keep-words"];
+  const { stdout } = await succeeding(lorasmith([...argv, "--beam-search", "--num_beams", "2", "--max_length", "14", "--prefix", "smith,"]));
+  expect(stdout).toMatch(/0\.txt: smith, \w+( [^,]+)?\n/);
+  expect(stdout).toContain("2 captions to write, 1 left as it was");
+  const twice = await lorasmith([...argv, "--beam-search", "--nucleus"]);
+  expect([twice.code, twice.stderr]).toEqual([2, expect.stringContaining("contradict each other")]);
+});
+
+test("a captioner that does not say what it is wants to be told", async () => {
+  const folderOf = join(root, "captioner");
+  await mkdir(folderOf);
+  for (const name of ["encoder.onnx", "decoder.onnx", "vocab.txt"]) await copyFile(dataFile(`captioner-git/${name}`), join(folderOf, name));
+  const argv = ["tag", "--tagger", folderOf, "--data", data];
+  expect((await lorasmith(argv)).stderr).toMatch(/has no captioner\.json, so say with --kind what it is: blip-large, /);
+  expect((await lorasmith([...argv, "--kind", "git-base"])).stderr).toMatch(/and the encoder of this captioner takes float32 \[1, 3, 224, 224\]/);
+});
+
 test("a bad tagger or option is one line and exit code 2", async () => {
   const bad = join(root, "bad");
   await mkdir(bad);
@@ -85,13 +109,13 @@ test("a bad tagger or option is one line and exit code 2", async () => {
     return stderr;
   };
   const withBad = ["tag", "--tagger", bad, "--data", data];
-  expect(await run(withBad)).toMatch(/selected_tags\.csv does not exist/);
+  expect(await run(withBad)).toMatch(/No files: a tagger is an \.onnx file and the list of its tags/);
   await copyFile(dataFile("tagger/selected_tags.csv"), join(bad, "selected_tags.csv"));
-  expect(await run(withBad)).toMatch(/model\.onnx does not exist/);
+  expect(await run(withBad)).toMatch(/^lorasmith: selected_tags\.csv: a tagger is an \.onnx file/);
   await writeFile(join(bad, "model.onnx"), "no model");
   expect(await run(withBad)).toMatch(/model\.onnx can't be loaded as an ONNX model/);
   expect(await run(["tag", "--data", data])).toMatch(/--tagger is missing/);
   expect(await run([...withBad, "--append", "--overwrite"])).toMatch(/--append and --overwrite contradict each other/);
   expect(await run([...withBad, "--threshold", "high"])).toMatch(/--threshold is "high"; it is a number from 0\.005/);
-  expect(await run([...withBad, "--order", "random"])).toMatch(/--order is "random"; it is score or list/);
+  expect(await run([...withBad, "--order", "random"])).toMatch(/--order is "random"; it is score, list or name/);
 });

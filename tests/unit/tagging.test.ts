@@ -4,13 +4,14 @@ import { describe, expect, it, test } from "vitest";
 import { blobFolder } from "../../src/dataset/blob-folder.ts";
 import type { RgbaImage } from "../../src/dataset/image.ts";
 import { InputError } from "../../src/errors.ts";
+import { wdInput, wdTagger } from "../../src/tagging/catalogue.ts";
+import { imageInput } from "../../src/tagging/image-input.ts";
 import { readLabels, type TagLabel } from "../../src/tagging/labels.ts";
 import { mergeCaption, type CaptionMode, type ExistingCaption } from "../../src/tagging/merge-caption.ts";
 import { OnnxTagger } from "../../src/tagging/onnx-tagger.ts";
 import { picturesToTag } from "../../src/tagging/pictures.ts";
 import { keepScores, scoreFloor } from "../../src/tagging/scores.ts";
 import { chooseTags, defaultTagRules, parseReplacements, type TagRules } from "../../src/tagging/tag-rules.ts";
-import { taggerInput } from "../../src/tagging/tagger-input.ts";
 // From OpenCV, Pillow and ONNX Runtime: tests/reference/make_tagger.py.
 import expected from "../reference/data/tagger/expected.json" with { type: "json" };
 import { dataFile } from "./run-bin.ts";
@@ -21,6 +22,9 @@ const read = async (name: string) => new Uint8Array(await readFile(dataFile(`tag
 const encode = (text: string) => new TextEncoder().encode(text);
 const bytesOf = (base64: string): Uint8Array<ArrayBuffer> => Uint8Array.from(Buffer.from(base64, "base64"));
 const imageOf = ({ width, height, rgba }: (typeof expected.pictures)[number]): RgbaImage => ({ width, height, data: bytesOf(rgba) });
+
+/** As WD14 taggers take a picture. */
+const taggerInput = (image: RgbaImage, size: number, name: string) => imageInput(image, { ...wdInput, size }, name);
 
 const labels = readLabels(await read("selected_tags.csv"), "selected_tags.csv");
 
@@ -33,7 +37,7 @@ async function failure(work: Promise<unknown> | (() => unknown)): Promise<InputE
   throw new Error(`expected an InputError, not ${String(error)}`);
 }
 
-describe("taggerInput", () => {
+describe("the input of WD14 taggers", () => {
   it.each(expected.pictures)("gives OpenCV's and Pillow's levels for $width×$height", (example) => {
     const input = taggerInput(imageOf(example), expected.size, "picture");
     const levels = bytesOf(example.levels);
@@ -57,11 +61,11 @@ describe("taggerInput", () => {
 
 describe("OnnxTagger", () => {
   const open = async (model: Uint8Array<ArrayBuffer>, list: readonly TagLabel[] = labels) =>
-    OnnxTagger.open(ort, { model, modelName: "model.onnx", labels: list }, ["wasm"]);
+    OnnxTagger.open(ort, { manifest: wdTagger, model: { bytes: model, name: "model.onnx" }, labels: list }, ["wasm"]);
 
   it("scores pictures as ONNX Runtime for Python does", async () => {
     const tagger = await open(await read("model.onnx"));
-    expect(tagger.size).toBe(expected.size);
+    expect(tagger.input.size).toBe(expected.size);
     for (const example of expected.pictures) {
       const { indices, values } = await tagger.tag(imageOf(example), "picture");
       const scores = new Map([...indices].map((label, i) => [label, values[i]!]));

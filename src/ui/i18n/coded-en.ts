@@ -281,24 +281,47 @@ export const codedEn = {
       what: "{file} is no list of tags.",
       do: "Choose a CSV file with name,type,count,\"aliases\" or tag,translation in each line.",
     },
-    "tagger.files": { what: "{files}: these are not the files of a tagger.", do: "Choose a model.onnx and its selected_tags.csv." },
+    "tagger.files": {
+      what: "{files}: these are not all files of one tagger or captioner.",
+      do: "Choose them together: an .onnx and its list of tags, or encoder.onnx, decoder.onnx and vocab.txt.",
+    },
+    "tagger.manifest": { what: "{file} does not describe a tagger or captioner: {reason}.", do: "Take the file that the conversion wrote." },
     "tagger.labels": {
       what: "{place} cannot be used as a list of tags.",
-      do: "Take the selected_tags.csv that lies beside the model.",
+      do: "Take the list that lies beside the model, such as selected_tags.csv.",
     },
     "tagger.model": { what: "{file} cannot be loaded as an ONNX model: {reason}.", do: damaged },
     "tagger.input": {
-      what: "{file} is no WD14 tagger: it takes {input}, not float32 [1, size, size, 3].",
-      do: "Choose the model.onnx of a WD14 tagger.",
+      what: "{file} is no tagger of this kind: it takes {input}, not float32 {wanted}.",
+      do: "Choose the model file of such a tagger, or another kind.",
     },
     "tagger.labelCount": {
       what: "{file} knows {outputs} tags, and the list has {labels}.",
-      do: "Choose the selected_tags.csv from the model's own folder.",
+      do: "Choose the list of tags from the model's own folder.",
     },
     "tagger.output": {
-      what: "{file} gives numbers that are no probabilities, so it is no WD14 tagger.",
-      do: "Choose the model.onnx of a WD14 tagger.",
+      what: "{file} gives numbers that are no probabilities, so it is no tagger of this kind.",
+      do: "Choose the model file of such a tagger.",
     },
+    "captioner.encoder": {
+      what: "{file} is not the encoder of this captioner: it takes {input}, not pictures of {size}×{size}.",
+      do: "Choose the encoder.onnx that the conversion wrote.",
+    },
+    "captioner.decoder": {
+      what: "{file} does not fit its encoder: it takes {found}.",
+      do: "Choose the decoder.onnx that the conversion wrote together with the encoder.",
+    },
+    "captioner.output": {
+      what: "{file} gives no scores for the words of its vocabulary.",
+      do: "Choose the files of one and the same captioner.",
+    },
+    "captioner.vocabulary": {
+      what: "{file} cannot be used as a captioner’s vocabulary.",
+      do: "Take the vocab.txt that belongs to the model.",
+    },
+    "captioner.settings": { what: "Captions cannot be made with this value of {name}.", do: "Change it." },
+    "captioner.lengths": { what: "Captions of at least {minLength} and at most {maxLength} words do not exist.", do: "Change one of the two." },
+    "captioner.removal": { what: "“{pattern}” is no regular expression.", do: "Correct or remove the line." },
     "tagger.runtime": {
       what: "ONNX Runtime, which runs taggers, did not start.",
       do: "Load the page again, or use a current browser.",

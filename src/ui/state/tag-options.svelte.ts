@@ -18,7 +18,7 @@ const schema = v.object({
   mode: v.fallback(v.picklist(captionModes), "keep"),
   generalThreshold: threshold(defaultTagRules.generalThreshold),
   characterThreshold: threshold(defaultTagRules.characterThreshold),
-  order: v.fallback(v.picklist(["score", "list"]), defaultTagRules.order),
+  order: v.fallback(v.picklist(["score", "list"]), "score"),
   inWords: v.fallback(v.boolean(), defaultTagRules.inWords),
   escapeBrackets: v.fallback(v.boolean(), defaultTagRules.escapeBrackets),
   added: v.fallback(v.string(), ""),
@@ -33,6 +33,7 @@ export class TagOptions {
   readonly #parsed = $derived.by(() => replacementsOf(this.#values.replacements));
 
   readonly rules: TagRules = $derived({
+    ...defaultTagRules,
     ...this.#values,
     added: splitTags(this.#values.added),
     first: splitTags(this.#values.first),

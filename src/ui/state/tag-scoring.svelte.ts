@@ -5,7 +5,8 @@ import { readLabels } from "../../tagging/labels.ts";
 import type { TagLabel } from "../../tagging/labels.ts";
 import type { TagScores } from "../../tagging/scores.ts";
 import { tagPictures } from "../../workers/tag-client.ts";
-import type { TaggerFiles, TagProvider } from "../../workers/tag-protocol.ts";
+import type { ModelFiles, TagProvider, TimedReading } from "../../workers/tag-protocol.ts";
+import { wdTagger } from "../../tagging/catalogue.ts";
 import type { DatasetFile } from "../../workers/train-protocol.ts";
 import { findDemoTagger } from "./demo-tagger.ts";
 import type { DemoTagger } from "./demo-tagger.ts";
@@ -114,11 +115,12 @@ export class TagScoring {
     };
     try {
       const tagger = await this.#files();
-      this.#labels = readLabels(new Uint8Array(await tagger.labels.arrayBuffer()), tagger.labelsName);
+      const list = tagger.files.get("labels")!;
+      this.#labels = readLabels(new Uint8Array(await list.file.arrayBuffer()), list.name);
       const observer = {
         opened: (provider: TagProvider) => void (this.#provider = provider),
-        scored: (path: string, found: TagScores) => {
-          scores.set(files.get(path)!, found);
+        read: (path: string, { reading }: TimedReading) => {
+          if (reading.kind === "scores") scores.set(files.get(path)!, reading.scores);
           advance();
         },
         failed: (path: string, error: SerializedError) => {
@@ -126,7 +128,8 @@ export class TagScoring {
           advance();
         },
       };
-      await tagPictures(tagger, pictures, observer, this.#abort.signal);
+      const listed = pictures.map(({ path, file }) => ({ id: path, name: path, file: () => file }));
+      await tagPictures(tagger, listed, {}, observer, this.#abort.signal);
     } catch (error) {
       if (!(error instanceof CancelledError)) this.#error = serializeError(error);
     } finally {
@@ -149,10 +152,16 @@ export class TagScoring {
     this.#error = undefined;
   }
 
-  async #files(): Promise<TaggerFiles> {
+  async #files(): Promise<ModelFiles> {
     if (this.#choice === "demo" && this.#demo !== undefined) return this.#demo.files();
     const { model, labels } = this.#own;
     if (model === undefined || labels === undefined) throw new Error("invariant: no tagger is chosen");
-    return { model, modelName: model.name, labels, labelsName: labels.name };
+    return {
+      manifest: {
+        ...wdTagger, id: "own", title: model.name, thresholds: { general: 0.35, character: 0.85 },
+        files: { model: { name: model.name }, labels: { name: labels.name } },
+      },
+      files: new Map([["model", { name: model.name, file: model }], ["labels", { name: labels.name, file: labels }]] as const),
+    };
   }
 }

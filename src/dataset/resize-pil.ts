@@ -1,7 +1,21 @@
 import type { RgbImage } from "./image.ts";
 
-/** Lobes on each side of the kernel. */
-const LOBES = 3;
+export type PilKernel = "lanczos" | "bicubic" | "bilinear";
+
+interface Filter {
+  /** Source pixels on each side that count where nothing shrinks. */
+  readonly reach: number;
+  readonly weight: (distance: number) => number;
+}
+
+const filters: Readonly<Record<PilKernel, Filter>> = {
+  lanczos: { reach: 3, weight: (x) => (Math.abs(x) < 3 ? sinc(x) * sinc(x / 3) : 0) },
+  bicubic: { reach: 2, weight: cubic },
+  bilinear: { reach: 1, weight: (x) => Math.max(0, 1 - Math.abs(x)) },
+};
+
+/** Where OpenCV has −0.75. */
+const CUBIC_A = -0.5;
 /** Weights are whole numbers of 2^-22: sums stay within 32 bits and are the same in every engine. */
 const WEIGHT_BITS = 22;
 
@@ -12,16 +26,16 @@ interface Tap {
 }
 
 /**
- * Resizes with a Lanczos-3 kernel that widens when shrinking: Pillow's `LANCZOS`. Rows first, then columns, with 8 bits
- * in between; a side that keeps its length is left alone.
+ * Resizes with a kernel that widens when shrinking: Pillow's `LANCZOS`, `BICUBIC`, `BILINEAR`. Rows first, then columns,
+ * with 8 bits in between; a side that keeps its length is left alone.
  */
-export function resizeLanczos(image: RgbImage, width: number, height: number): RgbImage {
-  const narrow = width === image.width ? image : resizeRows(image, width);
-  return height === image.height ? narrow : resizeColumns(narrow, height);
+export function resizePil(image: RgbImage, width: number, height: number, kernel: PilKernel): RgbImage {
+  const narrow = width === image.width ? image : resizeRows(image, width, filters[kernel]);
+  return height === image.height ? narrow : resizeColumns(narrow, height, filters[kernel]);
 }
 
-function resizeRows(image: RgbImage, width: number): RgbImage {
-  const targets = taps(image.width, width);
+function resizeRows(image: RgbImage, width: number, filter: Filter): RgbImage {
+  const targets = taps(image.width, width, filter);
   const data = new Uint8Array(width * image.height * 3);
   for (let y = 0; y < image.height; y++) {
     const row = y * image.width * 3;
@@ -35,10 +49,10 @@ function resizeRows(image: RgbImage, width: number): RgbImage {
   return { width, height: image.height, data };
 }
 
-function resizeColumns(image: RgbImage, height: number): RgbImage {
+function resizeColumns(image: RgbImage, height: number, filter: Filter): RgbImage {
   const stride = image.width * 3;
   const data = new Uint8Array(stride * height);
-  for (const [y, { first, weights }] of taps(image.height, height).entries()) {
+  for (const [y, { first, weights }] of taps(image.height, height, filter).entries()) {
     for (let x = 0; x < stride; x++) data[y * stride + x] = weighted(image.data, first * stride + x, stride, weights);
   }
   return { width: image.width, height, data };
@@ -50,23 +64,25 @@ function weighted(data: Uint8Array, start: number, stride: number, weights: Int3
   return Math.min(255, Math.max(0, sum >> WEIGHT_BITS));
 }
 
-function taps(from: number, to: number): Tap[] {
+function taps(from: number, to: number, filter: Filter): Tap[] {
   const scale = from / to;
   const widening = Math.max(scale, 1);
-  const reach = LOBES * widening;
+  const reach = filter.reach * widening;
   return Array.from({ length: to }, (_, target) => {
     const center = (target + 0.5) * scale;
     const first = Math.max(0, Math.trunc(center - reach + 0.5));
     const end = Math.min(from, Math.trunc(center + reach + 0.5));
-    const raw = Array.from({ length: end - first }, (_, i) => lanczos((first + i + 0.5 - center) / widening));
+    const raw = Array.from({ length: end - first }, (_, i) => filter.weight((first + i + 0.5 - center) / widening));
     const total = raw.reduce((sum, weight) => sum + weight, 0);
     const weights = Int32Array.from(raw, (weight) => awayFromZero((weight / total) * (1 << WEIGHT_BITS)));
     return { first, weights };
   });
 }
 
-function lanczos(x: number): number {
-  return Math.abs(x) < LOBES ? sinc(x) * sinc(x / LOBES) : 0;
+function cubic(distance: number): number {
+  const x = Math.abs(distance);
+  if (x < 1) return ((CUBIC_A + 2) * x - (CUBIC_A + 3)) * x * x + 1;
+  return x < 2 ? (((x - 5) * x + 8) * x - 4) * CUBIC_A : 0;
 }
 
 function sinc(x: number): number {
