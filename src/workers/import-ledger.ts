@@ -83,7 +83,7 @@ export class ImportLedger {
       isMirrored: kept?.isMirrored ?? false,
       group: kept?.group ?? null,
       likeness: look.likeness,
-      origin: kept === null ? null : originOf(kept.origin, this.#ids),
+      origin: kept === null ? read.origin : originOf(kept.origin, this.#ids),
     };
     const own = { id, original: hash };
     const say = (code: ImportNoteCode, data: ImportNote["data"] = {}): void => this.note(code, path, data, own);

@@ -4,9 +4,11 @@ import { readImageSize } from "../dataset/image-size.ts";
 import { baseName, isPicture } from "../dataset/paths.ts";
 import { InputError } from "../errors.ts";
 import { blobSource } from "../formats/byte-source.ts";
+import { readPngTexts } from "../formats/png-text.ts";
 import { decodeText } from "../studio/decode-text.ts";
 import type { DecodedText } from "../studio/decode-text.ts";
 import { avifSize, endingsOf, factsOf, gifSize, headBytes, isTrainedKind, kindOf } from "../studio/picture-probe.ts";
+import type { PictureOrigin } from "../studio/picture.ts";
 import type { FileKind, PictureFacts } from "../studio/picture-probe.ts";
 import { largestText } from "./import-sources.ts";
 import type { ImportSource } from "./import-sources.ts";
@@ -34,6 +36,8 @@ export interface ReadPicture {
   readonly bytes: number;
   readonly file: Blob;
   readonly facts: PictureFacts;
+  /** How it was drawn, where the webui or this program drew it. */
+  readonly origin: PictureOrigin | null;
   /** null for a file that was known already. */
   readonly look: PictureLook | null;
   /** undefined: no caption file; null: one that is no text. */
@@ -69,8 +73,17 @@ export async function readPicture(
     // A picked file stays where it is until it is stored.
     file: source.file ?? new Blob([bytes], { type: mimeType(kind) }),
     facts: factsOf(bytes, kind),
+    origin: kind === "png" ? await generatedBy(bytes, source.file) : null,
     caption: caption === undefined ? undefined : await readCaption(caption),
   };
+}
+
+/** What a PNG file says of how it was drawn; damaged texts are no reason to refuse a picture. */
+async function generatedBy(bytes: Uint8Array<ArrayBuffer>, file: Blob | null): Promise<PictureOrigin | null> {
+  const texts = await readPngTexts(bytes).catch(() => undefined);
+  const infotext = texts?.get("parameters");
+  if (infotext === undefined) return null;
+  return { kind: "generated", createdAt: file instanceof File ? file.lastModified : Date.now(), infotext };
 }
 
 /** Looks at the size before anything is decoded. */

@@ -2,6 +2,7 @@
 import { deflateSync, crc32 } from "node:zlib";
 import { beforeAll, expect, test } from "vitest";
 import type { ImportReport } from "../../src/studio/import-report.ts";
+import { writePngText } from "../../src/formats/png-text.ts";
 import { art, emptyStock, importInto, png, sha256 } from "./harness/import-files.ts";
 import type { ImportOptions, Stock } from "./harness/import-files.ts";
 import { makeZip } from "./harness/make-zip.ts";
@@ -179,4 +180,15 @@ test("a turned picture has the size that people see", async () => {
   const stock = emptyStock();
   await importInto(stock, { "a.jpg": await bytesOf(art(1, 96, 80).withMetadata({ orientation: 6 }).jpeg()) });
   expect([...stock.pictures.values()].map(({ width, height }) => [width, height])).toEqual([[80, 96]]);
+});
+
+test("a picture that the webui drew knows how, whatever the picture beside it is", async () => {
+  const infotext = "smith, 1boy\nSteps: 20, Sampler: Euler, CFG scale: 7, Seed: 5, Size: 64x64";
+  const drawn = writePngText(new Uint8Array(a), "parameters", infotext);
+  const damaged = Buffer.concat([Buffer.from(b).subarray(0, 33), chunk("zTXt", Buffer.from("parameters\0\0no zlib data", "latin1")), Buffer.from(b).subarray(33)]);
+  const stock = emptyStock();
+  await importInto(stock, { "drawn.png": drawn, "damaged.png": damaged, "c.png": c });
+  expect([...stock.pictures.values()].map(({ name, origin }) => [name, origin?.kind === "generated" ? origin.infotext : origin])).toEqual([
+    ["c.png", null], ["damaged.png", null], ["drawn.png", infotext],
+  ]);
 });
