@@ -5,6 +5,7 @@
  */
 import { editsEn } from "./edits-en.ts";
 import type { ErrorText } from "./messages.ts";
+import { setNoticesEn } from "./set-notices-en.ts";
 
 const mendLine = "Correct the line, or put # before it.";
 const damaged = "Download or export the file again.";
@@ -397,6 +398,7 @@ export const codedEn = {
     "config.range.output_name": "Must be a file name without folders.",
   },
   edit: editsEn,
+  set: setNoticesEn,
   log: {
     "train.start": "LoRA of {unet} UNet and {textEncoder} text encoder modules; {steps} steps, seed {seed}.",
     "train.noMasks": "masked_loss changes nothing: no folder has masks. Name their folder among the folder's options (conditioning_data_dir).",
@@ -435,6 +437,7 @@ export interface CodedTexts {
   readonly advice: Readonly<Record<string, string>>;
   readonly rule: Readonly<Record<string, string>>;
   readonly edit: Readonly<Record<string, string>>;
+  readonly set: Readonly<Record<string, string>>;
   readonly log: Readonly<Record<string, string>>;
 }
 
@@ -445,5 +448,6 @@ export type SameCodes = {
   readonly advice: Readonly<Record<keyof typeof codedEn.advice, string>>;
   readonly rule: Readonly<Record<keyof typeof codedEn.rule, string>>;
   readonly edit: Readonly<Record<keyof typeof codedEn.edit, string>>;
+  readonly set: Readonly<Record<keyof typeof codedEn.set, string>>;
   readonly log: Readonly<Record<keyof typeof codedEn.log, string>>;
 };

@@ -1,5 +1,6 @@
 import type { SameCodes } from "./coded-en.ts";
 import { editsZhCN } from "./edits-zh-CN.ts";
+import { setNoticesZhCN } from "./set-notices-zh-CN.ts";
 
 const mendLine = "请改正这一行，或在行首加 #。";
 const damaged = "请重新下载或导出这个文件。";
@@ -332,6 +333,7 @@ export const codedZhCN = {
     "config.range.output_name": "必须是不含文件夹的文件名。",
   },
   edit: editsZhCN,
+  set: setNoticesZhCN,
   log: {
     "train.start": "LoRA 包含 {unet} 个 UNet 模块和 {textEncoder} 个文本编码器模块；共 {steps} 步，种子 {seed}。",
     "train.noMasks": "masked_loss 没有作用：没有文件夹带遮罩。请在文件夹的选项中指定遮罩文件夹（conditioning_data_dir）。",

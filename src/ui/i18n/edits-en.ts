@@ -3,4 +3,8 @@ export const editsEn = {
   rename: "Renamed to “{name}”",
   remove: "Removed pictures: {n}",
   mirror: "Mirrored pictures: {n}",
+  import: "Added pictures: {n}, captions: {captions}",
+  folders: "Changed the folders",
+  move: "Moved pictures: {n}",
+  split: "Half into regularization: {n}",
 } as const;

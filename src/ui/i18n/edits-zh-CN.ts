@@ -3,4 +3,8 @@ export const editsZhCN = {
   rename: "重命名为“{name}”",
   remove: "移出了 {n} 张图片",
   mirror: "镜像了 {n} 张图片",
+  import: "添加图片：{n}，标注：{captions}",
+  folders: "修改了文件夹",
+  move: "移动图片：{n}",
+  split: "一半作为正则化：{n}",
 } as const;

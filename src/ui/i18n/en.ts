@@ -5,6 +5,7 @@
 import { presetsEn } from "./presets-en.ts";
 import { samplesEn } from "./samples-en.ts";
 import { studioEn } from "./studio-en.ts";
+import { studioFilesEn } from "./studio-files-en.ts";
 import { testEn } from "./test-en.ts";
 
 export const en = {
@@ -12,6 +13,7 @@ export const en = {
   ...samplesEn,
   ...presetsEn,
   ...studioEn,
+  ...studioFilesEn,
   "app.skip": "Skip to content",
   "app.language": "Language",
   "app.theme": "Theme",

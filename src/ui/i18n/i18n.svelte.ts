@@ -14,7 +14,7 @@ import { zhCN } from "./zh-CN.ts";
 
 const dictionaries: Record<Language, Messages> = { en, "zh-CN": zhCN };
 const coded = { en: codedEn, "zh-CN": codedZhCN };
-type CodedKind = "problem" | "advice" | "rule" | "edit" | "log";
+type CodedKind = "problem" | "advice" | "rule" | "edit" | "set" | "log";
 
 export class I18n {
   #language: Language = $state("en");
@@ -59,6 +59,9 @@ export class I18n {
 
   /** What was done to a set of pictures. */
   edit = ({ code, data }: EditLabel): string => this.coded("edit", code, data, code);
+
+  /** Something about a set of pictures. */
+  setNotice = (code: string, data: Values): string => this.coded("set", code, data, code);
 
   error = (error: SerializedError): ErrorText => {
     const texts: Readonly<Record<string, ErrorText>> = coded[this.#language].errors;

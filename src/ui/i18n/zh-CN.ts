@@ -2,6 +2,7 @@ import type { Messages } from "./messages.ts";
 import { presetsZhCN } from "./presets-zh-CN.ts";
 import { samplesZhCN } from "./samples-zh-CN.ts";
 import { studioZhCN } from "./studio-zh-CN.ts";
+import { studioFilesZhCN } from "./studio-files-zh-CN.ts";
 import { testZhCN } from "./test-zh-CN.ts";
 
 export const zhCN = {
@@ -9,6 +10,7 @@ export const zhCN = {
   ...samplesZhCN,
   ...presetsZhCN,
   ...studioZhCN,
+  ...studioFilesZhCN,
   "app.skip": "跳到正文",
   "app.language": "语言",
   "app.theme": "主题",

@@ -26,6 +26,7 @@ import { findBlockers } from "./start-blockers.ts";
 import type { Blocker } from "./start-blockers.ts";
 import { TestArrivals } from "./test-arrivals.ts";
 import { StartWords } from "./start-words.svelte.ts";
+import { Importing } from "./studio/importing.svelte.ts";
 import { Studio } from "./studio/studio.svelte.ts";
 import { TestBench } from "./test-bench.svelte.ts";
 import { TestExchange } from "./test-exchange.svelte.ts";
@@ -44,6 +45,11 @@ export class App {
   readonly route = new Route();
   readonly history = new History();
   readonly studio = new Studio();
+  /** Pictures on their way into the studio's open set. */
+  readonly importing = new Importing({
+    target: () => this.studio.currentOrNew(this.i18n.t("studio.newName", { n: this.studio.sets.length + 1 })),
+    resolution: () => Math.min(...this.setup.form.config.resolution),
+  });
   readonly bench: TestBench;
   readonly grid: TestGrid;
   readonly exchange: TestExchange;

@@ -1,0 +1,22 @@
+/** What is said about a set by code: its balance, its files, the advice of the guide. English; a part of `coded-en.ts`. */
+export const setNoticesEn = {
+  "balance.repeated": "Regularization offers {offered} showings and {wanted} are wanted: its pictures are repeated in turn until they are as many.",
+  "balance.dropped": "Regularization offers {offered} showings and {wanted} are wanted: its last {count} pictures by name are never shown.",
+  "balance.classUnmatched": "The regularization class “{className}” is the class of no training folder ({classes}). It keeps nothing from being forgotten.",
+  "balance.classWithoutReg": "The class “{className}” has no regularization pictures, though others have.",
+  "balance.sameInBoth": "The same picture is in both kinds, which must not be: {count}, {name} among them.",
+  "balance.nearInBoth": "Pictures that look alike are in both kinds: {count}, {name} among them.",
+  "export.folderRenamed": "“{name}” is written as {to}: some of its characters are not possible in file names.",
+  "export.foldersJoined": "“{name}” differs from {to} by letter case only and is written into it.",
+  "export.pictureRenamed": "{name} is written as {to}.",
+  "advice.fewPictures": "{count} pictures are few; {wanted} and more make it easier.",
+  "advice.mirror": "Mirrored pictures stretch a small set. Turn on flip_aug for training; copies are not needed.",
+  "advice.noMirror": "Do not mirror: {tags} would be on the wrong side.",
+  "advice.bootstrap": "Few pictures can make more: train a quick first LoRA with a high rate, draw pictures on the Test screen, and add the good ones here.",
+  "advice.angles": "Show it from more sides. No caption says: {tags}.",
+  "advice.distances": "Show it from nearer and farther. No caption says: {tags}.",
+  "advice.styleReg": "A style is learnt better with regularization pictures. Add some of the same class.",
+  "advice.splitHalf": "With {count} pictures, half of them can become regularization (in “Folders”).",
+  "advice.variety": "A style shows in many different things; the captions name only {count}.",
+  "advice.captions": "{count} pictures have no caption; they are trained with the words of their folder.",
+} as const;

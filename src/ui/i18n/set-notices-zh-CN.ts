@@ -1,0 +1,22 @@
+/** What is said about a set by code, in Chinese; a part of `coded-zh-CN.ts`. */
+export const setNoticesZhCN = {
+  "balance.repeated": "正则化图片可展示 {offered} 次，需要 {wanted} 次：将轮流重复直到数量一致。",
+  "balance.dropped": "正则化图片可展示 {offered} 次，需要 {wanted} 次：按名称排在最后的 {count} 张不会展示。",
+  "balance.classUnmatched": "正则化类别“{className}”与任何训练文件夹的类别（{classes}）都不一致，起不到作用。",
+  "balance.classWithoutReg": "类别“{className}”没有正则化图片，而其他类别有。",
+  "balance.sameInBoth": "同一张图片不允许同时出现在训练集和正则化中：{count} 张，如 {name}。",
+  "balance.nearInBoth": "训练集和正则化中有相似的图片：{count} 张，如 {name}。",
+  "export.folderRenamed": "“{name}”写为 {to}：其中有文件名不允许的字符。",
+  "export.foldersJoined": "“{name}”与 {to} 只有大小写不同，写入同一文件夹。",
+  "export.pictureRenamed": "{name} 写为 {to}。",
+  "advice.fewPictures": "{count} 张图片偏少，{wanted} 张以上更容易学好。",
+  "advice.mirror": "图片少时可以镜像扩充。训练时开启 flip_aug 即可，不需要副本。",
+  "advice.noMirror": "不要镜像：{tags} 会跑到另一侧。",
+  "advice.bootstrap": "图片少也能变多：先用高学习率快速训练一个临时 LoRA，在测试页生成图片，把好的添加进来。",
+  "advice.angles": "应包含更多角度。标注中没有：{tags}。",
+  "advice.distances": "应包含更近和更远的画面。标注中没有：{tags}。",
+  "advice.styleReg": "画风训练最好有正则化图片。请添加同类别的图片。",
+  "advice.splitHalf": "有 {count} 张图片，可以把一半作为正则化（在“文件夹”中）。",
+  "advice.variety": "画风应体现在许多不同的事物上；标注中只提到 {count} 种。",
+  "advice.captions": "{count} 张图片没有标注，将以文件夹的文字训练。",
+} as const;
