@@ -47,7 +47,7 @@ export class App {
   readonly studio = new Studio();
   /** Pictures on their way into the studio's open set. */
   readonly importing = new Importing({
-    target: () => this.studio.currentOrNew(this.i18n.t("studio.newName", { n: this.studio.sets.length + 1 })),
+    target: (name) => this.studio.currentOrNew(name === "" ? this.i18n.t("studio.newName", { n: this.studio.sets.length + 1 }) : name),
     resolution: () => Math.min(...this.setup.form.config.resolution),
   });
   readonly bench: TestBench;

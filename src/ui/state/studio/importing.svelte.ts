@@ -10,8 +10,8 @@ import type { DatasetFile } from "../../../workers/train-protocol.ts";
 import type { OpenSet } from "./open-set.svelte.ts";
 
 interface Surroundings {
-  /** The open set, or a new one. */
-  readonly target: () => Promise<OpenSet | undefined>;
+  /** The open set, or a new one of this name; "" where the files suggest none. */
+  readonly target: (name: string) => Promise<OpenSet | undefined>;
   /** The shorter side of training's resolution. */
   readonly resolution: () => number;
   readonly run: typeof importFiles;
@@ -75,7 +75,7 @@ export class Importing {
     this.#progress = { phase: "listing", done: 0, total: 0, path: "" };
     try {
       const files = await listing;
-      const open = files.length === 0 ? undefined : await this.#surroundings.target();
+      const open = files.length === 0 ? undefined : await this.#surroundings.target(nameFor(files));
       if (open !== undefined) await this.#run(open, files, this.#controller.signal);
     } catch (error) {
       this.#error = serializeError(error);
@@ -137,4 +137,13 @@ export class Importing {
     const set: Change[] = adds.length > 0 && keys.length > 0 ? [{ kind: "set", from, to: fields }] : [];
     await open.edit({ code: "import", data: { n: adds.length, captions: written.length } }, [...set, ...adds, ...written]);
   }
+}
+
+/** What a set of these files is called: by their common folder or their only archive, as kohya's "train_" is put before it again. */
+function nameFor(files: readonly DatasetFile[]): string {
+  const [first = "", ...rest] = files.map(({ path }) => path);
+  const folder = first.split("/")[0] ?? "";
+  const isFolder = first.includes("/") && rest.every((path) => path.startsWith(`${folder}/`));
+  const name = isFolder ? folder : rest.length === 0 && /\.zip$/i.test(first) ? first.slice(0, -4) : "";
+  return name.replace(/^train_/i, "");
 }
