@@ -38,6 +38,11 @@ async function decode(bytes: Uint8Array<ArrayBuffer>, type: string): Promise<Rgb
     premultiplyAlpha: "none",
     colorSpaceConversion: "none",
   });
+  return readBitmap(bitmap);
+}
+
+/** Its pixels; the bitmap is closed. */
+export function readBitmap(bitmap: ImageBitmap): RgbaImage {
   try {
     const image = readOnCanvas(bitmap);
     return isOpaque(image) ? image : (readThroughTexture(bitmap) ?? image);

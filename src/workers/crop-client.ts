@@ -1,0 +1,73 @@
+/** The page's handle on cropping: a few workers for as long as there is something to do. */
+import { wrap } from "comlink";
+import { serializeError } from "../errors.ts";
+import type { SerializedError } from "../errors.ts";
+import type { CropMethod, CropProposal } from "../studio/crop-method.ts";
+import { proposeCrops } from "../studio/crop-method.ts";
+import type { CropWorkerApi, StoredPicture } from "./crop-protocol.ts";
+import { carryTypedErrors } from "./typed-errors.ts";
+
+/** A crop, or why there is none; in the order of the pictures' completion. */
+export type ProposalListener<T> = (picture: T, outcome: CropProposal | { readonly error: SerializedError }) => void;
+
+const mostWorkers = 4;
+
+/**
+ * Finds crops for pictures. Methods that go by size alone need no worker. A picture that can't be read does not stop the
+ * others.
+ * @param signal ends it at once; what was found by then was told
+ * @throws the signal's reason
+ */
+export async function proposeForAll<T extends StoredPicture>(
+  pictures: readonly T[], method: CropMethod, onoutcome: ProposalListener<T>, signal: AbortSignal,
+): Promise<void> {
+  if (method.kind !== "focus") {
+    for (const picture of pictures) onoutcome(picture, proposeCrops([picture.width, picture.height], method));
+    return;
+  }
+  const waiting = pictures.values();
+  await withWorkers(Math.min(mostWorkers, pictures.length), signal, async (api) => {
+    for (const picture of waiting) {
+      const outcome = await api.propose(withoutState(picture), method).catch((error: unknown) => ({ error: serializeError(error) }));
+      onoutcome(picture, outcome);
+    }
+  });
+}
+
+/**
+ * Pictures as they have become, as PNG files.
+ * @throws InputError `image.undecodable`, `crop.noOriginal`; the signal's reason
+ */
+export async function renderAll<T extends StoredPicture>(
+  pictures: readonly T[], onrendered: (picture: T, png: Blob) => void | Promise<void>, signal: AbortSignal,
+): Promise<void> {
+  const waiting = pictures.values();
+  await withWorkers(Math.min(mostWorkers, pictures.length), signal, async (api) => {
+    for (const picture of waiting) await onrendered(picture, await api.render(withoutState(picture)));
+  });
+}
+
+/** Only what the worker asks for: a picture may carry what can't be copied. */
+function withoutState({ name, original, width, height, crop, isMirrored }: StoredPicture): StoredPicture {
+  return { name, original, width, height, crop, isMirrored };
+}
+
+/** Has workers take from the same heap. When this settles, they are gone. */
+async function withWorkers(count: number, signal: AbortSignal, work: (api: CropWorkerApi) => Promise<void>): Promise<void> {
+  carryTypedErrors();
+  signal.throwIfAborted();
+  const cores = Math.max(1, navigator.hardwareConcurrency - 1);
+  const workers = Array.from({ length: Math.min(count, cores) }, () =>
+    new Worker(new URL("./crop.worker.ts", import.meta.url), { type: "module", name: "lorasmith-crop" }));
+  try {
+    await new Promise<void>((resolve, reject) => {
+      signal.addEventListener("abort", () => reject(signal.reason), { once: true });
+      for (const worker of workers) {
+        worker.addEventListener("error", (event) => reject(new Error(event.message || "The cropping worker did not start.")));
+      }
+      Promise.all(workers.map((worker) => work(wrap<CropWorkerApi>(worker)))).then(() => resolve(), reject);
+    });
+  } finally {
+    for (const worker of workers) worker.terminate();
+  }
+}
