@@ -259,6 +259,7 @@ export const codedEn = {
       what: "No pictures were found ({files} files looked at).",
       do: "Choose a folder that holds PNG, JPEG, WebP or BMP pictures, or folders such as 10_name with pictures in them.",
     },
+    "crop.noOriginal": { what: "The file of {file} is not in this browser's storage any more.", do: "Import it again." },
     "image.undecodable": { what: "{file} cannot be read as a picture.", do: "Replace or remove it." },
     "image.tooLarge": { what: "{file} is too large: {width} × {height} pixels.", do: "Make it smaller, or remove it." },
     "image.tooSmall": {

@@ -218,6 +218,7 @@ export const codedZhCN = {
       what: "没有找到图片（共查看 {files} 个文件）。",
       do: "请选择含有 PNG、JPEG、WebP 或 BMP 图片的文件夹，或 10_name 这样的文件夹的上一级。",
     },
+    "crop.noOriginal": { what: "{file} 的文件已不在此浏览器的存储中。", do: "请重新导入。" },
     "image.undecodable": { what: "{file} 无法作为图片读取。", do: "请替换或移除它。" },
     "image.tooLarge": { what: "{file} 太大：{width} × {height} 像素。", do: "请缩小或移除它。" },
     "image.tooSmall": { what: "{file} 太小：{width} × {height} 像素。", do: "请关闭 bucket_no_upscale，或替换、移除这张图片。" },

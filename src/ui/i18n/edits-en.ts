@@ -2,6 +2,10 @@
 export const editsEn = {
   rename: "Renamed to “{name}”",
   remove: "Removed pictures: {n}",
+  crop: "Cropped pictures: {n}",
+  uncrop: "Crops removed: {n}",
+  split: "Pictures split: {n}, into {parts} parts",
+  flip: "Flipped copies added: {n}",
   mirror: "Mirrored pictures: {n}",
   import: "Added pictures: {n}, captions: {captions}",
   folders: "Changed the folders",

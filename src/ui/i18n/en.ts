@@ -4,6 +4,7 @@
  */
 import { presetsEn } from "./presets-en.ts";
 import { samplesEn } from "./samples-en.ts";
+import { cropEn } from "./crop-en.ts";
 import { studioEn } from "./studio-en.ts";
 import { studioFilesEn } from "./studio-files-en.ts";
 import { testEn } from "./test-en.ts";
@@ -14,6 +15,7 @@ export const en = {
   ...presetsEn,
   ...studioEn,
   ...studioFilesEn,
+  ...cropEn,
   "app.skip": "Skip to content",
   "app.language": "Language",
   "app.theme": "Theme",

@@ -1,6 +1,7 @@
 import type { Messages } from "./messages.ts";
 import { presetsZhCN } from "./presets-zh-CN.ts";
 import { samplesZhCN } from "./samples-zh-CN.ts";
+import { cropZhCN } from "./crop-zh-CN.ts";
 import { studioZhCN } from "./studio-zh-CN.ts";
 import { studioFilesZhCN } from "./studio-files-zh-CN.ts";
 import { testZhCN } from "./test-zh-CN.ts";
@@ -11,6 +12,7 @@ export const zhCN = {
   ...presetsZhCN,
   ...studioZhCN,
   ...studioFilesZhCN,
+  ...cropZhCN,
   "app.skip": "跳到正文",
   "app.language": "语言",
   "app.theme": "主题",

@@ -27,6 +27,8 @@ import type { Blocker } from "./start-blockers.ts";
 import { TestArrivals } from "./test-arrivals.ts";
 import { StartWords } from "./start-words.svelte.ts";
 import { Importing } from "./studio/importing.svelte.ts";
+import { CropBatch } from "./studio/crop-batch.svelte.ts";
+import { CropWalk } from "./studio/crop-walk.svelte.ts";
 import { Studio } from "./studio/studio.svelte.ts";
 import { TestBench } from "./test-bench.svelte.ts";
 import { TestExchange } from "./test-exchange.svelte.ts";
@@ -49,6 +51,10 @@ export class App {
   readonly importing = new Importing({
     target: (name) => this.studio.currentOrNew(name === "" ? this.i18n.t("studio.newName", { n: this.studio.sets.length + 1 }) : name),
     resolution: () => Math.min(...this.setup.form.config.resolution),
+  readonly crops: CropBatch = new CropBatch(this.studio, () => this.setup.form.config.resolution);
+  readonly cropWalk: CropWalk = new CropWalk(this.studio, {
+    config: () => this.setup.form.config,
+    usualSize: () => this.crops.size,
   });
   readonly bench: TestBench;
   readonly grid: TestGrid;

@@ -1,8 +1,10 @@
 /** What the panel beside the gallery offers, in the order of the work. Each finds what it acts on in `App.studio`. */
 import type { Component } from "svelte";
 import type { TabId } from "../../state/studio/tab.ts";
+import CropPanel from "./crop/CropPanel.svelte";
 import PicturePanel from "./PicturePanel.svelte";
 
 export const tabs: readonly { readonly id: TabId; readonly component: Component }[] = [
   { id: "picture", component: PicturePanel },
+  { id: "crop", component: CropPanel },
 ];
