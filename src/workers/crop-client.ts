@@ -7,7 +7,7 @@ import { proposeCrops } from "../studio/crop-method.ts";
 import type { CropWorkerApi, StoredPicture } from "./crop-protocol.ts";
 import { carryTypedErrors } from "./typed-errors.ts";
 
-/** A crop, or why there is none; in the order of the pictures' completion. */
+/** A crop, or why there is none, as soon as it is known. */
 export type ProposalListener<T> = (picture: T, outcome: CropProposal | { readonly error: SerializedError }) => void;
 
 const mostWorkers = 4;
@@ -28,28 +28,15 @@ export async function proposeForAll<T extends StoredPicture>(
   const waiting = pictures.values();
   await withWorkers(Math.min(mostWorkers, pictures.length), signal, async (api) => {
     for (const picture of waiting) {
-      const outcome = await api.propose(withoutState(picture), method).catch((error: unknown) => ({ error: serializeError(error) }));
+      const outcome = await api.propose(onlyWhatIsAsked(picture), method).catch((error: unknown) => ({ error: serializeError(error) }));
       onoutcome(picture, outcome);
     }
   });
 }
 
-/**
- * Pictures as they have become, as PNG files.
- * @throws InputError `image.undecodable`, `crop.noOriginal`; the signal's reason
- */
-export async function renderAll<T extends StoredPicture>(
-  pictures: readonly T[], onrendered: (picture: T, png: Blob) => void | Promise<void>, signal: AbortSignal,
-): Promise<void> {
-  const waiting = pictures.values();
-  await withWorkers(Math.min(mostWorkers, pictures.length), signal, async (api) => {
-    for (const picture of waiting) await onrendered(picture, await api.render(withoutState(picture)));
-  });
-}
-
-/** Only what the worker asks for: a picture may carry what can't be copied. */
-function withoutState({ name, original, width, height, crop, isMirrored }: StoredPicture): StoredPicture {
-  return { name, original, width, height, crop, isMirrored };
+/** A picture carries its caption and more, which need not be copied. */
+function onlyWhatIsAsked({ name, original, width, height }: StoredPicture): StoredPicture {
+  return { name, original, width, height };
 }
 
 /** Has workers take from the same heap. When this settles, they are gone. */

@@ -3,7 +3,7 @@ import type { CropMethod, CropProposal } from "../studio/crop-method.ts";
 import type { StudioPicture } from "../studio/picture.ts";
 
 /** A picture that is in storage. */
-export type StoredPicture = Pick<StudioPicture, "name" | "original" | "width" | "height" | "crop" | "isMirrored">;
+export type StoredPicture = Pick<StudioPicture, "name" | "original" | "width" | "height">;
 
 export interface CropWorkerApi {
   /**
@@ -11,9 +11,4 @@ export interface CropWorkerApi {
    * @throws InputError `image.undecodable`, `crop.noOriginal`
    */
   propose(picture: StoredPicture, method: CropMethod): Promise<CropProposal>;
-  /**
-   * The picture as it has become, as a PNG file.
-   * @throws InputError `image.undecodable`, `crop.noOriginal`
-   */
-  render(picture: StoredPicture): Promise<Blob>;
 }

@@ -6,7 +6,6 @@ import { focalPoint } from "../studio/crop-focus.ts";
 import { proposeCrops } from "../studio/crop-method.ts";
 import type { CropMethod, CropProposal } from "../studio/crop-method.ts";
 import type { CropWorkerApi, StoredPicture } from "./crop-protocol.ts";
-import { renderPicture } from "./render-picture.ts";
 
 export interface CropServices {
   /** A picture's file by its hash. */
@@ -28,10 +27,6 @@ export class CropSession implements CropWorkerApi {
     const face = faceBoxOf(picture.name);
     const focus = focalPoint(image, method.target, method.weights, face === undefined ? [] : [face]);
     return proposeCrops([image.width, image.height], method, focus);
-  }
-
-  async render(picture: StoredPicture): Promise<Blob> {
-    return renderPicture(await this.#file(picture), picture, this.#services.decode);
   }
 
   async #file({ name, original }: StoredPicture): Promise<Blob> {

@@ -51,6 +51,7 @@ export class App {
   readonly importing = new Importing({
     target: (name) => this.studio.currentOrNew(name === "" ? this.i18n.t("studio.newName", { n: this.studio.sets.length + 1 }) : name),
     resolution: () => Math.min(...this.setup.form.config.resolution),
+  });
   readonly crops: CropBatch = new CropBatch(this.studio, () => this.setup.form.config.resolution);
   readonly cropWalk: CropWalk = new CropWalk(this.studio, {
     config: () => this.setup.form.config,
