@@ -11,7 +11,7 @@ export interface CropServices {
   /** A picture's file by its hash. */
   readonly originalOf: (hash: string) => Promise<Blob | undefined>;
   /** @throws InputError `image.undecodable` */
-  readonly decode: (file: Blob, name: string) => Promise<RgbaImage>;
+  readonly decode: (file: Blob, picture: StoredPicture) => Promise<RgbaImage>;
 }
 
 export class CropSession implements CropWorkerApi {
@@ -23,7 +23,7 @@ export class CropSession implements CropWorkerApi {
 
   async propose(picture: StoredPicture, method: CropMethod): Promise<CropProposal> {
     if (method.kind !== "focus") return proposeCrops([picture.width, picture.height], method);
-    const image = await this.#services.decode(await this.#file(picture), picture.name);
+    const image = await this.#services.decode(await this.#file(picture), picture);
     const face = faceBoxOf(picture.name);
     const focus = focalPoint(image, method.target, method.weights, face === undefined ? [] : [face]);
     return proposeCrops([image.width, image.height], method, focus);

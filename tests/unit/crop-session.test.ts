@@ -18,7 +18,7 @@ async function scene(): Promise<Blob> {
 const file = await scene();
 const session = new CropSession({
   originalOf: async (hash) => (hash === "known" ? file : undefined),
-  decode: async (blob, name) => decodeNodeImage(new Uint8Array(await blob.arrayBuffer()), name),
+  decode: async (blob, { name }) => decodeNodeImage(new Uint8Array(await blob.arrayBuffer()), name),
 });
 const picture: StoredPicture = { name: "a.png", original: "known", width: 160, height: 80 };
 const focus = { kind: "focus", target: [64, 64], weights: { ...usualFocusWeights, entropy: 0 } } as const;

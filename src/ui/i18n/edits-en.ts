@@ -4,7 +4,7 @@ export const editsEn = {
   remove: "Removed pictures: {n}",
   crop: "Cropped pictures: {n}",
   uncrop: "Crops removed: {n}",
-  split: "Pictures split: {n}, into {parts} parts",
+  cropParts: "Pictures split: {n}, into {parts} parts",
   flip: "Flipped copies added: {n}",
   mirror: "Mirrored pictures: {n}",
   import: "Added pictures: {n}, captions: {captions}",

@@ -4,7 +4,7 @@ export const editsZhCN = {
   remove: "移出了 {n} 张图片",
   crop: "裁剪了 {n} 张图片",
   uncrop: "取消了 {n} 张图片的裁剪",
-  split: "把 {n} 张图片切分成 {parts} 部分",
+  cropParts: "把 {n} 张图片切分成 {parts} 部分",
   flip: "添加了 {n} 张翻转副本",
   mirror: "镜像了 {n} 张图片",
   import: "添加图片：{n}，标注：{captions}",

@@ -191,7 +191,7 @@ export class CropBatch {
     this.#findings = undefined;
     if (open === undefined) return;
     const parts = accepted.reduce((sum, { crops }) => sum + crops.length, 0);
-    const label = isSplit ? { code: "split", data: { n: accepted.length, parts } } : { code: "crop", data: { n: accepted.length } };
+    const label = isSplit ? { code: "cropParts", data: { n: accepted.length, parts } } : { code: "crop", data: { n: accepted.length } };
     void open.edit(label, applyCrops(open.pictures.values(), accepted, () => crypto.randomUUID()));
   }
 
