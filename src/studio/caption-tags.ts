@@ -29,6 +29,21 @@ export function typedTags(text: string): string[] {
   return text.split(/[\r\n，、]/).flatMap(tagsOfLine);
 }
 
+/**
+ * Where what is being typed divides: tags that are done, and the one that is not. A bracket that is still open may hold
+ * commas.
+ */
+export function typedSoFar(text: string): { readonly done: string; readonly rest: string } {
+  const plain = text.replaceAll(/[，、\r\n]/g, ",");
+  let start = 0;
+  for (;;) {
+    const end = pieceEnd(plain, start);
+    const isOpen = /^\s*[([{]/.test(plain.slice(start)) && closingBracket(plain, start + plain.slice(start).search(/\S/)) < 0;
+    if (end >= plain.length || isOpen) return { done: text.slice(0, start), rest: text.slice(start) };
+    start = end + 1;
+  }
+}
+
 /** The part of a caption that training reads, without its line end. */
 function firstLine(caption: string): string {
   const end = caption.search(/[\r\n]/);

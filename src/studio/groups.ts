@@ -2,6 +2,8 @@
 import { tagsOf, typedTags, withTags } from "./caption-tags.ts";
 import { changePictures, changeSet } from "./edit.ts";
 import type { Change, SetState } from "./edit.ts";
+import { distanceOf, halvesOf } from "./likeness.ts";
+import type { Halves } from "./likeness.ts";
 import { leadingWords } from "./merge-rule.ts";
 import type { StudioPicture } from "./picture.ts";
 import { sameTag } from "./same-tag.ts";
@@ -71,18 +73,16 @@ function exchange(picture: StudioPicture, set: StudioSet, from = "", to = ""): s
 }
 
 /**
- * Pictures that look alike, as groups to make: each at most `limit` bits from one that was found before it. The largest
+ * Pictures that look alike, as groups to make: each at most `limit` bits from the first one of its group. The largest
  * first; pictures that have a group are left alone.
- * @param distance bits that differ between two likenesses
  */
-export function suggestGroups(
-  pictures: Iterable<StudioPicture>, distance: (a: string, b: string) => number, limit = 10,
-): StudioPicture[][] {
-  const clusters: { readonly likeness: string; readonly members: StudioPicture[] }[] = [];
+export function suggestGroups(pictures: Iterable<StudioPicture>, limit = 10): StudioPicture[][] {
+  const clusters: { readonly likeness: Halves; readonly members: StudioPicture[] }[] = [];
   for (const picture of pictures) {
     if (picture.group !== null) continue;
-    const near = clusters.find(({ likeness }) => likeness === picture.likeness || distance(likeness, picture.likeness) <= limit);
-    if (near === undefined) clusters.push({ likeness: picture.likeness, members: [picture] });
+    const likeness = halvesOf(picture.likeness);
+    const near = clusters.find((cluster) => distanceOf(cluster.likeness, likeness) <= limit);
+    if (near === undefined) clusters.push({ likeness, members: [picture] });
     else near.members.push(picture);
   }
   return clusters.map(({ members }) => members).filter(({ length }) => length > 1).sort((a, b) => b.length - a.length);

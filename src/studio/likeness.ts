@@ -78,13 +78,14 @@ export function distance(a: string, b: string): number {
   return distanceOf(halvesOf(a), halvesOf(b));
 }
 
-type Halves = readonly [high: number, low: number];
+/** A likeness as two numbers of 32 bits, for whoever compares many. */
+export type Halves = readonly [high: number, low: number];
 
-const halvesOf = (likeness: string): Halves => [
+export const halvesOf = (likeness: string): Halves => [
   Number.parseInt(likeness.slice(0, 8), 16) >>> 0, Number.parseInt(likeness.slice(8), 16) >>> 0,
 ];
 
-const distanceOf = (a: Halves, b: Halves): number => ones(a[0] ^ b[0]) + ones(a[1] ^ b[1]);
+export const distanceOf = (a: Halves, b: Halves): number => ones(a[0] ^ b[0]) + ones(a[1] ^ b[1]);
 
 function ones(value: number): number {
   const pairs = value - ((value >>> 1) & 0x5555_5555);

@@ -1,7 +1,7 @@
 import { describe, expect, it, test } from "vitest";
 import { addTags, captionChanges, captionRewrite } from "../../src/studio/caption-operations.ts";
 import type { CaptionOperation } from "../../src/studio/caption-operations.ts";
-import { tagsOf, typedTags, withTags } from "../../src/studio/caption-tags.ts";
+import { tagsOf, typedSoFar, typedTags, withTags } from "../../src/studio/caption-tags.ts";
 import { applyEdit, invert } from "../../src/studio/edit.ts";
 import type { StudioPicture } from "../../src/studio/picture.ts";
 import { sameTag } from "../../src/studio/same-tag.ts";
@@ -59,6 +59,13 @@ describe("a caption as tags", () => {
       const tags = chances.some(6, () => chances.text(12)).flatMap(typedTags).filter((tag) => !/^[([{]/.test(tag));
       expect(tagsOf(withTags(caption, tags))).toEqual(tags);
     }
+  });
+
+  it.each([
+    ["a", "", "a"], ["a,", "a,", ""], ["a， b、c", "a， b、", "c"], ["(a, b", "", "(a, b"], ["x, (a, b:1.2), c", "x, (a, b:1.2),", " c"],
+    [":(, b", ":(,", " b"], ["", "", ""],
+  ])("of %j, %j is done while it is typed", (text, done, rest) => {
+    expect(typedSoFar(text)).toEqual({ done, rest });
   });
 
   it("takes Chinese commas and line breaks of what is typed as ends of tags", () => {

@@ -12,7 +12,7 @@ const pictures = [
   aPicture("e", { caption: "(smile:1.2), \"quoted\", ?, 长发", origin: { kind: "derived", from: "a" } }),
 ];
 const context = {
-  set: aSet({ groups: [{ id: "g", name: "Front views", keyword: "frontal" }] }), duplicates: new Set(["b", "c"]),
+  set: aSet({ groups: [{ id: "g", name: "Front views", keyword: "frontal" }] }), duplicates: () => new Set(["b", "c"]),
   smallBelow: 512 * 512, tokens: (caption: string) => caption.length,
 };
 const found = (text: string): string => {

@@ -13,8 +13,8 @@ import { parseFilter } from "./parse.ts";
 /** What pictures don't know of themselves. */
 export interface FilterContext {
   readonly set: StudioSet;
-  /** Ids of pictures that look like another one of the set. */
-  readonly duplicates: ReadonlySet<string>;
+  /** Ids of pictures that look like another one of the set; only asked where they matter. */
+  readonly duplicates: () => ReadonlySet<string>;
   /** Pixels below which a picture is small: width times height of the training resolution. */
   readonly smallBelow: number;
   /** Length of a caption for the text encoder; only asked where `usesTokens`. */
@@ -142,7 +142,10 @@ function statePredicate(state: FilterState, context: FilterContext): PicturePred
     case "reg": return ({ subset }) => regs.has(subset);
     case "cropped": return ({ crop }) => crop !== null;
     case "mirrored": return ({ isMirrored }) => isMirrored;
-    case "duplicate": return ({ id }) => context.duplicates.has(id);
+    case "duplicate": {
+      const ids = context.duplicates();
+      return ({ id }) => ids.has(id);
+    }
     case "generated": return ({ origin }) => origin?.kind === "generated";
     case "derived": return ({ origin }) => origin?.kind === "derived";
     case "grouped": return ({ group }) => group !== null;

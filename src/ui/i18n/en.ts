@@ -2,6 +2,7 @@
  * Every text of the page, in English: the source of truth for the other languages. `{name}` is a placeholder.
  * Keys that end in `.one` and `.other` are plural forms. Texts about codes (errors, problems, log) are in `coded-en.ts`.
  */
+import { captionsEn } from "./captions-en.ts";
 import { presetsEn } from "./presets-en.ts";
 import { samplesEn } from "./samples-en.ts";
 import { cropEn } from "./crop-en.ts";
@@ -13,6 +14,7 @@ export const en = {
   ...testEn,
   ...samplesEn,
   ...presetsEn,
+  ...captionsEn,
   ...studioEn,
   ...studioFilesEn,
   ...cropEn,

@@ -1,4 +1,5 @@
 import type { Messages } from "./messages.ts";
+import { captionsZhCN } from "./captions-zh-CN.ts";
 import { presetsZhCN } from "./presets-zh-CN.ts";
 import { samplesZhCN } from "./samples-zh-CN.ts";
 import { cropZhCN } from "./crop-zh-CN.ts";
@@ -10,6 +11,7 @@ export const zhCN = {
   ...testZhCN,
   ...samplesZhCN,
   ...presetsZhCN,
+  ...captionsZhCN,
   ...studioZhCN,
   ...studioFilesZhCN,
   ...cropZhCN,

@@ -7,6 +7,8 @@ import type { Language } from "../i18n/languages.ts";
 export const themes = ["auto", "light", "dark"] as const;
 export type Theme = (typeof themes)[number];
 
+const captionModes = ["tags", "text"] as const;
+
 const settingName = "preferences";
 
 const schema = v.object({
@@ -21,6 +23,8 @@ const schema = v.object({
   showsToml: v.fallback(v.boolean(), false),
   /** Side of a picture in the dataset studio's gallery, in pixels. */
   tileSide: v.fallback(v.pipe(v.number(), v.minValue(72), v.maxValue(320)), 144),
+  /** How a caption is edited. */
+  captionMode: v.fallback(v.picklist(captionModes), "tags"),
 });
 type Values = v.InferOutput<typeof schema>;
 
@@ -53,6 +57,9 @@ export class Preferences {
   }
   get tileSide(): number {
     return this.#values.tileSide;
+  }
+  get captionMode(): (typeof captionModes)[number] {
+    return this.#values.captionMode;
   }
   get showsToml(): boolean {
     return this.#values.showsToml;

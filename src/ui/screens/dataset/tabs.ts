@@ -2,9 +2,13 @@
 import type { Component } from "svelte";
 import type { TabId } from "../../state/studio/tab.ts";
 import CropPanel from "./crop/CropPanel.svelte";
+import TagsPanel from "./captions/TagsPanel.svelte";
+import GroupsPanel from "./groups/GroupsPanel.svelte";
 import PicturePanel from "./PicturePanel.svelte";
 
 export const tabs: readonly { readonly id: TabId; readonly component: Component }[] = [
   { id: "picture", component: PicturePanel },
   { id: "crop", component: CropPanel },
+  { id: "tags", component: TagsPanel },
+  { id: "groups", component: GroupsPanel },
 ];

@@ -1,6 +1,7 @@
 /** Which pictures of the open set are shown, in which order, and which of them are meant by what is done next. */
 import type { StudioPicture } from "../../../studio/picture.ts";
 import type { OpenSet } from "./open-set.svelte.ts";
+import { PictureFilter } from "./picture-filter.svelte.ts";
 
 export const orders = ["name", "caption", "pixels", "ratio", "likeness"] as const;
 export type Order = (typeof orders)[number];
@@ -21,7 +22,7 @@ const comparisons: Record<Order, (a: StudioPicture, b: StudioPicture) => number>
 
 export class Gallery {
   readonly #open: () => OpenSet | undefined;
-  #filter = $state("");
+  readonly #filter: PictureFilter;
   #order: Order = $state("name");
   #isDescending = $state(false);
   #selected: ReadonlySet<string> = $state.raw(new Set());
@@ -30,6 +31,7 @@ export class Gallery {
 
   constructor(open: () => OpenSet | undefined) {
     this.#open = open;
+    this.#filter = new PictureFilter(open);
   }
 
   readonly #sorted: readonly StudioPicture[] = $derived.by(() => {
@@ -44,18 +46,22 @@ export class Gallery {
 
   /** In the order in which they are shown. */
   readonly visible: readonly StudioPicture[] = $derived.by(() => {
-    const wanted = this.#filter.trim().toLowerCase();
-    if (wanted === "") return this.#sorted;
-    return this.#sorted.filter(({ name, caption }) => `${name}\n${caption ?? ""}`.toLowerCase().includes(wanted));
+    const { predicate } = this.#filter;
+    return predicate === undefined ? this.#sorted : this.#sorted.filter(predicate);
   });
 
   readonly #places: ReadonlyMap<string, number> = $derived(new Map(this.visible.map(({ id }, index) => [id, index])));
 
+  /** An expression; see `studio/filter`. */
   get filter() {
-    return this.#filter;
+    return this.#filter.text;
   }
   set filter(text: string) {
-    this.#filter = text;
+    this.#filter.text = text;
+  }
+  /** What is wrong with it; what is shown is as before it was. */
+  get filterError() {
+    return this.#filter.error;
   }
   get order() {
     return this.#order;
@@ -94,7 +100,7 @@ export class Gallery {
   /** What a person most likely means: the chosen pictures if there are several, else what is shown. */
   get likelyScope(): Scope {
     if (this.selected.length > 1) return "selection";
-    return this.#filter.trim() === "" ? "all" : "filter";
+    return this.filter.trim() === "" ? "all" : "filter";
   }
 
   /** A press on a picture: alone, toggled (`isAdding`), or all from the last one pressed to this one. */

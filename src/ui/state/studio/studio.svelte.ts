@@ -8,6 +8,7 @@ import type { StudioSet } from "../../../studio/studio-set.ts";
 import { Gallery } from "./gallery.svelte.ts";
 import { OpenSet } from "./open-set.svelte.ts";
 import type { TabId } from "./tab.ts";
+import { TagWords } from "./tag-words.svelte.ts";
 
 const settingName = "studio.open";
 
@@ -20,6 +21,7 @@ export class Studio {
   /** What the panel shows. */
   tab: TabId = $state("picture");
   readonly gallery = new Gallery(() => this.#current);
+  readonly words = new TagWords(() => this.#current);
 
   /** The newest first. */
   get sets() {
