@@ -14,7 +14,9 @@ const contentSecurityPolicy = [
   "style-src 'self'",
   "img-src 'self' blob: data:",
   "font-src 'self'",
-  "connect-src 'self'",
+  // Taggers and captioners are downloaded from where they are published, when somebody asks for one; nothing else is asked of
+  // the network.
+  "connect-src 'self' https:",
   "worker-src 'self'",
   "manifest-src 'self'",
   "base-uri 'none'",

@@ -25,7 +25,7 @@ const allowed = {
   // Stands beside the engine: knows pictures and captions, and ONNX Runtime by its types alone.
   tagging: ["tagging", ...pure],
   // Only the words of a run (events, settings) are stored; see `typesOnly`.
-  storage: ["storage", "training", "generation", ...pure],
+  storage: ["storage", "training", "generation", "tagging", ...pure],
   workers: ["workers", "storage", "tagging", ...engine, ...pure],
   ui: ["ui", "workers", "storage", "tagging", "training", "generation", ...pure],
   cli: ["cli", "tagging", ...engine, ...pure],
@@ -34,7 +34,7 @@ const allowed = {
   "version.ts": [],
 };
 /** [from, to]: only types may be imported. */
-const typesOnly = [["storage", "training"], ["ui", "training"], ["storage", "generation"], ["ui", "generation"]];
+const typesOnly = [["storage", "tagging"], ["storage", "training"], ["ui", "training"], ["storage", "generation"], ["ui", "generation"]];
 /** Known to everybody. */
 const common = ["errors.ts"];
 /** Files that know the program's version, and who may ask. */

@@ -10,6 +10,8 @@ import type { AdapterWeight, GenerationRequest } from "../generation/request.ts"
 import type { Edit, EditLabel } from "../studio/edit.ts";
 import type { StudioPicture } from "../studio/picture.ts";
 import type { StudioSet } from "../studio/studio-set.ts";
+import type { FileRole, ModelManifest } from "../tagging/manifest.ts";
+import type { Reading } from "../tagging/open-model.ts";
 import type { LogEntry } from "../training/events.ts";
 import type { StartWords } from "../training/word-init.ts";
 import { storing } from "./storage-errors.ts";
@@ -182,6 +184,28 @@ export interface SetEditRecord extends Edit {
   readonly number: number;
 }
 
+/** A tagger or captioner whose files are in this browser, whole and checked. */
+export interface TaggerRecord {
+  /** As in the manifest. */
+  readonly id: string;
+  readonly manifest: ModelManifest;
+  readonly files: readonly { readonly role: FileRole; readonly name: string; readonly bytes: number; readonly sha256: string }[];
+  /** Milliseconds since 1970. */
+  readonly addedAt: number;
+}
+
+/** What a tagger or captioner said of a picture. */
+export interface ReadingRecord {
+  /** Of the model. */
+  readonly model: string;
+  /** What the picture is: the SHA-256 of its file, and what of it was read. */
+  readonly picture: string;
+  /** How a captioner was told to write; "" for taggers. */
+  readonly variant: string;
+  readonly reading: Reading;
+  readonly milliseconds: number;
+}
+
 export interface LorasmithSchema extends DBSchema {
   runs: { key: string; value: RunRecord };
   runPoints: { key: [string, number]; value: PointChunk };
@@ -205,6 +229,8 @@ export interface LorasmithSchema extends DBSchema {
   originals: { key: string; value: Blob };
   /** Small pictures to look at, by the SHA-256 of their original. */
   thumbnails: { key: string; value: Blob };
+  taggers: { key: string; value: TaggerRecord };
+  readings: { key: [string, string, string]; value: ReadingRecord };
 }
 
 export type Database = IDBPDatabase<LorasmithSchema>;
@@ -241,6 +267,10 @@ const migrations: readonly ((db: Database) => void)[] = [
     db.createObjectStore("setEdits", { keyPath: ["setId", "number"] });
     db.createObjectStore("originals");
     db.createObjectStore("thumbnails");
+  },
+  (db) => {
+    db.createObjectStore("taggers", { keyPath: "id" });
+    db.createObjectStore("readings", { keyPath: ["model", "variant", "picture"] });
   },
 ];
 

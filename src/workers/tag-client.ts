@@ -1,6 +1,7 @@
 /** The page's handle on tagging: a worker for each list of pictures, ended with it. */
 import { wrap } from "comlink";
 import { LorasmithError, serializeError, type SerializedError } from "../errors.ts";
+import type { Crop } from "../studio/picture.ts";
 import type { CaptionSettings } from "../tagging/manifest.ts";
 import type { ModelFiles, TagProvider, TagWorkerApi, TimedReading } from "./tag-protocol.ts";
 import { carryTypedErrors } from "./typed-errors.ts";
@@ -11,6 +12,7 @@ export interface ListedPicture {
   /** For messages. */
   readonly name: string;
   readonly file: () => Promise<Blob> | Blob;
+  readonly crop?: Crop | null;
 }
 
 export interface TagObserver {
@@ -50,10 +52,10 @@ export async function readAll(
   signal: AbortSignal,
 ): Promise<void> {
   observer.opened(await api.open(model));
-  for (const { id, name, file } of pictures) {
+  for (const { id, name, file, crop = null } of pictures) {
     if (signal.aborted) return;
     try {
-      const reading = await api.read({ name, file: await file() }, settings);
+      const reading = await api.read({ name, file: await file(), crop }, settings);
       if (!signal.aborted) observer.read(id, reading);
     } catch (error) {
       // Of a picture, not of the model.

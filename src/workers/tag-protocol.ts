@@ -1,4 +1,5 @@
 /** What the page and the tagging worker say to each other. A worker opens one model, reads pictures, and is then ended. */
+import type { Crop } from "../studio/picture.ts";
 import type { CaptionSettings, FileRole, ModelManifest } from "../tagging/manifest.ts";
 import type { Reading } from "../tagging/open-model.ts";
 
@@ -14,6 +15,8 @@ export interface PictureToRead {
   /** For messages. */
   readonly name: string;
   readonly file: Blob;
+  /** The part of it that is meant; undefined or null: all. */
+  readonly crop?: Crop | null;
 }
 
 export interface TimedReading {

@@ -2,6 +2,7 @@
 import type { RgbaImage } from "../dataset/image.ts";
 import { invariant } from "../errors.ts";
 import { blobSource } from "../formats/byte-source.ts";
+import { renderCrop } from "../studio/crop-render.ts";
 import type { CaptionSettings, FileRole } from "../tagging/manifest.ts";
 import type { LoadedFile, OnnxRuntime } from "../tagging/onnx-runtime.ts";
 import { openModel, type OpenedModel } from "../tagging/open-model.ts";
@@ -48,9 +49,10 @@ export class TagSession implements TagWorkerApi {
     return (await this.#current()).provider;
   }
 
-  async read({ name, file }: PictureToRead, settings: Partial<CaptionSettings>): Promise<TimedReading> {
+  async read({ name, file, crop = null }: PictureToRead, settings: Partial<CaptionSettings>): Promise<TimedReading> {
     const bytes = await readWhole(file, name);
-    const image = await this.#services.decode(bytes, name);
+    const whole = await this.#services.decode(bytes, name);
+    const image = crop === null ? whole : renderCrop(whole, crop, false);
     this.#isReading = true;
     try {
       const { model, provider } = await this.#current();

@@ -105,6 +105,17 @@ test("a picture that can't be read is told, and the next ones are tagged", async
   expect(notes.readings.map(([id]) => id)).toEqual(["0"]);
 });
 
+test("of a picture that is cropped, the crop is read", async () => {
+  const [whole] = expected.pictures;
+  const { width, height } = whole!;
+  const framed = await sharp(Buffer.from(whole!.rgba, "base64"), { raw: { width, height, channels: 4 } })
+    .extend({ top: 9, left: 5, right: 40, bottom: 2, background: "#f00" }).png().toBuffer();
+  const notes = new Notes();
+  const file = () => new Blob([new Uint8Array(framed)]);
+  await readAll(session(), await files(), [{ id: "a", name: "a.png", file, crop: { x: 5, y: 9, width, height } }, pictures[0]!], {}, notes, signal);
+  expect(notes.readings[0]![1].reading).toEqual(notes.readings[1]![1].reading);
+});
+
 test("what was read by the time of cancelling was told, and nothing after it", async () => {
   const notes = new Notes();
   const abort = new AbortController();

@@ -283,6 +283,16 @@ export const codedEn = {
       what: "{file} is no list of tags.",
       do: "Choose a CSV file with name,type,count,\"aliases\" or tag,translation in each line.",
     },
+    "download.failed": {
+      what: "{name} could not be downloaded from {host}: {reason}.",
+      do: "Try again later, or download it yourself and choose the file.",
+    },
+    "download.interrupted": {
+      what: "The connection ended in the middle of {name}.",
+      do: "What came is kept: download again to go on from there.",
+    },
+    "download.size": { what: "{name} is not the file that was expected: {reason}.", do: "Download it again, or choose your own copy." },
+    "download.hash": { what: "{name} is not the file that was expected: {reason}.", do: "Download it again, or choose your own copy." },
     "tagger.files": {
       what: "{files}: these are not all files of one tagger or captioner.",
       do: "Choose them together: an .onnx and its list of tags, or encoder.onnx, decoder.onnx and vocab.txt.",

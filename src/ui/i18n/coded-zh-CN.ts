@@ -236,6 +236,10 @@ export const codedZhCN = {
     "filter.number": { what: "{field}: 后面的“{value}”不是数字（第 {position} 个字符）。", do: "例如可以写成 {example}。" },
     "filter.state": { what: "没有“is:{value}”这种状态（第 {position} 个字符）。", do: "可用的有：{states}。" },
     "tagList.unreadable": { what: "{file} 不是标签列表。", do: "请选择每行为 name,type,count,\"aliases\" 或“标签,译文”的 CSV 文件。" },
+    "download.failed": { what: "无法从 {host} 下载 {name}。", do: "请稍后再试，或自行下载后选择该文件。" },
+    "download.interrupted": { what: "下载 {name} 时连接中断。", do: "已下载的部分会保留：再次下载即可继续。" },
+    "download.size": { what: "{name} 的大小与预期不符。", do: "请重新下载，或选择自己的文件。" },
+    "download.hash": { what: "{name} 的 SHA-256 与预期不符。", do: "请重新下载，或选择自己的文件。" },
     "tagger.files": {
       what: "{files}：不是一个打标器或描述模型的全部文件。",
       do: "请一起选择：.onnx 和它的标签列表，或 encoder.onnx、decoder.onnx 和 vocab.txt。",
