@@ -88,6 +88,7 @@ export const en = {
   "dataset.pickFiles": "Choose files",
   "dataset.drop": "or drop pictures and captions here. Kohya folders such as 10_sls 1girl are understood.",
   "dataset.change": "Change",
+  "dataset.prepare": "Crop, tag and sort",
   "dataset.listing": "Looking through the folder…",
   "dataset.storing": "Keeping a copy so that a reload loses nothing…",
   "dataset.reading": "Reading pictures and captions…",

@@ -83,6 +83,7 @@ export const zhCN = {
   "dataset.pickFiles": "选择文件",
   "dataset.drop": "或把图片和标注拖到这里。可以识别 10_sls 1girl 这样的 kohya 文件夹。",
   "dataset.change": "更换",
+  "dataset.prepare": "裁剪、打标、整理",
   "dataset.listing": "正在查看文件夹…",
   "dataset.storing": "正在保存副本，刷新页面也不会丢失…",
   "dataset.reading": "正在读取图片和标注…",

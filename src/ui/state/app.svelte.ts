@@ -2,7 +2,7 @@
 import { fileEnding } from "../../config/file-ending.ts";
 import { suggestedConfig } from "../../config/parameters.ts";
 import { isShareLink } from "../../config/share-link.ts";
-import { serializeError } from "../../errors.ts";
+import { deserializeError, serializeError } from "../../errors.ts";
 import type { SerializedError } from "../../errors.ts";
 import type { RunRecord } from "../../storage/database.ts";
 import { deleteCopy } from "../../storage/opfs.ts";
@@ -26,6 +26,9 @@ import { findBlockers } from "./start-blockers.ts";
 import type { Blocker } from "./start-blockers.ts";
 import { TestArrivals } from "./test-arrivals.ts";
 import { StartWords } from "./start-words.svelte.ts";
+import { ClassPictures } from "./studio/class-pictures.svelte.ts";
+import { generatedFiles } from "./studio/generated-files.ts";
+import type { Drawn } from "./studio/generated-files.ts";
 import { Importing } from "./studio/importing.svelte.ts";
 import { CropBatch } from "./studio/crop-batch.svelte.ts";
 import { CropWalk } from "./studio/crop-walk.svelte.ts";
@@ -61,6 +64,7 @@ export class App {
   readonly grid: TestGrid;
   readonly exchange: TestExchange;
   readonly arrivals: TestArrivals;
+  readonly classPictures: ClassPictures;
   readonly #startGenerator: () => GenerateClient;
   #generator: GenerateClient | undefined;
 
@@ -92,7 +96,13 @@ export class App {
       suggestionFor: async ({ isDemo }) => (isDemo === true ? ((await loadDemo())?.firstRequest() ?? {}) : {}),
       ondrawn: (picture, adapters, model) => void this.history.add(picture, adapters, model),
     });
-    this.exchange = new TestExchange(this.generator, this.bench, this.setup);
+    this.exchange = new TestExchange(this.generator, this.bench, this.setup, { take: (sent, png) => this.#toStudio(sent, png) });
+    this.classPictures = new ClassPictures({
+      generator: this.generator,
+      bench: this.bench,
+      open: () => this.studio.current,
+      take: (files) => this.importing.take(files),
+    });
     this.arrivals = new TestArrivals(client, this.bench, this.exchange, {
       demo: () => this.#demo,
       go: () => this.route.go("test"),
@@ -224,6 +234,18 @@ export class App {
     });
   }
 
+  /** The pictures of the set-up in the studio: the set that they came from or became before, else a new one. */
+  async prepareDataset(): Promise<void> {
+    const { dataset } = this.setup;
+    if (dataset === undefined) return;
+    const { name, report, files } = dataset;
+    this.route.go("dataset");
+    await this.studio.wake();
+    if (await this.studio.openNamed(name, report.pictureCount + report.regCount)) return;
+    await this.studio.create(name);
+    await this.importing.take(files);
+  }
+
   async openRun(run: RunRecord): Promise<void> {
     this.route.go("train");
     await this.#guard(() => this.monitor.open(run, false));
@@ -273,6 +295,15 @@ export class App {
 
   dismissError(): void {
     this.#error = undefined;
+  }
+
+  async #toStudio(drawn: Drawn, png: Blob): Promise<string | undefined> {
+    await this.studio.wake();
+    const open = this.studio.current;
+    if (open === undefined) return undefined;
+    await this.importing.take(generatedFiles(drawn, png, open.subsets));
+    if (this.importing.error !== undefined) throw deserializeError(this.importing.error);
+    return open.set.name;
   }
 
   async #findGpu(): Promise<void> {

@@ -30,24 +30,38 @@ const picture = /\.(png|jpe?g|webp)$/i;
 const adapter = /\.(safetensors|pt|ckpt)$/i;
 const newDatasetName = "generated";
 
+/** Name of the dataset that a picture went to, and where that is worked on. */
+export interface SentTo {
+  readonly name: string;
+  readonly screen: "dataset" | "train";
+}
+
+/** The dataset studio, as far as it is this screen's matter. */
+export interface StudioDoor {
+  /** The name of the set that took the picture; undefined where no set is open. */
+  readonly take: (sent: Sendable, png: Blob) => Promise<string | undefined>;
+}
+
 export class TestExchange {
   readonly #client: () => GenerateWorkerApi;
   readonly #bench: TestBench;
   readonly #setup: Setup;
+  readonly #studio: StudioDoor;
   #recalled: Recalled | undefined = $state.raw();
-  #sentTo: string | undefined = $state();
+  #sentTo: SentTo | undefined = $state.raw();
   #error: SerializedError | undefined = $state.raw();
 
-  constructor(client: () => GenerateWorkerApi, bench: TestBench, setup: Setup) {
+  constructor(client: () => GenerateWorkerApi, bench: TestBench, setup: Setup, studio: StudioDoor) {
     this.#client = client;
     this.#bench = bench;
     this.#setup = setup;
+    this.#studio = studio;
   }
 
   get recalled() {
     return this.#recalled;
   }
-  /** Name of the dataset that the last picture went to. */
+  /** Where the last picture went. */
   get sentTo() {
     return this.#sentTo;
   }
@@ -82,15 +96,20 @@ export class TestExchange {
     }
   }
 
-  /** Puts a picture with its prompt as caption into the dataset of the set-up, or begins one. */
+  /** Puts a picture with its prompt as caption into the studio's open set; where there is none, among those of the set-up. */
   async send(sent: Sendable, png: Blob): Promise<void> {
     this.dismiss();
     try {
+      const name = await this.#studio.take(sent, png);
+      if (name !== undefined) {
+        this.#sentTo = { name, screen: "dataset" };
+        return;
+      }
       const { dataset } = this.#setup;
       const id = dataset?.isKept === true ? dataset.id : undefined;
       const record = await sendToDataset([{ picture: sent, png }], id, newDatasetName);
       await this.#setup.pictures.showStored(record.id);
-      this.#sentTo = record.name;
+      this.#sentTo = { name: record.name, screen: "train" };
     } catch (error) {
       this.#error = serializeError(error);
     }

@@ -5,10 +5,12 @@ import CropPanel from "./crop/CropPanel.svelte";
 import TagsPanel from "./captions/TagsPanel.svelte";
 import GroupsPanel from "./groups/GroupsPanel.svelte";
 import PicturePanel from "./PicturePanel.svelte";
+import ClassPicturesCard from "./reg/ClassPicturesCard.svelte";
 
 export const tabs: readonly { readonly id: TabId; readonly component: Component }[] = [
   { id: "picture", component: PicturePanel },
   { id: "crop", component: CropPanel },
   { id: "tags", component: TagsPanel },
   { id: "groups", component: GroupsPanel },
+  { id: "reg", component: ClassPicturesCard },
 ];

@@ -1,7 +1,7 @@
 /** The dataset studio: the sets that there are, and the one that is open. */
 import { serializeError } from "../../../errors.ts";
 import type { SerializedError } from "../../../errors.ts";
-import { createSet, deleteSet, loadSet, studioSets } from "../../../storage/set-store.ts";
+import { createSet, deleteSet, loadSet, picturesInSet, studioSets } from "../../../storage/set-store.ts";
 import { readSetting, writeSetting } from "../../../storage/settings-store.ts";
 import { changeSet } from "../../../studio/edit.ts";
 import type { StudioSet } from "../../../studio/studio-set.ts";
@@ -54,6 +54,16 @@ export class Studio {
 
   async open(id: string): Promise<void> {
     await this.#guard(() => this.#open(id));
+  }
+
+  /** Opens the set of this name and number of pictures, where there is one. */
+  async openNamed(name: string, pictures: number): Promise<boolean> {
+    for (const set of this.#sets.filter((each) => each.name === name)) {
+      if ((await picturesInSet(set.id)) !== pictures) continue;
+      await this.open(set.id);
+      return true;
+    }
+    return false;
   }
 
   /** Makes a set without pictures and opens it; with one training folder, which its first import may replace. */

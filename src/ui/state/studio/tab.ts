@@ -1,2 +1,2 @@
 /** The panel's tabs. */
-export type TabId = "picture" | "crop" | "tags" | "groups";
+export type TabId = "picture" | "crop" | "tags" | "groups" | "reg";
