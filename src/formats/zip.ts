@@ -15,7 +15,9 @@ export interface ZipEntry {
  * at most one entry is in memory: its checksum stands before it, where every unpacker looks for it.
  * @param to is closed at the end, and aborted where an entry cannot be read or the file not be written
  */
-export async function writeZip(entries: Iterable<ZipEntry>, to: WritableStream<Uint8Array<ArrayBuffer>>): Promise<void> {
+export async function writeZip(
+  entries: Iterable<ZipEntry> | AsyncIterable<ZipEntry>, to: WritableStream<Uint8Array<ArrayBuffer>>,
+): Promise<void> {
   const writer = new ZipWriter(to, {
     level: 0,
     dataDescriptor: false,
@@ -27,7 +29,7 @@ export async function writeZip(entries: Iterable<ZipEntry>, to: WritableStream<U
     useWebWorkers: false,
   });
   try {
-    for (const { path, size, open } of entries) await writer.add(path, open(), { uncompressedSize: size });
+    for await (const { path, size, open } of entries) await writer.add(path, open(), { uncompressedSize: size });
     await writer.close();
   } catch (error) {
     await to.abort(error).catch(() => undefined);

@@ -29,6 +29,7 @@ import { StartWords } from "./start-words.svelte.ts";
 import { ClassPictures } from "./studio/class-pictures.svelte.ts";
 import { generatedFiles } from "./studio/generated-files.ts";
 import type { Drawn } from "./studio/generated-files.ts";
+import { Exporting } from "./studio/exporting.svelte.ts";
 import { Importing } from "./studio/importing.svelte.ts";
 import { CropBatch } from "./studio/crop-batch.svelte.ts";
 import { CropWalk } from "./studio/crop-walk.svelte.ts";
@@ -60,6 +61,7 @@ export class App {
     config: () => this.setup.form.config,
     usualSize: () => this.crops.size,
   });
+  readonly exporting = new Exporting();
   readonly bench: TestBench;
   readonly grid: TestGrid;
   readonly exchange: TestExchange;

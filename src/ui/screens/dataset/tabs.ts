@@ -4,8 +4,11 @@ import type { TabId } from "../../state/studio/tab.ts";
 import CropPanel from "./crop/CropPanel.svelte";
 import TagsPanel from "./captions/TagsPanel.svelte";
 import GroupsPanel from "./groups/GroupsPanel.svelte";
+import FilesPanel from "./layout/FilesPanel.svelte";
+import LayoutPanel from "./layout/LayoutPanel.svelte";
 import PicturePanel from "./PicturePanel.svelte";
 import ClassPicturesCard from "./reg/ClassPicturesCard.svelte";
+import StatisticsPanel from "./statistics/StatisticsPanel.svelte";
 
 export const tabs: readonly { readonly id: TabId; readonly component: Component }[] = [
   { id: "picture", component: PicturePanel },
@@ -13,4 +16,7 @@ export const tabs: readonly { readonly id: TabId; readonly component: Component 
   { id: "tags", component: TagsPanel },
   { id: "groups", component: GroupsPanel },
   { id: "reg", component: ClassPicturesCard },
+  { id: "layout", component: LayoutPanel },
+  { id: "statistics", component: StatisticsPanel },
+  { id: "files", component: FilesPanel },
 ];
