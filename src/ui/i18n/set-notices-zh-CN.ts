@@ -12,7 +12,7 @@ export const setNoticesZhCN = {
   "advice.fewPictures": "{count} 张图片偏少，{wanted} 张以上更容易学好。",
   "advice.mirror": "图片少时可以镜像扩充。训练时开启 flip_aug 即可，不需要副本。",
   "advice.noMirror": "不要镜像：{tags} 会跑到另一侧。",
-  "advice.bootstrap": "图片少也能变多：先用高学习率快速训练一个临时 LoRA，在测试页生成图片，把好的添加进来。",
+  "advice.bootstrap": "图片少也能变多：先用高学习率快速训练一个临时 LoRA，在试用页生成图片，把好的添加进来。",
   "advice.angles": "应包含更多角度。标注中没有：{tags}。",
   "advice.distances": "应包含更近和更远的画面。标注中没有：{tags}。",
   "advice.styleReg": "画风训练最好有正则化图片。请添加同类别的图片。",

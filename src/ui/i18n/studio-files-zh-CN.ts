@@ -102,7 +102,7 @@ export const studioFilesZhCN = {
   "studio.statistics.withoutCaption": "没有标注",
   "studio.statistics.sameCaption": "标注与另一张相同",
   "studio.statistics.cropped": "已裁剪",
-  "studio.statistics.generated": "在测试页生成",
+  "studio.statistics.generated": "在试用页生成",
   "studio.statistics.buckets": "分桶",
   "studio.statistics.buckets.hint": "每个 epoch 的展示次数，按训练采用的形状划分。形状平均偏差 {error}，多出的部分会被裁掉。",
   "studio.statistics.buckets.none": "有图片太小或太窄，放不进当前设置的分桶。",

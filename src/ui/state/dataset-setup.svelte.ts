@@ -65,7 +65,8 @@ export class DatasetSetup {
     return (this.#dataset?.report.problems ?? []).filter(({ severity }) => severity === "error").map(({ path }) => path);
   }
 
-  async import(listing: DatasetFile[] | Promise<DatasetFile[]>): Promise<void> {
+  /** @param called what the dataset is called; by its folder where nothing is said */
+  async import(listing: DatasetFile[] | Promise<DatasetFile[]>, called?: string): Promise<void> {
     this.#error = undefined;
     this.#busy = "listing";
     try {
@@ -74,7 +75,7 @@ export class DatasetSetup {
       this.#busy = "reading";
       const report = await this.#client.openDataset(files);
       this.#busy = "storing";
-      const name = datasetNameOf(files);
+      const name = called ?? datasetNameOf(files);
       let record: DatasetRecord | undefined;
       try {
         record = await saveDataset(name, files);
