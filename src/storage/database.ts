@@ -24,6 +24,12 @@ export interface DatasetFile {
   readonly file: Blob;
 }
 
+/** A file that a run starts from, under the name that its settings have for it. */
+export interface StartFile {
+  readonly name: string;
+  readonly file: Blob;
+}
+
 /** How to find a picked base model again after a reload. */
 export interface ModelRef {
   readonly name: string;
@@ -50,6 +56,8 @@ export interface RunRecord {
   readonly totalSteps: number;
   /** Of a textual inversion that goes on from a file. */
   readonly startWords?: StartWords;
+  /** Of a network that starts from LoRA files, or on a base with some in it. */
+  readonly startFiles?: readonly StartFile[];
   readonly error?: SerializedError;
 }
 

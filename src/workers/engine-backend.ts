@@ -5,7 +5,11 @@ import { checkSubsets } from "../dataset/configured-folders.ts";
 import { datasetError, inspectDataset } from "../dataset/inspect.ts";
 import type { CaptionReading, InspectedDataset, Picture } from "../dataset/inspect.ts";
 import type { RgbaImage } from "../dataset/image.ts";
+import { blobSource } from "../formats/byte-source.ts";
+import { openTensorFile } from "../formats/open-tensor-file.ts";
 import type { Checkpoint } from "../models/config.ts";
+import type { StartFile } from "../storage/database.ts";
+import { openStartNetworks, type StartNetworks } from "../training/start-networks.ts";
 import { planDataset, type TrainingPicture } from "../training/run-plan.ts";
 import { describeDataset, stepsReport } from "./dataset-report.ts";
 import { decodePicture } from "./decode-picture.ts";
@@ -22,6 +26,13 @@ const usualReading: CaptionReading = { caption_extension: ".txt", enable_wildcar
 function planned(picture: Picture): Omit<TrainingPicture, "decode"> {
   const { maskPath, ...rest } = picture;
   return maskPath === undefined ? rest : { ...rest, decodeMask: () => Promise.reject(new Error(`invariant: ${maskPath} is only planned`)) };
+}
+
+function openNetworks(config: TrainingConfig, files: readonly StartFile[]): Promise<StartNetworks> {
+  return openStartNetworks(config, async (wanted) => {
+    const found = files.find(({ name }) => name === wanted);
+    return found && openTensorFile(blobSource(found.file, found.name));
+  });
 }
 
 export class EngineBackend implements TrainingBackend {
@@ -48,7 +59,7 @@ export class EngineBackend implements TrainingBackend {
     return describeDataset(await this.#inspect(usualReading));
   }
 
-  async plan(config: TrainingConfig): Promise<PlanReport> {
+  async plan(config: TrainingConfig, startFiles: readonly StartFile[] = []): Promise<PlanReport> {
     if (this.#files.length === 0) return { advice: [] };
     const dataset = await this.#inspect(config);
     checkSubsets(dataset.subsets, config);
@@ -59,7 +70,7 @@ export class EngineBackend implements TrainingBackend {
       advice: [],
     };
     if (this.#checkpoint === undefined) return known;
-    return { ...known, ...(await this.#engine.forecast({ config, checkpoint: this.#checkpoint, plan })) };
+    return { ...known, ...(await this.#engine.forecast({ config, checkpoint: this.#checkpoint, plan, networks: await openNetworks(config, startFiles) })) };
   }
 
   async train(job: TrainJob, host: RunHost): Promise<Uint8Array<ArrayBuffer>> {
@@ -76,8 +87,9 @@ export class EngineBackend implements TrainingBackend {
       return { ...picture, decode: () => decode(path), ...(maskPath === undefined ? {} : { decodeMask: () => decode(maskPath) }) };
     });
     const resume = job.checkpoint === undefined ? {} : { resume: job.checkpoint };
+    const networks = await openNetworks(config, job.startFiles ?? []);
     const startWords = job.startWords === undefined ? {} : { startWords: job.startWords };
-    return this.#engine.train({ config, checkpoint, dataset, pictures, ...startWords, ...resume }, host);
+    return this.#engine.train({ config, checkpoint, dataset, pictures, networks, ...startWords, ...resume }, host);
   }
 
   exportAdapter: TrainingBackend["exportAdapter"] = (checkpoint, job) => this.#engine.exportAdapter(checkpoint, job);

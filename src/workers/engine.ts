@@ -2,6 +2,7 @@
 import type { TrainingConfig } from "../config/parameters.ts";
 import type { InspectedDataset } from "../dataset/inspect.ts";
 import type { Checkpoint } from "../models/config.ts";
+import type { StartNetworks } from "../training/start-networks.ts";
 import type { DatasetPlan, TrainingPicture } from "../training/run-plan.ts";
 import type { Forecast, PlanAdvice } from "./train-protocol.ts";
 import type { RunHost, TrainJob } from "./training-backend.ts";
@@ -10,6 +11,7 @@ export interface ForecastInput {
   readonly config: TrainingConfig;
   readonly checkpoint: Checkpoint;
   readonly plan: DatasetPlan;
+  readonly networks: StartNetworks;
 }
 
 export interface EngineRun {
@@ -20,6 +22,8 @@ export interface EngineRun {
   readonly pictures: readonly TrainingPicture[];
   /** The embedding that `weights` names. */
   readonly startWords?: TrainJob["startWords"];
+  /** The adapters that `network_weights` and `base_weights` name. */
+  readonly networks: StartNetworks;
   /** State to continue from, as the host got it from `snapshot`. */
   readonly resume?: Uint8Array<ArrayBuffer>;
 }

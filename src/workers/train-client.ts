@@ -14,7 +14,7 @@ export function connectTrainWorker(worker: Worker): TrainClient {
     gpu: () => remote.gpu(),
     openModel: (source) => remote.openModel(source),
     openDataset: (files) => remote.openDataset(files),
-    plan: (config) => remote.plan(config),
+    plan: (config, startFiles) => remote.plan(config, startFiles),
     start: (runId, model, observer: TrainObserver) => remote.start(runId, model, proxy(observer)),
     pause: () => remote.pause(),
     resume: () => remote.resume(),

@@ -7,7 +7,7 @@ import type { Advice } from "../config/advice.ts";
 import type { Overrides } from "../config/dataset-keys.ts";
 import type { TrainingConfig } from "../config/parameters.ts";
 import type { SerializedError } from "../errors.ts";
-import type { DatasetFile, RunState, SampleRecord } from "../storage/database.ts";
+import type { DatasetFile, RunState, SampleRecord, StartFile } from "../storage/database.ts";
 import type { LogEntry, PhaseProgress, SamplingEvent, StepReport } from "../training/events.ts";
 
 export type { DatasetFile, RunState, SampleRecord, SamplingEvent };
@@ -174,7 +174,8 @@ export interface TrainWorkerApi {
   openModel(source: ModelSource): Promise<ModelReport>;
   /** Reads sizes and captions. Throws `dataset.empty` where no picture can be used. */
   openDataset(files: readonly DatasetFile[]): Promise<DatasetReport>;
-  plan(config: TrainingConfig): Promise<PlanReport>;
+  /** @param startFiles adapters that the settings name */
+  plan(config: TrainingConfig, startFiles?: readonly StartFile[]): Promise<PlanReport>;
   /**
    * Runs the stored run from its last checkpoint, or from the start. Resolves when it has ended, whatever the end;
    * the end is told through `observer.state`. Throws `run.otherTab` where another tab trains.

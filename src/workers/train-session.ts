@@ -2,7 +2,6 @@
  * The worker's side of the protocol: opens what the page picked, runs stored runs one at a time, continues after a
  * lost device, and keeps the result. Knows runs and tabs; everything numeric is the backend's.
  */
-import type { TrainingConfig } from "../config/parameters.ts";
 import { CancelledError, InputError, LorasmithError, serializeError } from "../errors.ts";
 import type { RunRecord } from "../storage/database.ts";
 import type { Checkpoint, RunStore } from "../storage/run-store.ts";
@@ -37,7 +36,7 @@ export class TrainSession implements TrainWorkerApi {
 
   gpu = () => this.#backend.gpu();
   openModel = async (source: ModelSource) => this.#backend.openModel(await this.#modelFile(source));
-  plan = (config: TrainingConfig) => this.#backend.plan(config);
+  plan: TrainWorkerApi["plan"] = (config, startFiles) => this.#backend.plan(config, startFiles);
   keepModelCopy: TrainWorkerApi["keepModelCopy"] = (file, onprogress) => this.#services.writeCopy(file, onprogress);
 
   async openDataset(files: readonly DatasetFile[]): Promise<DatasetReport> {
@@ -112,8 +111,8 @@ export class TrainSession implements TrainWorkerApi {
       for (let retries = 0; ; ) {
         await this.#rewind(live, checkpoint);
         try {
-          const { name, config, startWords } = run;
-          const job = { name, config, model, dataset, ...(startWords && { startWords }) };
+          const { name, config, startWords, startFiles } = run;
+          const job = { name, config, model, dataset, ...(startWords && { startWords }), ...(startFiles && { startFiles }) };
           const bytes = await this.#backend.train(
             { ...job, ...(checkpoint === undefined ? {} : { checkpoint: checkpoint.bytes }) },
             live,

@@ -3,7 +3,7 @@
  * The session (`train-session.ts`) owns pausing, checkpoints and recovery; the backend owns everything numeric.
  */
 import type { TrainingConfig } from "../config/parameters.ts";
-import type { SampleRecord } from "../storage/database.ts";
+import type { SampleRecord, StartFile } from "../storage/database.ts";
 import type { LogEntry, PhaseProgress, SamplingEvent, StepReport, Verdict } from "../training/events.ts";
 import type { SavedAdapter } from "../training/save-schedule.ts";
 import type { StartWords } from "../training/word-init.ts";
@@ -17,6 +17,8 @@ export interface TrainJob {
   readonly dataset: readonly DatasetFile[];
   /** The embedding that `weights` names. */
   readonly startWords?: StartWords;
+  /** The adapters that `network_weights` and `base_weights` name. */
+  readonly startFiles?: readonly StartFile[];
   /** State to continue from, as `snapshot` gave it. */
   readonly checkpoint?: Uint8Array<ArrayBuffer>;
 }
@@ -53,7 +55,7 @@ export interface TrainingBackend {
   openModel(file: File): Promise<ModelReport>;
   openDataset(files: readonly DatasetFile[]): Promise<DatasetReport>;
   /** For the model and dataset opened last. */
-  plan(config: TrainingConfig): Promise<PlanReport>;
+  plan(config: TrainingConfig, startFiles?: readonly StartFile[]): Promise<PlanReport>;
   /**
    * A whole run; returns the bytes of the LoRA file. Throws `gpu.deviceLost` (the session continues from the last
    * checkpoint), `train.notFinite` (the session stops), or anything else typed.

@@ -9,6 +9,7 @@ import { planVae } from "../training/latent-cache.ts";
 import { randomSeed } from "../random/rng.ts";
 import { writeResult } from "../training/result.ts";
 import { describeOrigin } from "../training/run-origin.ts";
+import { baseMerges } from "../training/start-networks.ts";
 import { planDataset } from "../training/run-plan.ts";
 import { planRun } from "../training/run-settings.ts";
 import { decodeState, encodeState } from "../training/state-file.ts";
@@ -27,9 +28,10 @@ const seconds = (): number => Math.floor(Date.now() / 1000);
 
 export function webgpuEngine(): Engine {
   return {
-    async forecast({ config, checkpoint, plan }) {
+    async forecast({ config, checkpoint, plan, networks }) {
+      baseMerges(checkpoint, config, networks);
       const onTier = await adapterTier();
-      const run = planRun(checkpoint, config, plan.shapes, onTier, plan);
+      const run = planRun(checkpoint, config, plan.shapes, onTier, plan, networks.network);
       const { adapters, words } = run.options;
       const text = planTextCache(run);
       const predicted = forecast(run, {
@@ -40,12 +42,12 @@ export function webgpuEngine(): Engine {
       const weights = words === undefined ? factors : words.count * words.width;
       return {
         forecast: predicted,
-        advice: [...rateAdvice(config), ...noiseAdvice(config), ...rankAdvice(config), ...startAdvice(config), ...memoryAdvice(predicted, config, () => planRun(checkpoint, { ...config, gradient_checkpointing: true }, plan.shapes, onTier, plan))],
+        advice: [...rateAdvice(config), ...noiseAdvice(config), ...rankAdvice(config), ...startAdvice(config), ...memoryAdvice(predicted, config, () => planRun(checkpoint, { ...config, gradient_checkpointing: true }, plan.shapes, onTier, plan, networks.network))],
         resultBytes: weights * bytesPerWeight[config.save_precision ?? "float"],
       };
     },
 
-    async train({ config, checkpoint, dataset, pictures, startWords, resume }, host) {
+    async train({ config, checkpoint, dataset, pictures, startWords, networks, resume }, host) {
       const state = resume === undefined ? undefined : await decodeState(resume);
       const facts =
         state?.facts ??
@@ -59,7 +61,7 @@ export function webgpuEngine(): Engine {
         }));
       const gpu = await openGpu(navigator.gpu as GPU | undefined);
       try {
-        const job = { checkpoint, config, pictures, facts, ...(startWords && { startWords }), ...(state === undefined ? {} : { resume: state }) };
+        const job = { checkpoint, config, pictures, facts, networks, ...(startWords && { startWords }), ...(state === undefined ? {} : { resume: state }) };
         const last = await train(gpu, job, {
           signal: host.signal,
           phase: (progress) => host.phase(progress),

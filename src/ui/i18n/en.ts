@@ -54,6 +54,11 @@ export const en = {
 
   "setup.title": "Train a LoRA",
   "setup.title.word": "Train an embedding",
+  "networks.pick": "Choose a LoRA",
+  "networks.clear": "Begin anew",
+  "networks.add": "Add LoRAs",
+  "networks.strength": "Strength of {file}",
+  "networks.remove": "Remove {file}",
   "words.pick": "Choose an embedding",
   "words.missing": "{file} is not here: choose it, or empty the field.",
   "setup.model": "Base model",

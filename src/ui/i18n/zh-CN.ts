@@ -49,6 +49,11 @@ export const zhCN = {
 
   "setup.title": "训练 LoRA",
   "setup.title.word": "训练嵌入",
+  "networks.pick": "选择 LoRA",
+  "networks.clear": "从头开始",
+  "networks.add": "添加 LoRA",
+  "networks.strength": "{file} 的强度",
+  "networks.remove": "移除 {file}",
   "words.pick": "选择嵌入",
   "words.missing": "这里没有 {file}：请选择它，或清空此栏。",
   "setup.model": "底模",

@@ -185,7 +185,7 @@ export class App {
   }
 
   async start(): Promise<void> {
-    const { model, dataset, plan, form, models } = this.setup;
+    const { model, dataset, plan, form, models, networks } = this.setup;
     if (this.blockers.length > 0 || model === undefined || dataset === undefined) return;
     void navigator.storage.persist();
     const run: RunRecord = {
@@ -199,6 +199,7 @@ export class App {
       step: 0,
       totalSteps: plan?.steps?.totalSteps ?? 0,
       ...(this.startWords.chosen && { startWords: this.startWords.chosen }),
+      ...(networks.chosen.length > 0 && { startFiles: networks.chosen }),
     };
     const toCopy = models.keepsCopy && model.source.kind === "file" ? model.source.file : undefined;
     await this.monitor.begin(run, model.source, toCopy, (copyName) => this.setup.useCopy(copyName));
@@ -274,6 +275,7 @@ export class App {
 
   useSettingsOf(run: RunRecord): void {
     const { model } = this.setup;
+    this.setup.networks.adopt(run.startFiles ?? []);
     this.setup.form.load(run.config);
     if (model !== undefined) this.setup.form.set("v2", model.report.isV2);
     this.setup.settingsChanged();

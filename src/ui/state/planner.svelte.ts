@@ -2,11 +2,17 @@
 import { serializeError } from "../../errors.ts";
 import type { SerializedError } from "../../errors.ts";
 import type { TrainingConfig } from "../../config/parameters.ts";
+import type { StartFile } from "../../storage/database.ts";
 import type { TrainClient } from "../../workers/train-client.ts";
 import type { PlanReport } from "../../workers/train-protocol.ts";
 
 /** Wait for typing to end before the worker plans again. */
 const delayMs = 150;
+
+interface Planned {
+  readonly config: TrainingConfig;
+  readonly startFiles: readonly StartFile[];
+}
 
 export class Planner {
   readonly #client: TrainClient;
@@ -35,18 +41,18 @@ export class Planner {
   }
 
   /** Plans soon, with the settings as they are then; undefined where there is nothing to plan with. */
-  soon(settings: () => TrainingConfig | undefined): void {
+  soon(settings: () => Planned | undefined): void {
     clearTimeout(this.#timer);
     if (settings() === undefined) return;
     this.#isPlanning = true;
     this.#timer = setTimeout(() => void this.#now(settings()), delayMs);
   }
 
-  async #now(config: TrainingConfig | undefined): Promise<void> {
+  async #now(planned: Planned | undefined): Promise<void> {
     this.#request += 1;
     const request = this.#request;
     try {
-      const plan = config === undefined ? undefined : await this.#client.plan(config);
+      const plan = planned === undefined ? undefined : await this.#client.plan(planned.config, planned.startFiles);
       if (request !== this.#request) return;
       this.#plan = plan;
       this.#error = undefined;

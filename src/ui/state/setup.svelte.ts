@@ -16,6 +16,7 @@ import { FolderOptions } from "./folder-options.svelte.ts";
 import { ModelSetup } from "./model-setup.svelte.ts";
 import type { OpenedModel } from "./model-setup.svelte.ts";
 import { Planner } from "./planner.svelte.ts";
+import { StartNetworks } from "./start-networks.svelte.ts";
 import { Tagging } from "./tagging.svelte.ts";
 
 /** Set by what was picked or by the place where the page runs, so no fields for them are shown. */
@@ -47,6 +48,7 @@ export class Setup {
   readonly planner: Planner;
   readonly tagging: Tagging;
   readonly folderOptions = new FolderOptions(this);
+  readonly networks = new StartNetworks(this);
   #replaced: Draft | undefined = $state.raw();
   #preset: ChosenPreset | undefined = $state.raw();
 
@@ -91,6 +93,7 @@ export class Setup {
   async restore(): Promise<void> {
     const draft = ((await readSetting(settingName).catch(() => undefined)) ?? {}) as Draft;
     this.#replaced = draft.replaced;
+    await this.networks.restore();
     await this.#load(draft);
   }
 
@@ -180,7 +183,7 @@ export class Setup {
 
   #planSoon(): void {
     this.planner.soon(() =>
-      this.form.isValid && (this.model !== undefined || this.dataset !== undefined) ? this.form.config : undefined,
+      this.form.isValid && (this.model !== undefined || this.dataset !== undefined) ? { config: this.form.config, startFiles: this.networks.chosen } : undefined,
     );
   }
 
