@@ -135,7 +135,8 @@ export class Importing {
     const keys = Object.keys(fields) as (keyof SetFields)[];
     const from = Object.fromEntries(keys.map((key) => [key, before[key]])) as SetFields;
     const set: Change[] = adds.length > 0 && keys.length > 0 ? [{ kind: "set", from, to: fields }] : [];
-    await open.edit({ code: "import", data: { n: adds.length, captions: written.length } }, [...set, ...adds, ...written]);
+    const code = written.length === 0 ? "import" : adds.length === 0 ? "importCaptions" : "importBoth";
+    await open.edit({ code, data: { n: adds.length, captions: written.length } }, [...set, ...adds, ...written]);
   }
 }
 
