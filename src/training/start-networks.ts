@@ -1,6 +1,7 @@
 /** The adapter files that a run starts from: `network_weights`, and `base_weights`, which are merged into the model. */
 import { InputError } from "../errors.ts";
 import { appliesTo } from "../config/kinds.ts";
+import { startFileNames } from "../config/start-files.ts";
 import type { TrainingConfig } from "../config/parameters.ts";
 import type { TensorFile } from "../formats/tensor-file.ts";
 import type { AdapterSet } from "../lora/adapter-set.ts";
@@ -23,13 +24,6 @@ export interface StartNetworks {
 
 /** How many names a line of the log shows. */
 const shownNames = 5;
-
-/** The files that a configuration names, each once. */
-export function startFileNames(config: TrainingConfig): string[] {
-  const { network_weights: network, base_weights: base, training_kind: kind } = config;
-  if (!appliesTo("network_weights", kind)) return [];
-  return [...new Set([...(network === "" ? [] : [network]), ...base])];
-}
 
 /**
  * Reads the headers of the files that a configuration names.

@@ -14,6 +14,7 @@ export function connectTrainWorker(worker: Worker): TrainClient {
     gpu: () => remote.gpu(),
     openModel: (source) => remote.openModel(source),
     openDataset: (files) => remote.openDataset(files),
+    checkNetwork: (file) => remote.checkNetwork(file),
     plan: (config, startFiles) => remote.plan(config, startFiles),
     start: (runId, model, observer: TrainObserver) => remote.start(runId, model, proxy(observer)),
     pause: () => remote.pause(),

@@ -174,6 +174,8 @@ export interface TrainWorkerApi {
   openModel(source: ModelSource): Promise<ModelReport>;
   /** Reads sizes and captions. Throws `dataset.empty` where no picture can be used. */
   openDataset(files: readonly DatasetFile[]): Promise<DatasetReport>;
+  /** Throws `lora.*` or `file.*` where a file is no adapter. */
+  checkNetwork(file: StartFile): Promise<void>;
   /** @param startFiles adapters that the settings name */
   plan(config: TrainingConfig, startFiles?: readonly StartFile[]): Promise<PlanReport>;
   /**

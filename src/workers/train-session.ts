@@ -3,6 +3,9 @@
  * lost device, and keeps the result. Knows runs and tabs; everything numeric is the backend's.
  */
 import { CancelledError, InputError, LorasmithError, serializeError } from "../errors.ts";
+import { blobSource } from "../formats/byte-source.ts";
+import { openTensorFile } from "../formats/open-tensor-file.ts";
+import { readNetwork } from "../lora/network-reader.ts";
 import type { RunRecord } from "../storage/database.ts";
 import type { Checkpoint, RunStore } from "../storage/run-store.ts";
 import { LiveRun } from "./live-run.ts";
@@ -36,6 +39,9 @@ export class TrainSession implements TrainWorkerApi {
 
   gpu = () => this.#backend.gpu();
   openModel = async (source: ModelSource) => this.#backend.openModel(await this.#modelFile(source));
+  checkNetwork: TrainWorkerApi["checkNetwork"] = async ({ name, file }) => {
+    await readNetwork(await openTensorFile(blobSource(file, name)));
+  };
   plan: TrainWorkerApi["plan"] = (config, startFiles) => this.#backend.plan(config, startFiles);
   keepModelCopy: TrainWorkerApi["keepModelCopy"] = (file, onprogress) => this.#services.writeCopy(file, onprogress);
 

@@ -48,12 +48,13 @@ export class Setup {
   readonly planner: Planner;
   readonly tagging: Tagging;
   readonly folderOptions = new FolderOptions(this);
-  readonly networks = new StartNetworks(this);
+  readonly networks: StartNetworks;
   #replaced: Draft | undefined = $state.raw();
   #preset: ChosenPreset | undefined = $state.raw();
 
   constructor(client: TrainClient) {
     this.planner = new Planner(client);
+    this.networks = new StartNetworks(this, client);
     this.models = new ModelSetup(client, {
       onopened: (model) => this.#takeModel(model),
       copiesNeeded: () => [this.#replaced?.model?.copyName],

@@ -2,15 +2,13 @@
  * The LoRA files that a run starts from, `network_weights` and `base_weights`: picked once, remembered over reloads, and
  * kept with the run.
  */
+import { startFileNames } from "../../config/start-files.ts";
 import type { TrainingConfig } from "../../config/parameters.ts";
 import { serializeError } from "../../errors.ts";
 import type { SerializedError } from "../../errors.ts";
-import { blobSource } from "../../formats/byte-source.ts";
-import { openTensorFile } from "../../formats/open-tensor-file.ts";
-import { readNetwork } from "../../lora/network-reader.ts";
 import type { StartFile } from "../../storage/database.ts";
 import { readSetting, writeSetting } from "../../storage/settings-store.ts";
-import { startFileNames } from "../../training/start-networks.ts";
+import type { TrainClient } from "../../workers/train-client.ts";
 
 const settingName = "startNetworks";
 
@@ -22,11 +20,13 @@ interface Owner {
 
 export class StartNetworks {
   readonly #owner: Owner;
+  readonly #client: Pick<TrainClient, "checkNetwork">;
   #files: readonly StartFile[] = $state.raw([]);
   #errors: Readonly<Partial<Record<"network" | "base", SerializedError>>> = $state.raw({});
 
-  constructor(owner: Owner) {
+  constructor(owner: Owner, client: Pick<TrainClient, "checkNetwork">) {
     this.#owner = owner;
+    this.#client = client;
   }
 
   get errors() {
@@ -99,7 +99,7 @@ export class StartNetworks {
     this.#errors = others;
     try {
       // Something else is refused here, not when the run starts.
-      for (const file of files) await readNetwork(await openTensorFile(blobSource(file, file.name)));
+      for (const file of files) await this.#client.checkNetwork({ name: file.name, file });
     } catch (error) {
       this.#errors = { ...others, [place]: serializeError(error) };
       return;
