@@ -1,6 +1,9 @@
 /** Cropping in the dataset studio: by hand with pointer and keys, and many at once. */
+import { readFileSync } from "node:fs";
 import { AxeBuilder } from "@axe-core/playwright";
+import { BlobReader, BlobWriter, ZipReader } from "@zip.js/zip.js";
 import { expect, test, type Page } from "playwright/test";
+import sharp from "sharp";
 import { openStudioWith } from "./studio-data.ts";
 
 const pictures = [
@@ -28,6 +31,16 @@ async function stored(page: Page): Promise<StoredCrop[]> {
     return found.map(({ name, crop }) => ({ name, crop }));
   });
   return rows.sort((a, b) => (a.name < b.name ? -1 : 1));
+}
+
+/** Files of an archive by path. */
+async function unzipped(path: string): Promise<Map<string, Buffer>> {
+  const reader = new ZipReader(new BlobReader(new Blob([readFileSync(path)])));
+  const files = new Map<string, Buffer>();
+  for (const entry of await reader.getEntries()) {
+    if (!entry.directory) files.set(entry.filename, Buffer.from(await (await entry.getData(new BlobWriter())).arrayBuffer()));
+  }
+  return files;
 }
 
 async function expectNoViolations(page: Page): Promise<void> {
@@ -95,6 +108,8 @@ test("a picture is cropped by hand: with the pointer, with keys alone, and taken
 test("many are cropped around what they are about, after a look, on a phone and in Chinese", async ({ browser, baseURL }) => {
   const context = await browser.newContext({ viewport: { width: 390, height: 844 }, hasTouch: true, locale: "zh-CN", baseURL: baseURL! });
   const page = await context.newPage();
+  // A test cannot answer the browser's own dialog.
+  await page.addInitScript(() => Reflect.deleteProperty(globalThis, "showSaveFilePicker"));
   await openStudioWith(page, pictures);
   await page.getByRole("tab", { name: "裁剪" }).click();
   await page.getByLabel("方式").selectOption("统一尺寸，围绕焦点");
@@ -116,6 +131,24 @@ test("many are cropped around what they are about, after a look, on a phone and 
   expect(turned!.crop!.y).toBeLessThan(100);
   expect(long?.crop).toBeNull();
 
+  // Trainers get what the crop says: the disc is in the middle of its picture, and what was left alone is untouched.
+  await page.getByRole("tab", { name: "图集与文件" }).click();
+  const [download] = await Promise.all([page.waitForEvent("download"), page.getByRole("button", { name: "文件夹打包为 zip" }).click()]);
+  const files = await unzipped(await download.path());
+  const names = [...files.keys()].filter((name) => !name.endsWith(".txt")).sort();
+  expect(names).toEqual([expect.stringMatching(/a wide\.png$/), expect.stringMatching(/b turned\.png$/), expect.stringMatching(/c long\.png$/)]);
+  const [first, second, third] = names.map((name) => files.get(name)!);
+  expect(await sharp(third).metadata()).toMatchObject({ width: 400, height: 1600 });
+  for (const [file, x, y] of [[first!, ((960 - wide!.crop!.x) * 512) / 800, 256], [second!, 256, ((275 - turned!.crop!.y) * 512) / 700]] as const) {
+    const { data, info } = await sharp(file).removeAlpha().raw().toBuffer({ resolveWithObject: true });
+    expect([info.width, info.height]).toEqual([512, 512]);
+    // Left and right of the hub, between spokes, it is yellow; at the rim of the picture it is not.
+    const red = (px: number, py: number): number => data[(Math.round(py) * 512 + Math.round(px)) * 3]! - data[(Math.round(py) * 512 + Math.round(px)) * 3 + 2]!;
+    expect(Math.max(red(x - 60, y), red(x - 60, y + 12))).toBeGreaterThan(100);
+    expect(red(8, 8)).toBeLessThan(50);
+  }
+
+  await page.getByRole("tab", { name: "裁剪" }).click();
   // What is left is split, its parts added and taken back together.
   await page.getByLabel("方式").selectOption("切分长图");
   await page.getByRole("button", { name: "为 3 张寻找裁剪" }).click();
