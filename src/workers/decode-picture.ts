@@ -1,6 +1,6 @@
 /**
- * Pictures to pixels as kohya's trainer sees them: no EXIF turn (unless it is asked for), no colour conversion, the colours under
- * transparent pixels kept.
+ * Pictures to pixels as kohya's trainer sees them: no EXIF turn, no colour conversion, the colours under transparent
+ * pixels kept.
  */
 import type { RgbaImage } from "../dataset/image.ts";
 import { undecodable } from "../dataset/image.ts";
@@ -12,16 +12,7 @@ import { withoutOrientation } from "./exif-orientation.ts";
 const types: Readonly<Record<number, string>> = { 0x89: "image/png", 0xff: "image/jpeg", 0x52: "image/webp" };
 
 /** Throws InputError `image.undecodable`, `image.tooLarge`. */
-export function decodePicture(file: Uint8Array<ArrayBuffer>, name: string): Promise<RgbaImage> {
-  return decodeFile(file, name, false);
-}
-
-/** The same as people see it: with the turn that its file asks for. */
-export function decodeShownPicture(file: Uint8Array<ArrayBuffer>, name: string): Promise<RgbaImage> {
-  return decodeFile(file, name, true);
-}
-
-async function decodeFile(file: Uint8Array<ArrayBuffer>, name: string, isTurned: boolean): Promise<RgbaImage> {
+export async function decodePicture(file: Uint8Array<ArrayBuffer>, name: string): Promise<RgbaImage> {
   const [width, height] = await readImageSize(blobSource(new Blob([file]), name));
   const type = types[file[0] ?? 0];
   if (type === undefined) {
@@ -29,11 +20,10 @@ async function decodeFile(file: Uint8Array<ArrayBuffer>, name: string, isTurned:
     if (typeof image === "string") throw undecodable(name, image);
     return image;
   }
-  const bytes = isTurned ? file : withoutOrientation(file);
+  const bytes = withoutOrientation(file);
   try {
     const image = await decode(bytes, type);
-    const isOnItsSide = isTurned && image.width === height && image.height === width;
-    if ((image.width !== width || image.height !== height) && !isOnItsSide) {
+    if (image.width !== width || image.height !== height) {
       throw undecodable(name, `it is ${image.width}×${image.height} pixels and its header says ${width}×${height}`);
     }
     return image;

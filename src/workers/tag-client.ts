@@ -1,18 +1,14 @@
 /** The page's handle on tagging: a worker for each list of pictures, ended with it. */
 import { wrap } from "comlink";
 import { LorasmithError, serializeError, type SerializedError } from "../errors.ts";
-import type { Crop } from "../studio/picture.ts";
 import type { CaptionSettings } from "../tagging/manifest.ts";
-import type { ModelFiles, TagProvider, TagWorkerApi, TimedReading } from "./tag-protocol.ts";
+import type { ModelFiles, PictureToRead, TagProvider, TagWorkerApi, TimedReading } from "./tag-protocol.ts";
 import { carryTypedErrors } from "./typed-errors.ts";
 
 /** A picture in a list; its file is asked for when its turn comes. */
-export interface ListedPicture {
+export interface ListedPicture extends Omit<PictureToRead, "file"> {
   readonly id: string;
-  /** For messages. */
-  readonly name: string;
   readonly file: () => Promise<Blob> | Blob;
-  readonly crop?: Crop | null;
 }
 
 export interface TagObserver {
@@ -52,10 +48,10 @@ export async function readAll(
   signal: AbortSignal,
 ): Promise<void> {
   observer.opened(await api.open(model));
-  for (const { id, name, file, crop = null } of pictures) {
+  for (const { id, file, ...picture } of pictures) {
     if (signal.aborted) return;
     try {
-      const reading = await api.read({ name, file: await file(), crop }, settings);
+      const reading = await api.read({ ...picture, file: await file() }, settings);
       if (!signal.aborted) observer.read(id, reading);
     } catch (error) {
       // Of a picture, not of the model.

@@ -1,5 +1,5 @@
 /** What the page and the tagging worker say to each other. A worker opens one model, reads pictures, and is then ended. */
-import type { Crop } from "../studio/picture.ts";
+import type { Crop, StudioPicture } from "../studio/picture.ts";
 import type { CaptionSettings, FileRole, ModelManifest } from "../tagging/manifest.ts";
 import type { Reading } from "../tagging/open-model.ts";
 
@@ -15,7 +15,9 @@ export interface PictureToRead {
   /** For messages. */
   readonly name: string;
   readonly file: Blob;
-  /** The part of it that is meant; undefined or null: all. */
+  /** Its pixels as it is shown, where that is known: then it is turned as its file asks for. */
+  readonly shown?: Pick<StudioPicture, "width" | "height">;
+  /** The part of it that is meant, as it is shown; undefined or null: all. */
   readonly crop?: Crop | null;
 }
 

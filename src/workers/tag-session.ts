@@ -20,7 +20,7 @@ export interface TagServices {
   readonly takeGpu: (onwanted: () => void) => Promise<GpuLease | undefined>;
   readonly loadRuntime: (provider: TagProvider) => Promise<OnnxRuntime>;
   /** @throws InputError `image.*` */
-  readonly decode: (file: Uint8Array<ArrayBuffer>, name: string) => Promise<RgbaImage>;
+  readonly decode: (file: Uint8Array<ArrayBuffer>, name: string, shown: PictureToRead["shown"]) => Promise<RgbaImage>;
 }
 
 interface Opened {
@@ -49,9 +49,9 @@ export class TagSession implements TagWorkerApi {
     return (await this.#current()).provider;
   }
 
-  async read({ name, file, crop = null }: PictureToRead, settings: Partial<CaptionSettings>): Promise<TimedReading> {
+  async read({ name, file, shown, crop = null }: PictureToRead, settings: Partial<CaptionSettings>): Promise<TimedReading> {
     const bytes = await readWhole(file, name);
-    const whole = await this.#services.decode(bytes, name);
+    const whole = await this.#services.decode(bytes, name, shown);
     const image = crop === null ? whole : renderCrop(whole, crop, false);
     this.#isReading = true;
     try {

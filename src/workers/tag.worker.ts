@@ -1,9 +1,12 @@
 /** Entry point of the tagging worker. */
 import { expose } from "comlink";
-import { decodeShownPicture } from "./decode-picture.ts";
+import { decodePicture } from "./decode-picture.ts";
+import { decodeShown } from "./decode-shown.ts";
 import { hasTaggingGpu, loadRuntime, takeTaggingGpu } from "./tag-runtime.ts";
-import { TagSession } from "./tag-session.ts";
+import { TagSession, type TagServices } from "./tag-session.ts";
 import { carryTypedErrors } from "./typed-errors.ts";
 
 carryTypedErrors();
-expose(new TagSession({ hasGpu: hasTaggingGpu, takeGpu: takeTaggingGpu, loadRuntime, decode: decodeShownPicture }));
+const decode: TagServices["decode"] = (file, name, shown) =>
+  shown === undefined ? decodePicture(file, name) : decodeShown(new Blob([file]), { name, ...shown });
+expose(new TagSession({ hasGpu: hasTaggingGpu, takeGpu: takeTaggingGpu, loadRuntime, decode }));

@@ -293,6 +293,7 @@ export const codedEn = {
     },
     "download.size": { what: "{name} is not the file that was expected: {reason}.", do: "Download it again, or choose your own copy." },
     "download.hash": { what: "{name} is not the file that was expected: {reason}.", do: "Download it again, or choose your own copy." },
+    "tagger.gone": { what: "The files of {title} are no longer in this browser.", do: "Get it again." },
     "tagger.files": {
       what: "{files}: these are not all files of one tagger or captioner.",
       do: "Choose them together: an .onnx and its list of tags, or encoder.onnx, decoder.onnx and vocab.txt.",

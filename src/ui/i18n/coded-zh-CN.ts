@@ -240,6 +240,7 @@ export const codedZhCN = {
     "download.interrupted": { what: "下载 {name} 时连接中断。", do: "已下载的部分会保留：再次下载即可继续。" },
     "download.size": { what: "{name} 的大小与预期不符。", do: "请重新下载，或选择自己的文件。" },
     "download.hash": { what: "{name} 的 SHA-256 与预期不符。", do: "请重新下载，或选择自己的文件。" },
+    "tagger.gone": { what: "{title} 的文件已不在此浏览器中。", do: "请重新获取。" },
     "tagger.files": {
       what: "{files}：不是一个打标器或描述模型的全部文件。",
       do: "请一起选择：.onnx 和它的标签列表，或 encoder.onnx、decoder.onnx 和 vocab.txt。",

@@ -19,6 +19,7 @@ export const editsEn = {
   "tag.remove": "Removed {tags}: {n}",
   "tag.order": "Moved {tags}",
   "tag.replace": "Changed {tags}",
+  autoTag: "Captions by {model}: {n}",
   merge: "Merged into {trigger}: {n}",
   "merge.rerun": "Ran the merge rules again: {n}",
   "group.create": "Made the group {name}: {n}",

@@ -19,6 +19,7 @@ export const editsZhCN = {
   "tag.remove": "删除 {tags}：{n}",
   "tag.order": "移动 {tags}",
   "tag.replace": "修改 {tags}",
+  autoTag: "由 {model} 写入标注：{n}",
   merge: "合并为 {trigger}：{n} 条",
   "merge.rerun": "重新运行合并规则：{n} 条",
   "group.create": "新建编组 {name}：{n} 张",

@@ -2,6 +2,7 @@
  * Every text of the page, in English: the source of truth for the other languages. `{name}` is a placeholder.
  * Keys that end in `.one` and `.other` are plural forms. Texts about codes (errors, problems, log) are in `coded-en.ts`.
  */
+import { autoTagEn } from "./auto-tag-en.ts";
 import { captionsEn } from "./captions-en.ts";
 import { presetsEn } from "./presets-en.ts";
 import { samplesEn } from "./samples-en.ts";
@@ -18,6 +19,7 @@ export const en = {
   ...studioEn,
   ...studioFilesEn,
   ...cropEn,
+  ...autoTagEn,
   "app.skip": "Skip to content",
   "app.language": "Language",
   "app.theme": "Theme",

@@ -1,4 +1,5 @@
 import type { Messages } from "./messages.ts";
+import { autoTagZhCN } from "./auto-tag-zh-CN.ts";
 import { captionsZhCN } from "./captions-zh-CN.ts";
 import { presetsZhCN } from "./presets-zh-CN.ts";
 import { samplesZhCN } from "./samples-zh-CN.ts";
@@ -15,6 +16,7 @@ export const zhCN = {
   ...studioZhCN,
   ...studioFilesZhCN,
   ...cropZhCN,
+  ...autoTagZhCN,
   "app.skip": "跳到正文",
   "app.language": "语言",
   "app.theme": "主题",

@@ -26,6 +26,7 @@ import { findBlockers } from "./start-blockers.ts";
 import type { Blocker } from "./start-blockers.ts";
 import { TestArrivals } from "./test-arrivals.ts";
 import { StartWords } from "./start-words.svelte.ts";
+import { AutoTags } from "./studio/auto-tags.svelte.ts";
 import { ClassPictures } from "./studio/class-pictures.svelte.ts";
 import { generatedFiles } from "./studio/generated-files.ts";
 import type { Drawn } from "./studio/generated-files.ts";
@@ -56,6 +57,7 @@ export class App {
     target: (name) => this.studio.currentOrNew(name === "" ? this.i18n.t("studio.newName", { n: this.studio.sets.length + 1 }) : name),
     resolution: () => Math.min(...this.setup.form.config.resolution),
   });
+  readonly autoTags: AutoTags = new AutoTags(this.studio);
   readonly crops: CropBatch = new CropBatch(this.studio, () => this.setup.form.config.resolution);
   readonly cropWalk: CropWalk = new CropWalk(this.studio, {
     config: () => this.setup.form.config,

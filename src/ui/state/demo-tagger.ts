@@ -10,6 +10,7 @@ export interface DemoTagger {
   readonly tagCount: number;
   /** Of the model, which is fetched when it is first used. */
   readonly bytes: number;
+  readonly manifest: TaggerManifest;
   /** Fetches the model on the first call. Throws `demo.unavailable`. */
   files(): Promise<ModelFiles>;
 }
@@ -42,7 +43,7 @@ export async function findDemoTagger(): Promise<DemoTagger | undefined> {
         ] as const),
       };
     };
-    return { tagCount, bytes: entry.model.bytes, files };
+    return { tagCount, bytes: entry.model.bytes, manifest, files };
   } catch {
     return undefined;
   }

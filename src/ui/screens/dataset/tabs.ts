@@ -2,6 +2,7 @@
 import type { Component } from "svelte";
 import type { TabId } from "../../state/studio/tab.ts";
 import CropPanel from "./crop/CropPanel.svelte";
+import AutoTagPanel from "./tag/AutoTagPanel.svelte";
 import TagsPanel from "./captions/TagsPanel.svelte";
 import GroupsPanel from "./groups/GroupsPanel.svelte";
 import FilesPanel from "./layout/FilesPanel.svelte";
@@ -13,6 +14,7 @@ import StatisticsPanel from "./statistics/StatisticsPanel.svelte";
 export const tabs: readonly { readonly id: TabId; readonly component: Component }[] = [
   { id: "picture", component: PicturePanel },
   { id: "crop", component: CropPanel },
+  { id: "autoTag", component: AutoTagPanel },
   { id: "tags", component: TagsPanel },
   { id: "groups", component: GroupsPanel },
   { id: "reg", component: ClassPicturesCard },

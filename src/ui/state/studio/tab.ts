@@ -1,2 +1,2 @@
 /** The panel's tabs. */
-export type TabId = "picture" | "crop" | "tags" | "groups" | "reg" | "layout" | "statistics" | "files";
+export type TabId = "picture" | "crop" | "autoTag" | "tags" | "groups" | "reg" | "layout" | "statistics" | "files";
