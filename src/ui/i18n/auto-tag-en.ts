@@ -9,8 +9,6 @@ export const autoTagEn = {
   "auto.place.converted": "To be converted first",
   "auto.kind.tagger": "Writes tags.",
   "auto.kind.captioner": "Writes a sentence.",
-  "auto.facts": "{size} · {licence}",
-  "auto.licence.unknown": "licence not known",
   "auto.page": "Its page",
   "auto.download": "Download",
   "auto.download.about": "Comes from {host}, once; the pictures stay here. A stopped download goes on where it was.",

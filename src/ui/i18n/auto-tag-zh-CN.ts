@@ -11,8 +11,6 @@ export const autoTagZhCN = {
   "auto.place.converted": "需先转换",
   "auto.kind.tagger": "输出标签。",
   "auto.kind.captioner": "输出一句描述。",
-  "auto.facts": "{size} · {licence}",
-  "auto.licence.unknown": "许可未知",
   "auto.page": "模型页面",
   "auto.download": "下载",
   "auto.download.about": "只从 {host} 下载一次；图片不会离开本机。中断的下载可以继续。",

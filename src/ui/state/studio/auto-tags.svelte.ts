@@ -1,5 +1,5 @@
 /** Captions of many pictures by a tagger or captioner: which, by which rules, what they would become, and the one edit that writes them. */
-import { serializeError } from "../../../errors.ts";
+import { LorasmithError, serializeError } from "../../../errors.ts";
 import type { SerializedError } from "../../../errors.ts";
 import type { ReadingRecord } from "../../../storage/database.ts";
 import { changePictures } from "../../../studio/edit.ts";
@@ -111,9 +111,11 @@ export class AutoTags {
       if (known.size > 0) await this.#readLabels(await this.taggers.files(manifest.id));
       if (asked !== this.#asked) return;
       this.#readings = known;
-      this.#error = undefined;
     } catch (error) {
-      if (asked === this.#asked) this.#error = serializeError(error);
+      if (asked !== this.#asked) return;
+      this.#readings = new Map();
+      // Settings that make no sense are told where they are set.
+      if (!(error instanceof LorasmithError && error.code.startsWith("captioner."))) this.#error = serializeError(error);
     }
   }
 
