@@ -23,7 +23,7 @@ export function assignGroup(state: SetState, ids: Iterable<string>, group: strin
 export function createGroup(state: SetState, group: PictureGroup, ids: Iterable<string>): Change[] {
   const created = changeSet(state.set, { groups: [...state.set.groups, group] });
   const set = { ...state.set, groups: [...state.set.groups, group] };
-  return [...(created === undefined ? [] : [created]), ...assignGroup({ ...state, set }, ids, group.id)];
+  return [...(created === undefined ? [] : [created]), ...assignGroup({ set, pictures: state.pictures }, ids, group.id)];
 }
 
 /** Another name or keyword; captions of the members are written anew where the keyword is another one. */

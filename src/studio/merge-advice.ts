@@ -6,7 +6,7 @@ import { pictureTags } from "./picture-tags.ts";
 import type { StudioPicture } from "./picture.ts";
 import { sameTag } from "./same-tag.ts";
 import { countTags } from "./tag-statistics.ts";
-import { aspectOf } from "./tag-aspect.ts";
+import { aspectOf, commonTags } from "./tag-aspect.ts";
 import type { TagAspect } from "./tag-aspect.ts";
 
 export interface AbsorbSuggestion {
@@ -50,7 +50,10 @@ export interface SynonymSuggestion {
  */
 export function suggestSynonyms(pictures: readonly StudioPicture[], aliasOf: (key: string) => string): SynonymSuggestion[] {
   const together = new Map<string, string[]>();
-  for (const { tag, key } of countTags(pictures)) {
+  const isCommon = (key: string): boolean => commonTags().has(key);
+  // Of equally frequent ones the one that is known anyway stays.
+  const counts = countTags(pictures).sort((a, b) => b.count - a.count || Number(isCommon(b.key)) - Number(isCommon(a.key)));
+  for (const { tag, key } of counts) {
     const root = singular(aliasOf(key));
     const known = together.get(root);
     if (known === undefined) together.set(root, [tag]);

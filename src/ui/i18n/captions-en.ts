@@ -192,7 +192,7 @@ export const captionsEn = {
   "groups.keyword": "Keyword",
   "groups.name.new": "Group {n}",
   "groups.members": "{n} pictures",
-  "groups.show": "Show {name}",
+  "groups.show": "Select the pictures of {name}",
   "groups.assign": "Put the {n} selected into {name}",
   "groups.leave": "Take the {n} selected out of their group",
   "groups.delete": "Delete the group {name}",

@@ -192,7 +192,7 @@ export const captionsZhCN = {
   "groups.keyword": "关键词",
   "groups.name.new": "编组 {n}",
   "groups.members": "{n} 张图片",
-  "groups.show": "显示 {name}",
+  "groups.show": "选中“{name}”的图片",
   "groups.assign": "把选中的 {n} 张放入 {name}",
   "groups.leave": "把选中的 {n} 张移出编组",
   "groups.delete": "删除编组 {name}",
