@@ -3,7 +3,6 @@ import { checkImageSize, undecodable } from "../dataset/image.ts";
 import { readImageSize } from "../dataset/image-size.ts";
 import { baseName, isPicture } from "../dataset/paths.ts";
 import { InputError } from "../errors.ts";
-import { blobSource } from "../formats/byte-source.ts";
 import { readPngTexts } from "../formats/png-text.ts";
 import { decodeText } from "../studio/decode-text.ts";
 import type { DecodedText } from "../studio/decode-text.ts";
@@ -89,7 +88,7 @@ async function generatedBy(bytes: Uint8Array<ArrayBuffer>, file: Blob | null): P
 /** Looks at the size before anything is decoded. */
 async function checkHead(bytes: Uint8Array<ArrayBuffer>, kind: FileKind, name: string): Promise<void> {
   if (isTrainedKind(kind)) {
-    await readImageSize(blobSource(new Blob([bytes]), name));
+    await readImageSize({ name, size: bytes.length, read: async (offset, length) => bytes.slice(offset, offset + length) });
     return;
   }
   if (kind === "gif" || kind === "avif") {

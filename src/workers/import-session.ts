@@ -22,9 +22,13 @@ import { placesOf } from "./import-places.ts";
 
 /** Pictures that are read at a time, and the bytes of their files. */
 const AT_ONCE = { count: 4, weight: 64 * 1024 ** 2 };
-/** Pictures that are stored together, and after how much time those that are there are stored. */
-const BATCH_PICTURES = 32;
-const BATCH_MS = 500;
+/**
+ * Pictures are stored together: so many at first, and more the more there are, since the page looks at all of them each
+ * time; never more bytes than these, and never later than after this time.
+ */
+const BATCH = { pictures: 32, growth: 1 / 8, bytes: 128 * 1024 ** 2, ms: 3000, firstMs: 300 };
+/** Between two lines about how far it is. */
+const PROGRESS_MS = 100;
 
 interface Work {
   readonly planned: PlannedPicture;
@@ -77,7 +81,7 @@ export class ImportSession implements ImportWorkerApi {
     const work = plan.subsets.flatMap(({ pictures }, at) => pictures.map((planned): Work => ({ planned, subset: places.of(planned, at) })));
     const store = new Batches(observer);
     const left: string[] = [];
-    let done = 0;
+    let [done, told] = [0, 0];
     const reading = inOrder(work, ({ planned }) => bySpelling.get(planned.path)?.size ?? 0, AT_ONCE, ({ planned }) => this.#read(planned, bySpelling, ledger, store));
     for await (const { item: { planned, subset }, result } of reading) {
       const { path } = planned;
@@ -91,7 +95,10 @@ export class ImportSession implements ImportWorkerApi {
         if (incoming !== undefined) await store.add(incoming, path);
       }
       done++;
-      await observer.progress({ phase: "reading", done, total: work.length, path });
+      if (performance.now() - told < PROGRESS_MS && done < work.length) continue;
+      told = performance.now();
+      // The page has better things to do than to answer this.
+      void observer.progress({ phase: "reading", done, total: work.length, path });
     }
     await store.flush();
     const there = new Set([...request.known.map(({ id }) => id), ...store.added]);
@@ -124,6 +131,7 @@ class Batches {
   isFull = false;
   readonly #observer: ImportObserver;
   #waiting: { readonly incoming: IncomingPicture; readonly path: string }[] = [];
+  #bytes = 0;
   #since = performance.now();
 
   constructor(observer: ImportObserver) {
@@ -132,12 +140,16 @@ class Batches {
 
   async add(incoming: IncomingPicture, path: string): Promise<void> {
     this.#waiting.push({ incoming, path });
-    if (this.#waiting.length >= BATCH_PICTURES || performance.now() - this.#since > BATCH_MS) await this.flush();
+    this.#bytes += incoming.file.size;
+    const most = BATCH.pictures + this.added.length * BATCH.growth;
+    const late = this.added.length === 0 ? BATCH.firstMs : BATCH.ms;
+    if (this.#waiting.length >= most || this.#bytes >= BATCH.bytes || performance.now() - this.#since > late) await this.flush();
   }
 
   async flush(): Promise<void> {
     const batch = this.#waiting;
     this.#waiting = [];
+    this.#bytes = 0;
     if (batch.length > 0 && !(await this.#store(batch))) {
       for (const one of batch) if (this.isFull || !(await this.#store([one]))) this.#refuse(one.path);
     }
