@@ -16,13 +16,41 @@ export interface PictureTags {
 const found = new WeakMap<StudioPicture, PictureTags>();
 const texts = new WeakMap<StudioPicture, string>();
 
+/** What stands between two commas, spaces and all: the same few thousand again and again. */
+const pieces = new Map<string, { readonly tag: string; readonly key: string }>();
+const maxPieces = 100_000;
+
 export function pictureTags(picture: StudioPicture): PictureTags {
   const known = found.get(picture);
   if (known !== undefined) return known;
-  const tags = tagsOf(picture.caption);
-  const made = { tags, keys: tags.map(sameTag) };
+  const made = readTags(picture.caption ?? "");
   found.set(picture, made);
   return made;
+}
+
+function readTags(caption: string): PictureTags {
+  // Brackets and further lines are for whoever knows what they mean; without them a comma is a comma.
+  if (/[([{\r\n]/.test(caption)) {
+    const tags = tagsOf(caption);
+    return { tags, keys: tags.map(sameTag) };
+  }
+  const tags: string[] = [];
+  const keys: string[] = [];
+  for (const piece of caption.split(",")) {
+    const { tag, key } = pieces.get(piece) ?? readPiece(piece);
+    if (tag === "") continue;
+    tags.push(tag);
+    keys.push(key);
+  }
+  return { tags, keys };
+}
+
+function readPiece(piece: string): { readonly tag: string; readonly key: string } {
+  const tag = piece.trim();
+  const read = { tag, key: sameTag(tag) };
+  if (pieces.size >= maxPieces) pieces.clear();
+  pieces.set(piece, read);
+  return read;
 }
 
 /** The whole caption in small letters. */

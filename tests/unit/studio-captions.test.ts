@@ -3,6 +3,7 @@ import { addTags, captionChanges, captionRewrite } from "../../src/studio/captio
 import type { CaptionOperation } from "../../src/studio/caption-operations.ts";
 import { tagsOf, typedSoFar, typedTags, withTags } from "../../src/studio/caption-tags.ts";
 import { applyEdit, invert } from "../../src/studio/edit.ts";
+import { pictureTags } from "../../src/studio/picture-tags.ts";
 import type { StudioPicture } from "../../src/studio/picture.ts";
 import { sameTag } from "../../src/studio/same-tag.ts";
 import { countTags, relatedTags, sharedTags } from "../../src/studio/tag-statistics.ts";
@@ -181,6 +182,16 @@ describe("operations on captions", () => {
       }
     }
   });
+});
+
+test("what is remembered of a picture's caption is what reading it gives", () => {
+  const chances = new Chances(5);
+  for (let i = 0; i < 3000; i++) {
+    const caption = chances.uniform() < 0.1 ? null : chances.text(30).replaceAll(chances.uniform() < 0.5 ? /[([{\r\n]/g : /_/g, "");
+    const { tags, keys } = pictureTags(aPicture("a", { caption }));
+    expect(tags).toEqual(tagsOf(caption));
+    expect(keys).toEqual(tags.map(sameTag));
+  }
 });
 
 test("tags that come in are not added twice", () => {

@@ -82,13 +82,17 @@ export class BulkDraft {
     return { at: this.place };
   }
 
+  /** Says that what is known is of before: nothing may be applied until `look` is done. */
+  expectOther(): void {
+    this.#isLooking = true;
+  }
+
   /**
    * Finds out what would change, for these pictures and this operation; called again whenever one of them is another.
    * @param signal where that has happened meanwhile
    */
   async look(signal: AbortSignal): Promise<void> {
     const { operation, pictures } = this;
-    this.#isLooking = true;
     try {
       const changes = await changesOf(operation, pictures, this.#gallery.inScope("all"), signal);
       if (signal.aborted) return;

@@ -1,5 +1,5 @@
 /** What is done to captions by hand: each change is one edit of the set that can be taken back. */
-import { tagsOf, withTags } from "../../../studio/caption-tags.ts";
+import { withTags } from "../../../studio/caption-tags.ts";
 import { captionChanges } from "../../../studio/caption-operations.ts";
 import type { CaptionOperation } from "../../../studio/caption-operations.ts";
 import { changePictures } from "../../../studio/edit.ts";
@@ -23,11 +23,11 @@ export function setCaption(open: OpenSet, picture: StudioPicture, text: string):
 /** Puts tags into captions that lack them. */
 export function addTagsTo(open: OpenSet, pictures: readonly StudioPicture[], tags: readonly string[], at: "front" | "end"): void {
   const operation: CaptionOperation = { kind: "add", tags, place: { at } };
-  void open.edit({ code: "tag.add", data: { tags: tags.join(", "), n: pictures.length } }, captionChanges(pictures, operation));
+  const changes = captionChanges(pictures, operation);
+  void open.edit({ code: "tag.add", data: { tags: tags.join(", "), n: changes.length } }, changes);
 }
 
 export function removeTagFrom(open: OpenSet, pictures: readonly StudioPicture[], tag: string): void {
-  const has = pictures.filter(({ caption }) => tagsOf(caption).length > 0);
-  const changes = captionChanges(has, { kind: "remove", tags: [tag] });
+  const changes = captionChanges(pictures, { kind: "remove", tags: [tag] });
   void open.edit({ code: "tag.remove", data: { tags: tag, n: changes.length } }, changes);
 }
