@@ -10,6 +10,12 @@ export const captionsEn = {
   "studio.filter.length": "How long the caption is",
   "studio.filter.state": "What is so: also duplicate, generated, derived, grouped, small (below 512 × 512)",
 
+  "keys.caption": "Dataset: edit the caption",
+  "keys.moveTag": "Caption: move the tag",
+  "keys.firstTag": "Caption: put the tag first",
+  "keys.untagged": "Dataset: picture without caption before or behind",
+  "keys.filter": "Dataset: filter",
+
   "captions.title": "Caption",
   "captions.title.several": "Captions of {n} pictures",
   "captions.as": "Edit the caption as",

@@ -10,6 +10,12 @@ export const captionsZhCN = {
   "studio.filter.length": "标注的长度",
   "studio.filter.state": "状态：另有 duplicate、generated、derived、grouped、small（小于 512 × 512）",
 
+  "keys.caption": "图集：编辑标注",
+  "keys.moveTag": "标注：移动标签",
+  "keys.firstTag": "标注：标签移到最前",
+  "keys.untagged": "图集：上一张或下一张无标注的图片",
+  "keys.filter": "图集：筛选",
+
   "captions.title": "标注",
   "captions.title.several": "{n} 张图片的标注",
   "captions.as": "标注的编辑方式",

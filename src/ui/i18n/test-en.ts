@@ -216,7 +216,7 @@ export const testEn = {
   "keys.dataset": "Dataset",
   "keys.train": "Train",
   "keys.test": "Test",
-  "keys.generate": "Test: generate",
+  "keys.generate": "Test: generate; caption: keep it and go on",
   "keys.weight": "Test: weight down or up",
   "keys.compare": "Test: base for comparison on or off",
   "keys.escape": "Close; on Test: cancel drawing",

@@ -215,7 +215,7 @@ export const testZhCN = {
   "keys.dataset": "图集",
   "keys.train": "训练",
   "keys.test": "试用",
-  "keys.generate": "试用：生成",
+  "keys.generate": "试用：生成；标注：保存并转到下一张",
   "keys.weight": "试用：减小或增大权重",
   "keys.compare": "试用：打开或关闭与底模的对比",
   "keys.escape": "关闭；在试用页：取消出图",
