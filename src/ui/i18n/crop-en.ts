@@ -1,6 +1,7 @@
 /** Texts about cropping pictures of a set, in English; a part of `en.ts`. */
 export const cropEn = {
   "studio.tab.crop": "Crop",
+  "keys.crop": "Dataset: crop the picture",
   "crop.open": "Crop by hand…",
   "crop.open.key": "Key: c",
   "crop.remove": "Remove the crop",

@@ -1,6 +1,7 @@
 /** Texts about cropping pictures of a set, in Chinese; a part of `zh-CN.ts`. */
 export const cropZhCN = {
   "studio.tab.crop": "裁剪",
+  "keys.crop": "图集：裁剪图片",
   "crop.open": "手动裁剪…",
   "crop.open.key": "快捷键：c",
   "crop.remove": "取消裁剪",
