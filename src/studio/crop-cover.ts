@@ -36,11 +36,14 @@ export function sizeAfterCrop(size: Size, crop: Crop | null): Size {
   return crop.target === undefined ? [crop.width, crop.height] : [crop.target.width, crop.target.height];
 }
 
-/** Whether a crop lies in its picture and has something in it. */
+/** Neither side of what a crop is resized to may be longer, in pixels. */
+export const LONGEST_TARGET = 4096;
+
+/** Whether a crop lies in its picture, has something in it, and has a target that can be made. */
 export function isCropOf({ x, y, width, height, target }: Crop, size: Size): boolean {
   const numbers = [x, y, width, height, target?.width ?? 1, target?.height ?? 1];
   return numbers.every(Number.isInteger) && x >= 0 && y >= 0 && Math.min(...numbers.slice(2)) >= 1
-    && x + width <= size[0] && y + height <= size[1];
+    && Math.max(target?.width ?? 1, target?.height ?? 1) <= LONGEST_TARGET && x + width <= size[0] && y + height <= size[1];
 }
 
 function toLength(value: number, most: number): number {

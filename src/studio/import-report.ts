@@ -27,6 +27,8 @@ export type ImportNoteCode =
   | "reencodedCaption"
   /** The caption file is no text in any encoding that is known. */
   | "unreadableCaption"
+  /** The set's own file has a crop that does not lie in the picture: it is shown whole. */
+  | "cropLost"
   /** The path in the archive led out of it. */
   | "unsafePath";
 

@@ -7,6 +7,7 @@ import { LikenessIndex } from "../studio/likeness.ts";
 import { isTrainedKind } from "../studio/picture-probe.ts";
 import type { StudioPicture } from "../studio/picture.ts";
 import { caseKey, claimName } from "../studio/safe-names.ts";
+import { isCropOf } from "../studio/crop-cover.ts";
 import { cropOf, originOf } from "../studio/sidecar.ts";
 import { nameOf } from "./import-picture.ts";
 import type { ReadPicture } from "./import-picture.ts";
@@ -76,10 +77,12 @@ export class ImportLedger {
     invariant(look !== null, "a file that was not known before is looked at");
     const wanted = kept === null ? nameOf(path, kind) : { name: kept.name, isWrong: false };
     const name = claimName(wanted.name, this.#namesOf(subset));
+    const crop = kept === null ? null : cropOf(kept.crop);
+    const fits = crop === null || isCropOf(crop, [look.width, look.height]);
     const id = (kept === null ? undefined : this.#ids.get(kept.id)) ?? this.#newId();
     const picture: StudioPicture = {
       id, subset, name, original: hash, bytes: read.bytes, width: look.width, height: look.height, caption,
-      crop: kept === null ? null : cropOf(kept.crop),
+      crop: fits ? crop : null,
       isMirrored: kept?.isMirrored ?? false,
       group: kept?.group ?? null,
       likeness: look.likeness,
@@ -88,6 +91,7 @@ export class ImportLedger {
     const own = { id, original: hash };
     const say = (code: ImportNoteCode, data: ImportNote["data"] = {}): void => this.note(code, path, data, own);
     if (name !== (kept?.name ?? baseOf(path))) say("renamed", { name });
+    if (!fits) say("cropLost");
     if (wanted.isWrong) say("wrongEnding", { kind: kind.toUpperCase() });
     if (facts.isAnimated) say("animated");
     if (facts.isCmyk) say("cmyk");

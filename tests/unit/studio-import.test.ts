@@ -2,6 +2,7 @@
 import { deflateSync, crc32 } from "node:zlib";
 import { beforeAll, expect, test } from "vitest";
 import type { ImportReport } from "../../src/studio/import-report.ts";
+import type { Crop } from "../../src/studio/picture.ts";
 import { writePngText } from "../../src/formats/png-text.ts";
 import { art, emptyStock, importInto, png, sha256 } from "./harness/import-files.ts";
 import type { ImportOptions, Stock } from "./harness/import-files.ts";
@@ -53,6 +54,14 @@ const animatedPng = (): Uint8Array => Buffer.concat([a.subarray(0, 33), chunk("a
 const utf16 = (text: string): Uint8Array => Buffer.from(`\uFEFF${text}`, "utf16le");
 const gbk = Buffer.from("c5aebaa22c20b3a4b7a2", "hex");
 const tags = Array.from({ length: 300 }, (_, i) => `tag number ${i}`).join(", ");
+/** A set's own file, for pictures of 96×80 with these crops. */
+const setFile = (crops: Readonly<Record<string, Crop>>): string => {
+  const pictures = Object.entries(crops).map(([path, crop]) => [path, {
+    id: path, name: path.slice(path.lastIndexOf("/") + 1), subset: "s", caption: null, crop, isMirrored: false, group: null, origin: null,
+  }]);
+  const subsets = [{ id: "s", isReg: false, repeats: 10, identifier: "", className: "x" }];
+  return JSON.stringify({ lorasmithSet: 1, name: "x", captionExtension: ".txt", subsets, groups: [], mergeRules: [], pictures: Object.fromEntries(pictures) });
+};
 const small = { entries: 20, entryBytes: 1024 ** 2, totalBytes: 4 * 1024 ** 2, ratio: 50, freeBytes: 10_000 };
 
 const cases: readonly Case[] = [
@@ -110,6 +119,7 @@ const cases: readonly Case[] = [
   { what: "JSON that is something else", files: () => ({ "a.png": a, "package.json": '{"name": "x", "scripts": {"a": "b"}}', "broken.json": "{" }), names: ["a.png"], captions: [null], ignored: [["broken.json", "notAPicture"], ["package.json", "notAPicture"]] },
   { what: "a set's file that is damaged", files: () => ({ "a.png": a, "lorasmith.json": '{"lorasmithSet": 1, "pictures": 7}' }), names: ["a.png"], unreadable: [["studioSet.damaged", "lorasmith.json"]], ignored: [["lorasmith.json", "notAPicture"]] },
   { what: "a set's file of a newer program", files: () => ({ "a.png": a, "lorasmith.json": '{"lorasmithSet": 99}' }), names: ["a.png"], unreadable: [["studioSet.newer", "lorasmith.json"]], ignored: [["lorasmith.json", "notAPicture"]] },
+  { what: "a set's file with crops outside of their pictures", files: () => ({ "10_x/a.png": a, "10_x/b.png": b, "10_x/c.png": c, "lorasmith.json": setFile({ "10_x/a.png": { x: 90, y: 0, width: 7, height: 80 }, "10_x/b.png": { x: 0, y: 0, width: 96, height: 80, target: { width: 1e6, height: 1e6 } }, "10_x/c.png": { x: 89, y: 0, width: 7, height: 80 } }) }), names: ["a.png", "b.png", "c.png"], notes: [["cropLost", "10_x/a.png"], ["cropLost", "10_x/b.png"]], ignored: [] },
   { what: "folders beside kohya's", files: () => ({ "t/10_x/a.png": a, "t/10_x/deep/b.png": b, "t/c.png": c }), names: ["a.png"], ignored: [["t/10_x/deep/b.png", "nested"], ["t/c.png", "outsideRepeatsFolders"]] },
   { what: "a zip", files: () => ({ "x.zip": makeZip([{ name: "a.png", data: a }, { name: "a.txt", data: "one" }]) }), names: ["a.png"], captions: ["one"] },
   { what: "a zip without its ending", files: () => ({ download: makeZip([{ name: "a.png", data: a }]) }), names: ["a.png"] },

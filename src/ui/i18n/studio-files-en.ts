@@ -43,6 +43,7 @@ export const studioFilesEn = {
   "studio.import.note.nearOtherKind": "Look like a picture on the other side of regularization: {n}",
   "studio.import.note.tooSmall": "Smaller than half the training resolution: {n}",
   "studio.import.note.renamed": "Got another name: {n}",
+  "studio.import.note.cropLost": "Their crop does not lie in the picture, so they are whole: {n}",
   "studio.import.note.wrongEnding": "The name says another format than the file is; taken as what they are: {n}",
   "studio.import.note.animated": "Animated, of which the first frame counts: {n}",
   "studio.import.note.cmyk": "In ink colours (CMYK), shown in screen colours: {n}",

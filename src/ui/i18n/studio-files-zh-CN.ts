@@ -41,6 +41,7 @@ export const studioFilesZhCN = {
   "studio.import.note.nearOtherKind": "与正则化另一侧的图片相似：{n}",
   "studio.import.note.tooSmall": "小于训练分辨率的一半：{n}",
   "studio.import.note.renamed": "已改名：{n}",
+  "studio.import.note.cropLost": "裁剪区域不在图片之内，因此保留整张：{n}",
   "studio.import.note.wrongEnding": "扩展名与实际格式不符，按实际格式处理：{n}",
   "studio.import.note.animated": "动图，只取第一帧：{n}",
   "studio.import.note.cmyk": "印刷色（CMYK），按屏幕颜色显示：{n}",

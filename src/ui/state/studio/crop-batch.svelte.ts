@@ -5,6 +5,7 @@ import type { SerializedError } from "../../../errors.ts";
 import { asymmetricTags } from "../../../studio/asymmetric-tags.ts";
 import { usualAutoSize } from "../../../studio/crop-auto-size.ts";
 import type { AutoSizeRules } from "../../../studio/crop-auto-size.ts";
+import { LONGEST_TARGET } from "../../../studio/crop-cover.ts";
 import { usualFocusWeights } from "../../../studio/crop-focus.ts";
 import type { FocusWeights } from "../../../studio/crop-focus.ts";
 import type { CropMethod, NoCrop } from "../../../studio/crop-method.ts";
@@ -50,7 +51,7 @@ export interface Flippable {
 const mostTags = 6;
 
 /** Sides that can be chosen, in pixels. */
-export const cropSides = { least: 64, most: 4096 } as const;
+export const cropSides = { least: 64, most: LONGEST_TARGET } as const;
 
 export class CropBatch {
   readonly #studio: Studio;

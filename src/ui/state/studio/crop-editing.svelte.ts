@@ -2,7 +2,7 @@
 import type { Size } from "../../../config/parameter.ts";
 import { moveArea, areaBetween, isWhole, pullEdge, typedArea, wholePicture, withRatio } from "../../../studio/crop-edit.ts";
 import type { CropArea, CropEdge } from "../../../studio/crop-edit.ts";
-import { enlargement } from "../../../studio/crop-cover.ts";
+import { enlargement, LONGEST_TARGET } from "../../../studio/crop-cover.ts";
 import type { SeenPicture, TrainingView } from "../../../studio/crop-view.ts";
 import type { Crop, StudioPicture } from "../../../studio/picture.ts";
 
@@ -75,7 +75,7 @@ export class CropEditing {
 
   /** In pixels; brought into what can be trained on. */
   setTarget(size: Size): void {
-    const side = (value: number): number => Math.max(64, Math.min(4096, Math.round(Number.isFinite(value) ? value : 0)));
+    const side = (value: number): number => Math.max(64, Math.min(LONGEST_TARGET, Math.round(Number.isFinite(value) ? value : 0)));
     this.#target = [side(size[0]), side(size[1])];
     this.#keepRatio();
   }

@@ -20,7 +20,7 @@ export interface ReportList {
 /** Notes in the order in which they matter. */
 const order: readonly ImportNoteCode[] = [
   "inOtherKind", "nearOtherKind", "nearDuplicate", "tooSmall", "unreadableCaption", "duplicate", "animated", "converted", "deep",
-  "cmyk", "wrongEnding", "renamed", "unsafePath", "reencodedCaption",
+  "cmyk", "cropLost", "wrongEnding", "renamed", "unsafePath", "reencodedCaption",
 ];
 
 /** @param textOf an error or a reason in the page's language */
