@@ -4,7 +4,7 @@
  * pages give them, or their projects' defaults.
  */
 import type { ImageInput } from "./image-input.ts";
-import type { CaptionerManifest, ModelManifest, TaggerManifest } from "./manifest.ts";
+import type { CaptionerManifest, ConvertedManifest, FlorenceManifest, ModelManifest, TaggerManifest } from "./manifest.ts";
 
 const hub = "https://huggingface.co";
 const none = { mean: [0, 0, 0], std: [1, 1, 1] } as const satisfies Partial<ImageInput>;
@@ -79,11 +79,11 @@ const captionerFiles = {
 /** Settings of kohya's scripts; what they leave open is as in transformers. */
 const settings: CaptionerManifest["settings"] = {
   mode: "greedy", beams: 1, lengthPenalty: 1, earlyStopping: false, topP: 0.9, temperature: 1, seed: 42, repetitionPenalty: 1,
-  minLength: 0, maxLength: 50,
+  noRepeat: 0, minLength: 0, maxLength: 50, instruction: "",
 };
 
 /** Nobody publishes these two as ONNX models of any contract; `tools/captioners` makes them of the originals. */
-function blip(size: "base" | "large"): CaptionerManifest {
+function blip(size: "base" | "large"): ConvertedManifest {
   return {
     format: "lorasmith-captioner-1", kind: "captioner", id: `blip-${size}`, title: `BLIP ${size}`,
     page: `${hub}/Salesforce/blip-image-captioning-${size}`, licence: "BSD-3-Clause", files: captionerFiles,
@@ -94,12 +94,33 @@ function blip(size: "base" | "large"): CaptionerManifest {
   };
 }
 
-function git(id: string, title: string, values: typeof clip | typeof imageNet): CaptionerManifest {
+function git(id: string, title: string, values: typeof clip | typeof imageNet): ConvertedManifest {
   return {
     format: "lorasmith-captioner-1", kind: "captioner", id, title, page: `${hub}/microsoft/${id}`, licence: "MIT",
     files: captionerFiles,
     input: { ...captionerInput, size: 224, fit: "crop", mean: [...values.mean], std: [...values.std] },
     prompt: [101], end: 102, promptText: "", settings, removesWords: true,
+  };
+}
+
+/** What Florence-2 was trained to be asked, from short captions to long ones. */
+export const florenceInstructions: readonly string[] = [
+  "What does the image describe?", "Describe in detail what is shown in the image.", "Describe with a paragraph what is shown in the image.",
+];
+
+function florence(id: string, title: string): FlorenceManifest {
+  const page = `${hub}/onnx-community/${id}`;
+  const graph = (name: string) => ({ name, url: `${page}/resolve/main/onnx/${name}` });
+  return {
+    format: "lorasmith-florence-1", kind: "captioner", id, title, page, licence: "MIT",
+    files: {
+      decoder: graph("decoder_model_merged.onnx"), vision: graph("vision_encoder.onnx"), encoder: graph("encoder_model.onnx"),
+      embed: graph("embed_tokens.onnx"), tokenizer: { name: "tokenizer.json", url: `${page}/resolve/main/tokenizer.json` },
+    },
+    input: { ...captionerInput, size: 768, fit: "squash", mean: [...imageNet.mean], std: [...imageNet.std] },
+    // The decoder begins with </s>, and its first word is always <s>.
+    prompt: [2, 0], end: 2, promptText: "", removesWords: false,
+    settings: { ...settings, beams: 3, earlyStopping: true, noRepeat: 3, maxLength: 200, instruction: florenceInstructions[1] ?? "" },
   };
 }
 
@@ -118,6 +139,7 @@ export const catalogue: readonly ModelManifest[] = [
   cl(),
   deepDanbooru(),
   mlDanbooru(),
+  florence("Florence-2-base-ft", "Florence-2 base"),
   blip("large"),
   blip("base"),
   git("git-large-textcaps", "GIT large TextCaps", clip),

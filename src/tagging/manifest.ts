@@ -67,15 +67,15 @@ const settings = v.strictObject({
   temperature: v.pipe(v.number(), v.gtValue(0), v.maxValue(100)),
   seed: v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(2 ** 32 - 1)),
   repetitionPenalty: v.pipe(v.number(), v.gtValue(0), v.maxValue(10)),
+  /** No sequence of so many words comes twice; 0: may be. */
+  noRepeat: v.optional(v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(10)), 0),
   minLength: v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(500)),
   maxLength: v.pipe(positive, v.maxValue(500)),
+  /** What a model that takes instructions is asked; "" for others. */
+  instruction: v.optional(v.pipe(v.string(), v.maxLength(300)), ""),
 });
 
-const captioner = v.strictObject({
-  format: v.literal("lorasmith-captioner-1"),
-  kind: v.literal("captioner"),
-  ...common,
-  files: v.strictObject({ encoder: modelFile, decoder: modelFile, vocabulary: modelFile }),
+const writing = {
   /** Numbers of the words that every caption begins with. */
   prompt: v.pipe(v.array(tokenId), v.minLength(1)),
   /** The word that ends a caption. */
@@ -85,19 +85,39 @@ const captioner = v.strictObject({
   settings,
   /** Whether captions lose words that the picture is said to show in writing, unless the user wants otherwise. */
   removesWords: v.boolean(),
+};
+
+/** Of the contract that `tools/captioners` writes. */
+const converted = v.strictObject({
+  format: v.literal("lorasmith-captioner-1"),
+  kind: v.literal("captioner"),
+  ...common,
+  files: v.strictObject({ encoder: modelFile, decoder: modelFile, vocabulary: modelFile }),
+  ...writing,
 });
 
-const schema = v.variant("kind", [tagger, captioner]);
+/** Florence-2 in the files in which it is published for ONNX Runtime. */
+const florence = v.strictObject({
+  format: v.literal("lorasmith-florence-1"),
+  kind: v.literal("captioner"),
+  ...common,
+  files: v.strictObject({ vision: modelFile, embed: modelFile, encoder: modelFile, decoder: modelFile, tokenizer: modelFile }),
+  ...writing,
+});
+
+const schema = v.variant("format", [tagger, converted, florence]);
 
 export type TaggerManifest = v.InferOutput<typeof tagger>;
-export type CaptionerManifest = v.InferOutput<typeof captioner>;
+export type ConvertedManifest = v.InferOutput<typeof converted>;
+export type FlorenceManifest = v.InferOutput<typeof florence>;
+export type CaptionerManifest = ConvertedManifest | FlorenceManifest;
 export type ModelManifest = TaggerManifest | CaptionerManifest;
 export type ModelFile = v.InferOutput<typeof modelFile>;
 export type LabelFormat = TaggerManifest["labelFormat"];
 export type CaptionSettings = v.InferOutput<typeof settings>;
 
 /** What a file is to its model. */
-export type FileRole = keyof TaggerManifest["files"] | keyof CaptionerManifest["files"];
+export type FileRole = keyof TaggerManifest["files"] | keyof ConvertedManifest["files"] | keyof FlorenceManifest["files"];
 
 /** The files of a model, by what they are to it, in the order in which they are fetched: small ones last. */
 export function filesOf(manifest: ModelManifest): readonly (readonly [FileRole, ModelFile])[] {

@@ -3,6 +3,7 @@ import type { RgbaImage } from "../dataset/image.ts";
 import { invariant } from "../errors.ts";
 import { crc32 } from "../formats/crc32.ts";
 import { RandomSequence } from "../random/rng.ts";
+import { FlorenceCaptioner } from "./caption/florence-captioner.ts";
 import { OnnxCaptioner } from "./caption/onnx-captioner.ts";
 import { readLabels } from "./labels.ts";
 import { captionSettings, type CaptionSettings, type FileRole, type ModelManifest } from "./manifest.ts";
@@ -43,8 +44,9 @@ export async function openModel(
       release: () => tagger.release(),
     };
   }
-  const source = { manifest, encoder: file("encoder"), decoder: file("decoder"), vocabulary: file("vocabulary") };
-  const captioner = await OnnxCaptioner.open(ort, source, providers);
+  const captioner = manifest.format === "lorasmith-florence-1"
+    ? await FlorenceCaptioner.open(ort, { manifest, file }, providers)
+    : await OnnxCaptioner.open(ort, { manifest, encoder: file("encoder"), decoder: file("decoder"), vocabulary: file("vocabulary") }, providers);
   return {
     async read(image, name, bytes, changes) {
       const settings = captionSettings(manifest.settings, changes);

@@ -1,7 +1,7 @@
 /** Which model some files on the user's disk are. */
 import { InputError } from "../errors.ts";
 import { catalogue, wdTagger } from "./catalogue.ts";
-import { filesOf, readManifest, type CaptionerManifest, type FileRole, type ModelManifest, type TaggerManifest } from "./manifest.ts";
+import { filesOf, readManifest, type ConvertedManifest, type FileRole, type ModelManifest, type TaggerManifest } from "./manifest.ts";
 
 /** A file of the user's, wherever it lies. */
 export interface OfferedFile {
@@ -13,7 +13,7 @@ export interface OfferedFile {
 export type Recognized<F extends OfferedFile> =
   | { readonly kind: "known"; readonly manifest: ModelManifest; readonly files: ReadonlyMap<FileRole, F> }
   /** The files look alike for several models; `candidates` are these. */
-  | { readonly kind: "ask"; readonly candidates: readonly CaptionerManifest[]; readonly files: ReadonlyMap<FileRole, F> };
+  | { readonly kind: "ask"; readonly candidates: readonly ConvertedManifest[]; readonly files: ReadonlyMap<FileRole, F> };
 
 /**
  * Recognizes a model by the names of its files, or by a manifest among them: an .onnx and the list of its tags, or
@@ -24,10 +24,11 @@ export async function recognize<F extends OfferedFile>(offered: readonly F[]): P
   const find = (pattern: RegExp): F | undefined => offered.find(({ name }) => pattern.test(name));
   const described = find(/^(captioner|tagger)\.json$/i);
   if (described !== undefined) return byManifest(readManifest(await described.text(), described.name), offered);
+  if (find(/vision_encoder.*\.onnx$/i) !== undefined) return florence(offered);
   const [encoder, decoder, vocabulary] = [find(/encoder.*\.onnx$/i), find(/decoder.*\.onnx$/i), find(/vocab.*\.txt$/i)];
   if (encoder !== undefined || decoder !== undefined) {
     if (encoder === undefined || decoder === undefined || vocabulary === undefined) throw missing(offered);
-    const candidates = catalogue.filter((entry) => entry.kind === "captioner");
+    const candidates = catalogue.filter((entry) => entry.format === "lorasmith-captioner-1");
     return { kind: "ask", candidates, files: new Map<FileRole, F>([["encoder", encoder], ["decoder", decoder], ["vocabulary", vocabulary]]) };
   }
   const model = find(/^model\.onnx$/i) ?? find(/\.onnx$/i);
@@ -51,6 +52,24 @@ function byManifest<F extends OfferedFile>(manifest: ModelManifest, offered: rea
     files.set(role, file);
   }
   return { kind: "known", manifest: localManifest(manifest, files), files };
+}
+
+/** The published files, in whatever precision: `vision_encoder_fp16.onnx` and so on. */
+function florence<F extends OfferedFile>(offered: readonly F[]): Recognized<F> {
+  const like = catalogue.find((entry) => entry.format === "lorasmith-florence-1");
+  const patterns: readonly (readonly [FileRole, RegExp, string])[] = [
+    ["decoder", /decoder_model.*\.onnx$/i, "decoder_model_merged.onnx"], ["vision", /vision_encoder.*\.onnx$/i, "vision_encoder.onnx"],
+    ["encoder", /encoder_model.*\.onnx$/i, "encoder_model.onnx"], ["embed", /embed_tokens.*\.onnx$/i, "embed_tokens.onnx"],
+    ["tokenizer", /^tokenizer\.json$/i, "tokenizer.json"],
+  ];
+  const files = new Map<FileRole, F>();
+  for (const [role, pattern, usual] of patterns) {
+    const file = offered.find(({ name }) => name === usual) ?? offered.find(({ name }) => pattern.test(name));
+    if (file === undefined || like === undefined) throw missing(offered, usual);
+    files.set(role, file);
+  }
+  if (like === undefined) throw missing(offered);
+  return { kind: "known", manifest: localManifest(like, files), files };
 }
 
 /** Lists of tags by their names, the surest first, and a tagger that has such a one. */

@@ -1,18 +1,19 @@
 import { readFile } from "node:fs/promises";
 import * as ort from "onnxruntime-web";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import type { RgbaImage } from "../../src/dataset/image.ts";
 import { InputError } from "../../src/errors.ts";
 import { OnnxCaptioner } from "../../src/tagging/caption/onnx-captioner.ts";
 import { WordPieces } from "../../src/tagging/caption/word-pieces.ts";
 import { imageInput } from "../../src/tagging/image-input.ts";
-import { captionSettings, readManifest, type CaptionerManifest } from "../../src/tagging/manifest.ts";
+import { captionSettings, readManifest, type CaptionerManifest, type ConvertedManifest } from "../../src/tagging/manifest.ts";
 // From transformers: tests/reference/make_captioners.py.
 import blip from "../reference/data/captioner-blip/expected.json" with { type: "json" };
 import git from "../reference/data/captioner-git/expected.json" with { type: "json" };
 import { dataFile } from "./run-bin.ts";
 
 ort.env.logLevel = "fatal";
+vi.setConfig({ testTimeout: 60_000 });
 
 interface Settings {
   readonly num_beams?: number;
@@ -30,7 +31,7 @@ const imageOf = ({ width, height, rgba }: (typeof blip.pictures)[number]): RgbaI
 
 async function source(name: string) {
   const read = async (file: string) => ({ name: file, bytes: new Uint8Array(await readFile(dataFile(`captioner-${name}/${file}`))) });
-  const manifest = readManifest(new TextDecoder().decode((await read("captioner.json")).bytes), "captioner.json") as CaptionerManifest;
+  const manifest = readManifest(new TextDecoder().decode((await read("captioner.json")).bytes), "captioner.json") as ConvertedManifest;
   return { manifest, encoder: await read("encoder.onnx"), decoder: await read("decoder.onnx"), vocabulary: await read("vocab.txt") };
 }
 

@@ -8,13 +8,13 @@ import type * as Ort from "onnxruntime-web";
 import type { RgbaImage } from "../../dataset/image.ts";
 import { InputError } from "../../errors.ts";
 import { imageInput } from "../image-input.ts";
-import type { CaptionerManifest, CaptionSettings } from "../manifest.ts";
+import type { CaptionSettings, ConvertedManifest } from "../manifest.ts";
 import { inputsInWords, openSession, type LoadedFile, type OnnxRuntime, type Session } from "../onnx-runtime.ts";
 import { generate, type DecodeNext } from "./generate.ts";
 import { WordPieces } from "./word-pieces.ts";
 
 export interface CaptionerSource {
-  readonly manifest: CaptionerManifest;
+  readonly manifest: ConvertedManifest;
   readonly encoder: LoadedFile;
   readonly decoder: LoadedFile;
   readonly vocabulary: LoadedFile;

@@ -14,17 +14,26 @@ export function logProbabilities(scores: ArrayLike<number>): TokenScores {
 }
 
 /**
- * Makes words that were used already less likely, and the end impossible while the caption is too short. In place.
+ * Makes words that were used already less likely, those impossible that would repeat a sequence, and the end while the caption is
+ * too short. In place.
  * @param tokens the caption so far, with its prompt
  */
 export function adjustScores(
-  scores: TokenScores, tokens: readonly number[], end: number, { repetitionPenalty, minLength }: CaptionSettings,
+  scores: TokenScores, tokens: readonly number[], end: number, { repetitionPenalty, noRepeat, minLength }: CaptionSettings,
 ): void {
   for (const token of new Set(tokens)) {
     const score = scores[token];
     if (score !== undefined) scores[token] = score < 0 ? score * repetitionPenalty : score / repetitionPenalty;
   }
+  for (const token of repeating(tokens, noRepeat)) scores[token] = -Infinity;
   if (tokens.length < minLength) scores[end] = -Infinity;
+}
+
+/** The words with which a sequence of `length` words would come again. */
+function repeating(tokens: readonly number[], length: number): number[] {
+  const begun = length === 0 ? [] : tokens.slice(tokens.length - length + 1);
+  if (length === 0 || begun.length < length - 1) return [];
+  return tokens.filter((_, at) => at >= length - 1 && begun.every((token, i) => token === tokens[at - length + 1 + i]));
 }
 
 /** The likeliest; the first of several. */

@@ -91,6 +91,8 @@ export const autoTagEn = {
   "auto.writing.temperature": "Temperature",
   "auto.writing.seed": "Seed",
   "auto.writing.repetitionPenalty": "Repetition penalty",
+  "auto.writing.instruction": "Asked for",
+  "auto.writing.noRepeat": "No sequence of so many words twice (0: allowed)",
   "auto.writing.minLength": "At least, in words",
   "auto.writing.maxLength": "At most, in words",
   "auto.writing.about": "Another setting means reading the pictures again.",

@@ -89,6 +89,8 @@ export const autoTagZhCN = {
   "auto.writing.temperature": "温度",
   "auto.writing.seed": "种子",
   "auto.writing.repetitionPenalty": "重复惩罚",
+  "auto.writing.instruction": "指令",
+  "auto.writing.noRepeat": "不重复的词组长度（0 为允许重复）",
   "auto.writing.minLength": "最少词数",
   "auto.writing.maxLength": "最多词数",
   "auto.writing.about": "更改后需要重新识别图片。",

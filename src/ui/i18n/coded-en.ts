@@ -324,6 +324,7 @@ export const codedEn = {
       what: "{file} does not fit its encoder: it takes {found}.",
       do: "Choose the decoder.onnx that the conversion wrote together with the encoder.",
     },
+    "captioner.graph": { what: "{file} is another file than it should be: it takes no {wanted}.", do: "Choose Florence-2’s own files, in f32." },
     "captioner.output": {
       what: "{file} gives no scores for the words of its vocabulary.",
       do: "Choose the files of one and the same captioner.",

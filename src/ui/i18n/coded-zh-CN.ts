@@ -262,6 +262,7 @@ export const codedZhCN = {
       do: "请选择转换脚本写出的 encoder.onnx。",
     },
     "captioner.decoder": { what: "{file} 与编码器不匹配：它的输入是 {found}。", do: "请选择与编码器一起转换出的 decoder.onnx。" },
+    "captioner.graph": { what: "{file} 不是应有的文件：它没有输入 {wanted}。", do: "请选择 Florence-2 自己的 f32 文件。" },
     "captioner.output": { what: "{file} 没有给出词表里各词的分数。", do: "请选择同一个描述模型的文件。" },
     "captioner.vocabulary": { what: "{file} 不能用作描述模型的词表。", do: "请使用模型自带的 vocab.txt。" },
     "captioner.settings": { what: "{name} 的值无法用于生成描述。", do: "请修改它。" },

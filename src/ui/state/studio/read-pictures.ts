@@ -18,10 +18,10 @@ export function readingKey({ original, crop }: Pick<StudioPicture, "original" | 
 /** How a captioner writes, as readings are kept by it; "" for taggers. @throws InputError `captioner.settings`, `captioner.lengths` */
 export function variantOf(manifest: ModelManifest, writing: Partial<CaptionSettings>): string {
   if (manifest.kind === "tagger") return "";
-  const { mode, minLength, maxLength, repetitionPenalty, ...more } = captionSettings(manifest.settings, writing);
+  const { mode, minLength, maxLength, repetitionPenalty, noRepeat, instruction, ...more } = captionSettings(manifest.settings, writing);
   const { beams, lengthPenalty, earlyStopping, topP, temperature, seed } = more;
   const own = { greedy: [], beam: [beams, lengthPenalty, earlyStopping], nucleus: [topP, temperature, seed] }[mode];
-  return JSON.stringify([mode, minLength, maxLength, repetitionPenalty, ...own]);
+  return JSON.stringify([mode, minLength, maxLength, repetitionPenalty, noRepeat, instruction, ...own]);
 }
 
 /** By `readingKey`; where nothing can be stored here, nothing is known. */
