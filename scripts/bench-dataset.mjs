@@ -14,7 +14,7 @@ import { ensureChromium } from "./lib/chromium.mjs";
 import { ensurePackages } from "./lib/packages.mjs";
 import { packageFile, root, runNode } from "./lib/process.mjs";
 import { heapWatch } from "./lib/heap-watch.mjs";
-import { scriptPerFrame } from "./lib/frame-times.mjs";
+import { scriptOf, scriptPerFrame } from "./lib/script-times.mjs";
 
 const { values } = parseArgs({ options: { count: { type: "string", default: "10000" }, side: { type: "string", default: "512" }, keep: { type: "string" } } });
 const count = Number(values.count);
@@ -103,29 +103,24 @@ async function makePictures(target) {
   return Array.from({ length: count }, (_, i) => statSync(name(i)).size).reduce((sum, size) => sum + size, 0);
 }
 
-/** Script time from a typed filter to the changed number of pictures on the page. */
+/** Script time of typing a filter, up to the changed number of pictures on the page. */
 async function filterTimes(page) {
+  await page.evaluate(() => {
+    globalThis.typeFilter = (text) => {
+      const field = document.querySelector("input[type='search']");
+      field.value = text;
+      field.dispatchEvent(new Event("input", { bubbles: true }));
+    };
+  });
+  const status = page.locator(".gallery .state [role='status']");
   const found = [];
   for (const text of ['tag:"tag 7"', 'tag:"tag 12*"', 'NOT tag:"tag 3"', '(tag:"tag 5" OR tag:"tag 50") AND NOT tag:"tag 8" width:>=256', "00042"]) {
-    found.push(await page.evaluate(async (typed) => {
-      const field = document.querySelector("input[type='search']");
-      const status = () => document.querySelector(".gallery .state [role='status']").textContent;
-      const settle = () => new Promise((resolve) => setTimeout(resolve, 400));
-      const before = status();
-      field.value = typed;
-      const start = performance.now();
-      field.dispatchEvent(new Event("input", { bubbles: true }));
-      // What follows from the event is done in microtasks; drawing is not counted.
-      for (let turn = 0; turn < 2000 && status() === before; turn++) await Promise.resolve();
-      const ms = performance.now() - start;
-      if (status() === before) throw new Error(`The filter “${typed}” showed no other pictures`);
-      const left = status();
-      await settle();
-      field.value = "";
-      field.dispatchEvent(new Event("input", { bubbles: true }));
-      await settle();
-      return { text: typed, ms, left: /[\d,]+/.exec(left)?.[0] };
-    }, text));
+    const before = await status.textContent();
+    const ms = await scriptOf(page, "typeFilter", text);
+    const after = await status.textContent();
+    if (after === before) throw new Error(`The filter “${text}” showed no other pictures`);
+    found.push({ text, ms, left: /[\d,]+/.exec(after ?? "")?.[0] });
+    await scriptOf(page, "typeFilter", "");
   }
   return found;
 }

@@ -1,6 +1,8 @@
 /** What the guide says about a set, by what is to be learnt from it. */
-import { tagsOf } from "./statistics.ts";
+import { asymmetricTags } from "./asymmetric-tags.ts";
+import { countTags } from "./tag-statistics.ts";
 import type { StudioPicture } from "./picture.ts";
+import { sameTag } from "./same-tag.ts";
 import type { StudioSet } from "./studio-set.ts";
 
 export type SetKind = "character" | "style";
@@ -41,16 +43,14 @@ const LEAST_DIFFERENT_TAGS = 20;
 
 const ANGLES = ["from behind", "from side", "profile", "from above", "from below", "looking back"] as const;
 const DISTANCES = ["full body", "upper body", "portrait", "close-up", "cowboy shot"] as const;
-const ONE_SIDED = /heterochromia|^single |asymmetric|one eye|eyepatch|over one eye|^text|english text|chinese text|logo|tattoo|side ponytail/;
 
 /** Advice for the training pictures of a set, the most important first. */
 export function adviceFor(kind: SetKind, set: StudioSet, pictures: readonly StudioPicture[]): SetAdvice[] {
   const reg = new Set(set.subsets.flatMap(({ id, isReg }) => (isReg ? [id] : [])));
   const training = pictures.filter(({ subset }) => !reg.has(subset));
   if (training.length === 0) return [];
-  const captioned = training.flatMap(({ caption }) => (caption === null ? [] : [tagsOf(caption)]));
-  const counts = new Map<string, number>();
-  for (const tags of captioned) for (const tag of tags) counts.set(tag, (counts.get(tag) ?? 0) + 1);
+  const captioned = training.filter(({ caption }) => caption !== null);
+  const counts = new Map(countTags(captioned).map(({ key, count }) => [key, count]));
   const advice: SetAdvice[] = [];
   const isFew = training.length < FEW[kind];
   if (isFew) advice.push({ code: "fewPictures", data: { count: training.length, wanted: FEW[kind] } });
@@ -58,7 +58,7 @@ export function adviceFor(kind: SetKind, set: StudioSet, pictures: readonly Stud
   if (missing > 0) advice.push({ code: "captions", data: { count: missing } });
   if (kind === "character") advice.push(...characterAdvice(counts, captioned.length));
   if (isFew && kind === "character") {
-    const oneSided = [...counts.keys()].filter((tag) => ONE_SIDED.test(tag));
+    const oneSided = [...new Set(training.flatMap(({ caption }) => asymmetricTags(caption)))];
     advice.push(oneSided.length === 0 ? { code: "mirror", data: {} } : { code: "noMirror", data: { tags: oneSided.slice(0, 4).join(", ") } });
   }
   if (isFew) advice.push({ code: "bootstrap", data: {} });
@@ -69,7 +69,7 @@ export function adviceFor(kind: SetKind, set: StudioSet, pictures: readonly Stud
 function characterAdvice(counts: ReadonlyMap<string, number>, captioned: number): SetAdvice[] {
   // Captions that say nothing of views do not mean that there are none.
   if (captioned === 0 || counts.size < LEAST_DIFFERENT_TAGS) return [];
-  const absent = (tags: readonly string[]): string[] => tags.filter((tag) => !counts.has(tag));
+  const absent = (tags: readonly string[]): string[] => tags.filter((tag) => !counts.has(sameTag(tag)));
   const [angles, distances] = [absent(ANGLES), absent(DISTANCES)];
   return [
     ...(angles.length > ANGLES.length - 2 ? [{ code: "angles", data: { tags: angles.join(", ") } } as const] : []),

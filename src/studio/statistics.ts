@@ -6,6 +6,8 @@ import { InputError } from "../errors.ts";
 import { balanceOf } from "./balance.ts";
 import type { StudioPicture } from "./picture.ts";
 import type { StudioSet } from "./studio-set.ts";
+import { countTags } from "./tag-statistics.ts";
+import type { TagCount } from "./tag-statistics.ts";
 
 export interface SetStatistics {
   readonly pictures: number;
@@ -42,11 +44,6 @@ export interface BucketCount {
   readonly count: number;
 }
 
-export interface TagCount {
-  readonly tag: string;
-  readonly count: number;
-}
-
 export interface LengthCount {
   readonly from: number;
   /** null: without an end. */
@@ -77,7 +74,7 @@ export function statisticsOf(
     sizes: sizeCounts(pictures),
     buckets: plan?.buckets.map(({ resolution: [width, height], items }) => ({ width, height, count: items.length })) ?? null,
     meanRatioError: plan?.meanRatioError ?? 0,
-    tags: tagCounts(captions),
+    tags: countTags(pictures),
     lengths: lengthCounts(tokens),
     longer: [75, 150, 225].map((limit) => tokens.filter((count) => count > limit).length) as [number, number, number],
   };
@@ -111,18 +108,6 @@ function sizeCounts(pictures: readonly StudioPicture[]): SizeCount[] {
     counts.set(key, { width, height, count: (counts.get(key)?.count ?? 0) + 1 });
   }
   return [...counts.values()].sort((a, b) => b.count - a.count || a.width - b.width || a.height - b.height);
-}
-
-function tagCounts(captions: readonly string[]): TagCount[] {
-  const counts = new Map<string, number>();
-  for (const caption of captions) for (const tag of tagsOf(caption)) counts.set(tag, (counts.get(tag) ?? 0) + 1);
-  return [...counts].map(([tag, count]) => ({ tag, count })).sort((a, b) => b.count - a.count || (a.tag < b.tag ? -1 : 1));
-}
-
-/** The tags of a caption in small letters, each once; underscores are spaces, as taggers differ in that. */
-export function tagsOf(caption: string): Set<string> {
-  const tags = caption.split(/[,\n]/).map((tag) => tag.trim().toLowerCase().replaceAll("_", " "));
-  return new Set(tags.filter((tag) => tag !== ""));
 }
 
 function lengthCounts(tokens: readonly number[]): LengthCount[] {
