@@ -8,6 +8,7 @@ import { importFiles } from "../../../workers/import-client.ts";
 import type { ImportProgress } from "../../../workers/import-protocol.ts";
 import type { DatasetFile } from "../../../workers/train-protocol.ts";
 import type { OpenSet } from "./open-set.svelte.ts";
+import { readAhead } from "./read-ahead.ts";
 
 interface Surroundings {
   /** The open set, or a new one of this name; "" where the files suggest none. */
@@ -132,6 +133,7 @@ export class Importing {
       return change === undefined ? [] : [change];
     });
     if (adds.length + written.length === 0) return;
+    readAhead(open.pictures.values());
     const keys = Object.keys(fields) as (keyof SetFields)[];
     const from = Object.fromEntries(keys.map((key) => [key, before[key]])) as SetFields;
     const set: Change[] = adds.length > 0 && keys.length > 0 ? [{ kind: "set", from, to: fields }] : [];

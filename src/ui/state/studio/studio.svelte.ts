@@ -7,6 +7,7 @@ import { changeSet } from "../../../studio/edit.ts";
 import type { StudioSet } from "../../../studio/studio-set.ts";
 import { Gallery } from "./gallery.svelte.ts";
 import { OpenSet } from "./open-set.svelte.ts";
+import { readAhead } from "./read-ahead.ts";
 import type { TabId } from "./tab.ts";
 import { TagWords } from "./tag-words.svelte.ts";
 
@@ -121,6 +122,7 @@ export class Studio {
     this.gallery.clear();
     this.gallery.filter = "";
     this.#current = new OpenSet(loaded);
+    readAhead(this.#current.pictures.values());
     await writeSetting(settingName, id).catch(() => undefined);
   }
 
