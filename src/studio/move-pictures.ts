@@ -76,7 +76,7 @@ export function splitInHalf(state: SetState, seed: number, newId: () => string):
   }
   if (goals.size === 0) return { changes: [], refused: [] };
   const set = { ...state.set, subsets };
-  const { changes, refused } = move({ ...state, set }, goals);
+  const { changes, refused } = move({ set, pictures: state.pictures }, goals);
   const change = changeSet(state.set, { subsets });
   return { changes: change === undefined ? changes : [change, ...changes], refused };
 }

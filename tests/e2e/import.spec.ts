@@ -85,6 +85,7 @@ test("an archive comes in with a report, is balanced, goes out whole, comes back
   const [download] = await Promise.all([page.waitForEvent("download"), page.getByRole("button", { name: "Whole set as a zip" }).click()]);
   const before = await stored(page);
   await page.getByRole("button", { name: "New set" }).click();
+  await page.getByRole("heading", { name: "Begin with pictures" }).waitFor();
   await page.locator("input[type=file]:not([webkitdirectory])").first().setInputFiles(await download.path());
   await expect(report).toContainText("5 pictures came in.");
   await expect.poll(() => stored(page)).toEqual(before);
