@@ -87,3 +87,22 @@ test("files that are no tagger are told, and nothing changes", async ({ page }) 
   const { violations } = await new AxeBuilder({ page }).include("aside").analyze();
   expect(violations).toEqual([]);
 });
+
+test("a published tagger is downloaded at a press on the button, and nothing before it", async ({ page, context }) => {
+  const asked: string[] = [];
+  await context.route("https://huggingface.co/**", (route) => {
+    asked.push(route.request().url());
+    const headers = { "access-control-allow-origin": "*", "content-type": "application/octet-stream", etag: "v1" };
+    return route.fulfill({ headers, path: join(data, "tagger", new URL(route.request().url()).pathname.split("/").at(-1)!) });
+  });
+  const panel = await openPanel(page);
+  await panel.getByLabel("Tagger or captioner").selectOption("wd-vit-tagger-v3");
+  const button = panel.getByRole("button", { name: "Download" });
+  await expect(button).toBeVisible();
+  expect(asked).toEqual([]);
+  await button.click();
+  await expect(panel.getByRole("button", { name: "Delete from this browser" })).toBeVisible();
+  expect(asked.map((url) => url.replace(/^.*\/resolve\//, ""))).toEqual(["main/model.onnx", "main/selected_tags.csv"]);
+  await panel.getByRole("button", { name: "Try on the chosen picture" }).click();
+  await expect(panel.locator(".caption")).toContainText(",");
+});
