@@ -13,8 +13,8 @@ export interface IndexedTag {
 }
 
 /** How well something fits, best first. */
-export const matchKinds = ["exact", "prefix", "alias", "word", "inside"] as const;
-export type MatchKind = (typeof matchKinds)[number];
+const matchKinds = ["exact", "prefix", "alias", "word", "inside"] as const;
+type MatchKind = (typeof matchKinds)[number];
 
 export interface TagMatch extends IndexedTag {
   readonly key: string;

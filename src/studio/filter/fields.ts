@@ -1,7 +1,7 @@
 /** What a filter can ask about, and under which words. */
 
-export const textFields = ["tag", "caption", "name", "path", "subset", "group"] as const;
-export const numberFields = ["width", "height", "pixels", "ratio", "tags", "chars", "tokens"] as const;
+const textFields = ["tag", "caption", "name", "path", "subset", "group"] as const;
+const numberFields = ["width", "height", "pixels", "ratio", "tags", "chars", "tokens"] as const;
 export const states = [
   "untagged", "reg", "cropped", "mirrored", "duplicate", "generated", "derived", "grouped", "small",
 ] as const;

@@ -10,7 +10,7 @@ import type { OpenSet } from "./open-set.svelte.ts";
 import type { TagWords } from "./tag-words.svelte.ts";
 
 export const mergeSteps = ["trigger", "absorb", "synonyms", "review"] as const;
-export type MergeStep = (typeof mergeSteps)[number];
+type MergeStep = (typeof mergeSteps)[number];
 
 interface SynonymLine {
   readonly from: string;
