@@ -45,7 +45,7 @@ describe("finding tags", () => {
     ]);
   });
 
-  it("takes a few milliseconds among 100,000 (here: at most 50)", () => {
+  it("takes a few milliseconds among 100,000 (here: at most 250)", () => {
     const chances = new Chances(21);
     const syllables = ["ka", "mi", "to", "re", "hair", "red", "long", "na", "su", "blue", "shi", "ro"];
     const word = () => Array.from({ length: 1 + chances.below(3) }, () => chances.one(syllables)).join("");
@@ -58,7 +58,7 @@ describe("finding tags", () => {
       return performance.now() - start;
     });
     if (process.env["SHOW_TIMES"] !== undefined) console.log(times.map((ms) => ms.toFixed(2)).join(" "));
-    expect(Math.max(...times)).toBeLessThan(50);
+    expect(Math.max(...times)).toBeLessThan(250);
   });
 });
 
