@@ -2,6 +2,7 @@
 import { portableTier } from "../gpu/tier.ts";
 import { bucketOptions, placeImage, predefinedBuckets } from "../dataset/buckets.ts";
 import { forecast, type ForecastPart, type RunForecast } from "../training/forecast.ts";
+import { memoryLevers, type MemoryLever } from "../training/memory-levers.ts";
 import { planVae, type PixelSize } from "../training/latent-cache.ts";
 import { planDataset } from "../training/run-plan.ts";
 import { planRun, type PictureNeeds } from "../training/run-settings.ts";
@@ -53,8 +54,9 @@ async function runPlan(argv: string[]): Promise<void> {
     const { config, warnings } = settle(given, checkpoint);
     warnings.forEach(warn);
     const { shapes, sizes, ...needs } = hasPictures ? await datasetShapes(place, config) : assumedShapes(config);
-    const result = await withStartNetworks(config, async (networks) => forecastRun(checkpoint, config, shapes, sizes, needs, networks));
-    process.stdout.write(options.json ? `${JSON.stringify(result, null, 2)}\n` : describe(result, shapes));
+    const { result, levers } = await withStartNetworks(config, async (networks) => forecastRun(checkpoint, config, shapes, sizes, needs, networks));
+    process.stdout.write(options.json ? `${JSON.stringify({ ...result, levers }, null, 2)}
+` : describe(result, levers, shapes));
   });
 }
 
@@ -84,16 +86,16 @@ function forecastRun(
   sizes: readonly PixelSize[],
   needs: PictureNeeds,
   networks: StartNetworks,
-): RunForecast {
+): { readonly result: RunForecast; readonly levers: readonly MemoryLever[] } {
   baseMerges(checkpoint, config, networks);
   const plan = planRun(checkpoint, config, shapes, portableTier, needs, networks.network);
   const vae = planVae(checkpoint, sizes, portableTier);
   const text = planTextCache(plan);
-  return forecast(plan, { vae, ...(text === undefined ? {} : { text }) });
+  return { result: forecast(plan, { vae, ...(text === undefined ? {} : { text }) }), levers: memoryLevers(plan) };
 }
 
 const partNames: Readonly<Record<ForecastPart, string>> = {
-  weights: "Frozen weights (f16)",
+  weights: "Frozen weights",
   adapters: "LoRA or embedding",
   gradients: "Gradients",
   optimizer: "Optimizer state",
@@ -104,15 +106,35 @@ const partNames: Readonly<Record<ForecastPart, string>> = {
   samples: "Samples (VAE decoder)",
 };
 
+const leverNames: Readonly<Record<MemoryLever["key"], string>> = {
+  gradient_checkpointing: "gradient_checkpointing",
+  mixed_precision: "mixed_precision",
+  fp8_base: "fp8_base",
+  attention: "xformers, sdpa, mem_eff_attn",
+  full_fp16: "full_fp16, full_bf16",
+};
+
+const leverStates: Readonly<Record<MemoryLever["state"], string>> = {
+  on: "on, saves",
+  off: "off, would save",
+  always: "always so, saves",
+  never: "not done, would save",
+};
+
 const phaseNames = { cacheLatents: "Encoding pictures", cacheText: "Encoding captions", train: "Training", sample: "Making samples" } as const;
 
-function describe(result: RunForecast, shapes: readonly BatchShape[]): string {
+function describe(result: RunForecast, levers: readonly MemoryLever[], shapes: readonly BatchShape[]): string {
   const sizes = shapes.map(({ batch, height, width }) => `${width * 8}x${height * 8} batch ${batch}`);
   return [
     `Peak GPU memory: ${mebibytes(result.peakBytes)}`,
     `Batches: ${sizes.join(", ")}`,
     "",
     ...table("Memory while training", result.parts.map(({ key, bytes }) => [partNames[key], mebibytes(bytes)])),
+    "",
+    ...table(
+      "What saves memory while training, each by itself",
+      levers.map(({ key, state, bytes }) => [leverNames[key], leverStates[state], bytes === undefined ? "all: too large without" : mebibytes(bytes)]),
+    ),
     "",
     ...table("Peak by phase", result.phases.map(({ phase, peakBytes }) => [phaseNames[phase], mebibytes(peakBytes)])),
     "",

@@ -6,12 +6,18 @@
 import { invariant } from "../errors.ts";
 import bf16 from "./kernels/pack-bf16.wgsl?raw";
 import f16 from "./kernels/pack-f16.wgsl?raw";
+import f8 from "./kernels/pack-f8.wgsl?raw";
 
 /** How a binding's numbers are stored where its kernel sees vec4<f32>. */
-export type PackedType = "f16" | "bf16";
+export type PackedType = "f16" | "bf16" | "f8";
 
-/** WGSL of `unpack_<type>` and `pack_<type>`. */
-const functions: Readonly<Record<PackedType, string>> = { f16, bf16 };
+/** WGSL of `unpack_<type>` and `pack_<type>`. What is f8 is only read. */
+const functions: Readonly<Record<PackedType, string>> = { f16, bf16, f8 };
+
+/** How a binding is declared whose every vec4 is stored as the type. */
+export function packedDeclaration(type: PackedType): string {
+  return type === "f8" ? "array<u32>" : "array<vec2<u32>>";
+}
 
 /** @returns what a shader with packed bindings declares besides */
 export function packedFunctions(packed: ReadonlyMap<string, PackedType>, isWritable: (binding: string) => boolean): string[] {

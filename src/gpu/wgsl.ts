@@ -12,7 +12,7 @@
  *   $NAME                        a numeric define's value
  */
 import { invariant } from "../errors.ts";
-import { accessPacked, packedFunctions, type PackedType } from "./packed-access.ts";
+import { accessPacked, packedDeclaration, packedFunctions, type PackedType } from "./packed-access.ts";
 import type { Defines } from "./graph/lower.ts";
 
 export interface ShaderBinding {
@@ -53,9 +53,9 @@ export function renderWgsl(source: string, defines: Defines, packed: ReadonlyMap
     if (binding) {
       const [, access, name = "", type = ""] = binding;
       const mode = access === "read" ? "read" : "read_write";
-      const isPacked = packed.has(name);
-      invariant(!isPacked || type === "array<vec4<f32>>", `${name}: ${type} cannot be stored as ${packed.get(name) ?? ""}`);
-      declarations.push(`@group(0) @binding(${bindings.length}) var<storage, ${mode}> ${name}: ${isPacked ? "array<vec2<u32>>" : type};`);
+      const stored = packed.get(name);
+      invariant(stored === undefined || type === "array<vec4<f32>>", `${name}: ${type} cannot be stored as ${stored}`);
+      declarations.push(`@group(0) @binding(${bindings.length}) var<storage, ${mode}> ${name}: ${stored === undefined ? type : packedDeclaration(stored)};`);
       bindings.push({ name, writable: access === "write" });
     } else if (extension) {
       extensions.push(`enable ${extension[1] ?? ""};`);

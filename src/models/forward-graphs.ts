@@ -1,5 +1,5 @@
 /** The forward graphs of a frozen model: text encode, VAE encode and decode. */
-import { Graph } from "../gpu/graph/graph.ts";
+import { Graph, type MatrixType } from "../gpu/graph/graph.ts";
 import { InputError, invariant } from "../errors.ts";
 import { ModelBuilder, noAdapters, type AdapterProvider, type WeightShapes } from "./model-builder.ts";
 import { buildTextEncoder } from "./text-encoder.ts";
@@ -40,7 +40,7 @@ export function weightShapes({ file, keys }: WeightFile): WeightShapes {
 
 /**
  * @param extraTokens rows behind the vocabulary, for vectors that are no tokens of the model; zero until written
- * @param vectors instead of these, declares the tensor that ids behind the vocabulary are rows of
+ * @param live of a run: `vectors` declares, instead of these rows, the tensor that ids behind the vocabulary are rows of
  * @returns the graph and its kept output, hidden states [batch, 77, width]
  */
 export function buildTextGraph(
@@ -49,9 +49,9 @@ export function buildTextGraph(
   clipSkip: number,
   extraTokens = 0,
   adapters: AdapterProvider = noAdapters,
-  vectors?: (graph: Graph) => Tensor,
+  { vectors, matrices }: { readonly vectors?: ((graph: Graph) => Tensor) | undefined; readonly matrices?: MatrixType | undefined } = {},
 ): { graph: Graph; hidden: Tensor } {
-  const graph = new Graph();
+  const graph = new Graph({ matrices });
   const b = new ModelBuilder(graph, weightShapes(checkpoint), adapters);
   const ids = graph.input(names.ids, [batch, tokenCount], { dtype: "i32" });
   const hidden = buildTextEncoder(b, checkpoint.textEncoder, ids, { clipSkip, checkpointing: false, extraTokens, vectors: vectors?.(graph) });
@@ -68,11 +68,12 @@ export interface UNetGraphOptions {
   readonly tokens: number;
   /** Runs with these, as they are in training. */
   readonly adapters?: AdapterProvider;
+  readonly matrices?: MatrixType | undefined;
 }
 
 /** @returns the graph and its kept output, the prediction [batch, height, width, 4] */
 export function buildUNetGraph(checkpoint: Checkpoint, options: UNetGraphOptions): { graph: Graph; prediction: Tensor } {
-  const graph = new Graph();
+  const graph = new Graph({ matrices: options.matrices });
   const { unet } = checkpoint;
   const { batch, height, width, tokens, adapters = noAdapters } = options;
   const b = new ModelBuilder(graph, weightShapes(checkpoint), adapters);

@@ -84,7 +84,7 @@ export class ModelBuilder {
     return this.graph.weight(keys.join("+"), [length], "f32", { parts: keys.map((key) => ({ key })), layout: "rows" });
   }
 
-  /** A linear's or 1×1 convolution's weight as f16 [out, in]; several parts are stacked along out. */
+  /** A linear's or 1×1 convolution's weight [out, in]; several parts are stacked along out. */
   matrix(parts: readonly WeightPart[]): Tensor {
     let rows = 0;
     let columns = 0;
@@ -99,7 +99,7 @@ export class ModelBuilder {
       });
     }
     const name = parts.map((p) => (p.rowStart === undefined ? p.key : `${p.key}[${p.rowStart}]`)).join("+");
-    return this.graph.weight(name, [rows, columns], "f16", { parts, layout: "rows" });
+    return this.graph.weight(name, [rows, columns], this.graph.matrices, { parts, layout: "rows" });
   }
 
   /**
@@ -139,7 +139,7 @@ export class ModelBuilder {
     const padded = Math.ceil(channels / 4) * 4;
     const outputs = Math.ceil(out / 4) * 4;
     const isZeroPadded = outputs !== out;
-    const w = this.graph.weight(key, [outputs, kh, kw, padded], "f16", { parts: [{ key }], layout: "oihw", isZeroPadded });
+    const w = this.graph.weight(key, [outputs, kh, kw, padded], this.graph.matrices, { parts: [{ key }], layout: "oihw", isZeroPadded });
     const biasKey = `${prefix}.bias`;
     const bias = this.graph.weight(biasKey, [outputs], "f32", { parts: [{ key: biasKey }], layout: "rows", isZeroPadded });
     return conv2d(this.graph, {

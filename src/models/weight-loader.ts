@@ -1,8 +1,9 @@
 /**
- * Streams frozen weights from a checkpoint into GPU memory: row by row ranges, converted to f16 and repacked on the
+ * Streams frozen weights from a checkpoint into GPU memory: row by row ranges, converted to f16 (or fp8) and repacked on the
  * way, never more than a few MiB at a time on the CPU.
  */
 import { InputError, invariant } from "../errors.ts";
+import { float8FromHalves } from "../formats/float8.ts";
 import { byteLength, elementCount, type Tensor } from "../gpu/graph/tensor.ts";
 import type { WeightSource } from "../gpu/graph/graph.ts";
 import type { Gpu } from "../gpu/device.ts";
@@ -49,7 +50,7 @@ export async function loadWeights(
 interface Piece {
   /** Bytes from the start of the tensor. */
   readonly offset: number;
-  readonly data: Uint16Array<ArrayBuffer> | Float32Array<ArrayBuffer>;
+  readonly data: Uint8Array<ArrayBuffer> | Uint16Array<ArrayBuffer> | Float32Array<ArrayBuffer>;
 }
 
 async function* readWeight(origin: WeightFile, tensor: Tensor, source: WeightSource): AsyncGenerator<Piece> {
@@ -62,7 +63,8 @@ async function* readWeight(origin: WeightFile, tensor: Tensor, source: WeightSou
       yield { offset, data };
       offset += data.byteLength;
     } else if (source.layout === "oihw") {
-      for await (const data of repackConvolution(origin, key, shape)) {
+      for await (const halves of repackConvolution(origin, key, shape)) {
+        const data = tensor.dtype === "f8" ? float8FromHalves(halves) : halves;
         yield { offset, data };
         offset += data.byteLength;
       }
@@ -70,11 +72,12 @@ async function* readWeight(origin: WeightFile, tensor: Tensor, source: WeightSou
       const columns = elementCount(shape.slice(1));
       const start = part.rowStart * columns;
       const end = part.rows === undefined ? elementCount(shape) : start + part.rows * columns;
-      for await (const piece of halves(origin, key, chunkElements)) {
+      for await (const piece of readHalves(origin, key, chunkElements)) {
         const from = Math.max(start, piece.start);
         const to = Math.min(end, piece.start + piece.data.length);
         if (from >= to) continue;
-        const data = piece.data.subarray(from - piece.start, to - piece.start);
+        const halves = piece.data.subarray(from - piece.start, to - piece.start);
+        const data = tensor.dtype === "f8" ? float8FromHalves(halves) : halves;
         yield { offset, data };
         offset += data.byteLength;
       }
@@ -95,7 +98,7 @@ async function* repackConvolution(
   const padded = Math.ceil(channels / 4) * 4;
   const perOutput = channels * taps;
   const outputsPerChunk = Math.max(1, Math.floor(chunkElements / perOutput));
-  for await (const { data } of halves(origin, key, outputsPerChunk * perOutput)) {
+  for await (const { data } of readHalves(origin, key, outputsPerChunk * perOutput)) {
     const outputs = data.length / perOutput;
     const packed = new Uint16Array(outputs * taps * padded);
     for (let o = 0; o < outputs; o++) {
@@ -110,7 +113,7 @@ async function* repackConvolution(
 }
 
 /** f16 chunks; a value that f16 cannot hold would poison every activation, so it is refused by name. */
-async function* halves(
+async function* readHalves(
   origin: WeightFile,
   key: string,
   elements: number,

@@ -20,7 +20,7 @@ import { baseRates } from "../config/learning-rate.ts";
 import { convSettings, trainsLycoris } from "../config/lycoris-settings.ts";
 import { sideRatios } from "../config/rate-ratios.ts";
 import { planTraining, type BatchShape, type TrainingPlan } from "./training-plan.ts";
-import type { ActivationType } from "../gpu/graph/graph.ts";
+import type { ActivationType, MatrixType } from "../gpu/graph/graph.ts";
 import type { Tier } from "../gpu/tier.ts";
 import type { TrainingConfig } from "../config/parameters.ts";
 import type { Checkpoint } from "../models/checkpoint-types.ts";
@@ -147,7 +147,8 @@ export function planRun(
   const adapters = createAdapters(checkpoint, config, network);
   if (network !== undefined) startMatch(config, network, adapters);
   const words = trainedWords(checkpoint, config);
-  const samples = planSamples(checkpoint, config, { adapters, words }, tier);
+  const matrices: MatrixType = config.fp8_base ? "f8" : "f16";
+  const samples = planSamples(checkpoint, config, { adapters, words, matrices }, tier);
   const { liveSizes = [] } = needs;
   return planTraining({
     checkpoint,
@@ -159,6 +160,7 @@ export function planRun(
     validationShapes: needs.validation?.shapes ?? [],
     checkpointing: config.gradient_checkpointing,
     activations: activationTypes[config.mixed_precision],
+    matrices,
     clipSkip: config.clip_skip ?? 1,
     encodesText: needs.variesCaptions ?? variesCaptions(config),
     captions: captionShape(config),

@@ -8,11 +8,11 @@ import { buildTextGraph, requireDecoder, type UNetGraphOptions } from "../models
 import type { TrainingConfig } from "../config/parameters.ts";
 import type { SamplerName } from "../config/sampling.ts";
 import type { GenerationRequest } from "../generation/request.ts";
-import type { Graph, WeightSource } from "../gpu/graph/graph.ts";
+import type { Graph, MatrixType, WeightSource } from "../gpu/graph/graph.ts";
 import type { Tensor } from "../gpu/graph/tensor.ts";
 import type { Tier } from "../gpu/tier.ts";
 import { wordParam, type TrainedWords } from "../lora/trained-words.ts";
-import { trainsText } from "./training-plan.ts";
+import { trainsText, type TrainingPlanOptions } from "./training-plan.ts";
 import type { AdapterSet } from "../lora/adapter-set.ts";
 import type { PromptChunk } from "../text/prompt/chunks.ts";
 import type { Checkpoint } from "../models/checkpoint-types.ts";
@@ -48,8 +48,8 @@ export interface SamplePlan {
   readonly weights: ReadonlyMap<Tensor, WeightSource>;
 }
 
-/** What the run trains. */
-type Trained = Parameters<typeof trainsText>[0];
+/** What the run trains, beside what. */
+type Trained = Parameters<typeof trainsText>[0] & Pick<TrainingPlanOptions, "matrices">;
 
 const usualSize = 512;
 const sizeStep = 8;
@@ -67,12 +67,14 @@ export function samplerOf(name: SampleSampler): SamplerName {
 class LivePlanner extends Planner {
   readonly #adapters: AdapterSet;
   readonly #words: TrainedWords | undefined;
+  readonly #matrices: MatrixType | undefined;
   readonly #texts = new Map<number, PlannedModel>();
 
-  constructor(checkpoint: Checkpoint, { adapters, words }: Trained, tier: Tier) {
+  constructor(checkpoint: Checkpoint, { adapters, words, matrices }: Trained, tier: Tier) {
     super({ checkpoint, vae: { ...checkpoint, vae: requireDecoder(checkpoint) } }, tier);
     this.#adapters = adapters;
     this.#words = words;
+    this.#matrices = matrices;
   }
 
   override text(clipSkip: number): PlannedModel {
@@ -80,7 +82,7 @@ class LivePlanner extends Planner {
     if (known === undefined) {
       const words = this.#words;
       const vectors = words && ((graph: Graph): Tensor => wordParam(graph, words));
-      const { graph, hidden } = buildTextGraph(this.models.checkpoint, 1, clipSkip, 0, this.#adapters, vectors);
+      const { graph, hidden } = buildTextGraph(this.models.checkpoint, 1, clipSkip, 0, this.#adapters, { vectors, matrices: this.#matrices });
       known = { plan: planProgram(`sample text, clip skip ${clipSkip}`, graph, this.tier), result: hidden };
       this.#texts.set(clipSkip, known);
     }
@@ -88,7 +90,7 @@ class LivePlanner extends Planner {
   }
 
   override unet(options: UNetGraphOptions): PlannedModel {
-    return super.unet({ ...options, adapters: this.#adapters });
+    return super.unet({ ...options, adapters: this.#adapters, matrices: this.#matrices });
   }
 }
 

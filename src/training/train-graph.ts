@@ -1,6 +1,6 @@
 /** The graph of a training step for one batch shape. */
 import { differentiate } from "../gpu/graph/autodiff.ts";
-import { Graph, type ActivationType } from "../gpu/graph/graph.ts";
+import { Graph, type GraphStorage } from "../gpu/graph/graph.ts";
 import { diffusionLoss, lossWeightWidth, type LossType } from "../gpu/ops/diffusion-loss.ts";
 import { joinChunks } from "../gpu/ops/join-chunks.ts";
 import { joinedTokens, type CaptionShape } from "../text/caption-tokens.ts";
@@ -13,7 +13,7 @@ import { buildUNet, type Checkpointing } from "../models/unet.ts";
 import type { Tensor } from "../gpu/graph/tensor.ts";
 import type { Checkpoint } from "../models/checkpoint-types.ts";
 
-export interface TrainGraphOptions {
+export interface TrainGraphOptions extends GraphStorage {
   readonly batch: number;
   /** Latent size. */
   readonly height: number;
@@ -25,7 +25,6 @@ export interface TrainGraphOptions {
   readonly encodesText: boolean;
   readonly captions: CaptionShape;
   readonly checkpointing: Checkpointing;
-  readonly activations: ActivationType;
   readonly clipSkip: number;
   readonly lossType: LossType;
   /** Pixels count by a mask. */
@@ -60,7 +59,7 @@ export function buildValidationGraph(checkpoint: Checkpoint, options: Omit<Train
 
 /** @param guard name of what says that a loss is not finite */
 function buildLossGraph(checkpoint: Checkpoint, options: TrainGraphOptions, guard: string): { graph: Graph; pred: Tensor; dpred: Tensor } {
-  const graph = new Graph(options.activations);
+  const graph = new Graph(options);
   const { batch, height, width } = options;
   const b = new ModelBuilder(graph, weightShapes(checkpoint), options.adapters);
   const { unet } = checkpoint;

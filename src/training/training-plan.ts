@@ -16,7 +16,7 @@ import type { NormLimit } from "../gpu/optimizers/max-norm.ts";
 import type { Optimizer } from "../gpu/optimizers/optimizer.ts";
 import type { Tier } from "../gpu/tier.ts";
 import type { Tensor } from "../gpu/graph/tensor.ts";
-import type { ActivationType, Param, WeightSource } from "../gpu/graph/graph.ts";
+import type { ActivationType, MatrixType, Param, WeightSource } from "../gpu/graph/graph.ts";
 import { wordGroup, wordTensor, type TrainedWords } from "../lora/trained-words.ts";
 import { rateGroup, type RateGroup } from "../lora/rate-groups.ts";
 import type { AdapterSet } from "../lora/adapter-set.ts";
@@ -46,6 +46,8 @@ export interface TrainingPlanOptions {
   readonly checkpointing: boolean;
   /** How activations and their gradients are stored; f32 where absent. */
   readonly activations?: ActivationType;
+  /** How frozen matrices are stored; f16 where absent. */
+  readonly matrices?: MatrixType;
   readonly clipSkip: number;
   /** The text encoder runs in every step although it is not trained: captions vary. */
   readonly encodesText?: boolean;
@@ -100,7 +102,8 @@ export function planTraining(options: TrainingPlanOptions): TrainingPlan {
     encodesText,
     captions: options.captions ?? plainCaptions,
     clipSkip: options.clipSkip,
-    activations: options.activations ?? "f32",
+    activations: options.activations,
+    matrices: options.matrices,
     lossType: options.lossType,
     isMasked: options.isMasked ?? false,
   };

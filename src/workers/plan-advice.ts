@@ -1,17 +1,17 @@
 /** What a user should know of a plan's memory before starting it. Texts are by code in the page's languages. */
-import type { TrainingConfig } from "../config/parameters.ts";
 import type { RunForecast } from "../training/forecast.ts";
-import { trainingBytes, type TrainingPlan } from "../training/training-plan.ts";
+import type { MemoryLever } from "../training/memory-levers.ts";
 import type { PlanAdvice } from "./train-protocol.ts";
 
 /** From here on memory is worth a word: cards of 4 GB begin to be tight. */
 const notableBytes = 2.5 * 2 ** 30;
 
-/** Says what gradient_checkpointing would save, where that is much. `replan` plans the run with it. */
-export function memoryAdvice(forecast: RunForecast, config: TrainingConfig, replan: () => TrainingPlan): PlanAdvice[] {
-  if (config.gradient_checkpointing || forecast.peakBytes < notableBytes) return [];
-  const others = Math.max(0, ...forecast.phases.filter(({ phase }) => phase !== "train").map(({ peakBytes }) => peakBytes));
-  const peak = Math.max(others, trainingBytes(replan()));
+/** Says what gradient_checkpointing would save, where that is much. */
+export function memoryAdvice(forecast: RunForecast, levers: readonly MemoryLever[]): PlanAdvice[] {
+  const lever = levers.find(({ key }) => key === "gradient_checkpointing");
+  if (lever?.state !== "off" || lever.bytes === undefined || forecast.peakBytes < notableBytes) return [];
+  const peakOf = (isTraining: boolean): number => Math.max(0, ...forecast.phases.filter(({ phase }) => (phase === "train") === isTraining).map(({ peakBytes }) => peakBytes));
+  const peak = Math.max(peakOf(false), peakOf(true) - lever.bytes);
   const saved = forecast.peakBytes - peak;
   if (saved < 0.1 * forecast.peakBytes) return [];
   const text = `gradient_checkpointing would bring the peak down to ${Math.round(peak / 2 ** 20)} MiB, for about a third more time per step`;

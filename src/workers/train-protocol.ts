@@ -4,6 +4,7 @@
  * Errors cross as SerializedError and are rebuilt as LorasmithError on the page (`typed-errors.ts`).
  */
 import type { Advice } from "../config/advice.ts";
+import type { MemoryLever } from "../training/memory-levers.ts";
 import type { Overrides } from "../config/dataset-keys.ts";
 import type { TrainingConfig } from "../config/parameters.ts";
 import type { SerializedError } from "../errors.ts";
@@ -121,6 +122,8 @@ export interface Forecast {
   readonly savedActivationBytes: number;
   readonly dispatches: number;
   readonly flops: number;
+  /** What settings that are about memory save, or would. */
+  readonly levers: readonly MemoryLever[];
   /** What this adapter can probably hold; absent where nothing is known. */
   readonly limitBytes?: number;
 }

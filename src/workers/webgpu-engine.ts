@@ -5,6 +5,7 @@ import { startAdvice } from "../config/start-advice.ts";
 import { openGpu } from "../gpu/device.ts";
 import { elementCount } from "../gpu/graph/tensor.ts";
 import { forecast } from "../training/forecast.ts";
+import { memoryLevers } from "../training/memory-levers.ts";
 import { planVae } from "../training/latent-cache.ts";
 import { randomSeed } from "../random/rng.ts";
 import { writeResult } from "../training/result.ts";
@@ -40,9 +41,10 @@ export function webgpuEngine(): Engine {
       });
       const factors = adapters.targets.flatMap((target) => target.factors).reduce((sum, { shape }) => sum + elementCount(shape), 0);
       const weights = words === undefined ? factors : words.count * words.width;
+      const levers = memoryLevers(run);
       return {
-        forecast: predicted,
-        advice: [...rateAdvice(config), ...noiseAdvice(config), ...rankAdvice(config), ...startAdvice(config), ...memoryAdvice(predicted, config, () => planRun(checkpoint, { ...config, gradient_checkpointing: true }, plan.shapes, onTier, plan, networks.network))],
+        forecast: { ...predicted, levers },
+        advice: [...rateAdvice(config), ...noiseAdvice(config), ...rankAdvice(config), ...startAdvice(config), ...memoryAdvice(predicted, levers)],
         resultBytes: weights * bytesPerWeight[config.save_precision ?? "float"],
       };
     },

@@ -60,6 +60,18 @@ describe.each(runs)("%s", (name) => {
   });
 });
 
+describe("fp8_base", () => {
+  it.skipIf(isSlowAdapter)("gives PyTorch's run on weights that are rounded to float8_e4m3fn", async () => {
+    const [name] = runs;
+    const expected = JSON.parse(await readFile(referencePath(`replay/${name}.fp8.json`), "utf8")) as Trajectory;
+    const result = await run(name!, { fp8_base: true });
+    result.losses.forEach((loss, i) => expect(Math.abs(loss / expected.losses[i]! - 1), `loss ${i}`).toBeLessThan(1e-4));
+    result.gradNorms.forEach((norm, i) => expect(Math.abs(norm / expected.grad_norms[i]! - 1), `norm ${i}`).toBeLessThan(5e-5));
+    const trace = await openReference(`replay/${name}.trace.safetensors`);
+    expect(await changeCosine(result, trace, await openReference(`replay/${name}.fp8.safetensors`))).toBeGreaterThanOrEqual(0.9999);
+  });
+});
+
 describe("gradient checkpointing", () => {
   it.skipIf(isSlowAdapter).each(["fp16", "bf16"])("changes not a bit in %s either", async (mixed_precision) => {
     const hashOf = async (gradient_checkpointing: boolean): Promise<string> =>

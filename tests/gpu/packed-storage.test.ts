@@ -55,7 +55,7 @@ async function runPlain(graph: Graph, input: Float32Array<ArrayBuffer>, wanted: 
 describe.each([["f16", f32ToF16], ["bf16", f32ToBf16]] as const)("activations in %s", (type, round) => {
   it("are rounded to the nearest, ties to even, and read back as they are", async () => {
     const input = samples();
-    const graph = new Graph(type);
+    const graph = new Graph({ activations: type });
     const x = graph.input("x", [1, 8, 16, 8]);
     const stored = upsampleNearest(graph, x, 8, 16);
     const again = upsampleNearest(graph, stored, 8, 16);
@@ -74,7 +74,7 @@ describe.each([["f16", f32ToF16], ["bf16", f32ToBf16]] as const)("activations in
 describe("what is stored in 16 bits", () => {
   it("is maps and sequences and their gradients, not vectors, latents or adapters' factors", () => {
     const types = (activations: ActivationType): string[] => {
-      const graph = new Graph(activations);
+      const graph = new Graph({ activations });
       const [map, latents] = [graph.input("x", [1, 4, 4, 8], { differentiable: true }), graph.input("l", [1, 4, 4, 2])];
       const joined = concat(graph, map, map);
       const four = concat(graph, latents, latents);

@@ -21,7 +21,15 @@ from paths import DATA, REPLAY, mini
 
 RUNS = ("sd1-adamw-both-b1-accumulate-minsnr", "sd2-adamw-both-b1-v", "sd1-adamw-unet-b2-locon")
 WITH_ADAPTER = RUNS[:2]
-TYPES = {"fp16": torch.float16, "bf16": torch.bfloat16}
+TYPES = {"fp16": torch.float16, "bf16": torch.bfloat16, "fp8": torch.float8_e4m3fn}
+
+
+def round_frozen(name: str, p: torch.nn.Parameter, dtype: torch.dtype) -> None:
+    """The half types take everything that is frozen. fp8 takes matrices and convolutions, and is computed with in f32."""
+    if dtype != torch.float8_e4m3fn:
+        p.data = p.data.to(dtype)
+    elif p.dim() >= 2 and not name.endswith(("token_embedding.weight", "position_embedding.weight")):
+        p.data = p.data.to(dtype).float()
 
 
 def train(f: Family, config: dict, given: dict, initial: dict, dtype: torch.dtype) -> tuple[Trajectory, dict]:
@@ -38,9 +46,10 @@ def train(f: Family, config: dict, given: dict, initial: dict, dtype: torch.dtyp
     network.load(initial)
     trained = set(network.parameters())
     for module in (models.unet, models.text):
-        for p in module.parameters():
+        for name, p in module.named_parameters():
             if p not in trained:
-                p.data = p.data.to(dtype)
+                round_frozen(name, p, dtype)
+    is_half = dtype != torch.float8_e4m3fn
     optimizer = optimizer_for(network, config)
     lr_scheduler = get_scheduler(
         config["lr_scheduler"], optimizer, config.get("lr_warmup_steps", 0), config["max_train_steps"]
@@ -54,7 +63,7 @@ def train(f: Family, config: dict, given: dict, initial: dict, dtype: torch.dtyp
     losses, grad_norms, skipped = [], [], 0
     for i in range(config["max_train_steps"] * accumulate):
         latents, noise, steps = given[f"latents.{i}"], given[f"noise.{i}"], given[f"timesteps.{i}"].long()
-        with torch.autocast("cpu", dtype=dtype):
+        with torch.autocast("cpu", dtype=dtype if is_half else torch.bfloat16, enabled=is_half):
             context = models.encode_text(given[f"input_ids.{i}"])
             prediction = models.predict(noise_scheduler.add_noise(latents, noise, steps), steps, context)
         target = noise_scheduler.get_velocity(latents, noise, steps) if v_prediction else noise
@@ -127,11 +136,21 @@ def make_scales() -> None:
     (DATA / "loss-scale.json").write_text(json.dumps({"updates": 8200, "overflows": overflows, "scales": scales}) + "\n")
 
 
+def make_float8() -> None:
+    """The first f16 pattern that rounds to each e4m3 pattern, from 0 up."""
+    halves = torch.arange(0, 0x7C00, dtype=torch.int32).to(torch.int16).view(torch.float16)
+    codes = halves.to(torch.float8_e4m3fn).view(torch.uint8).int()
+    first = [int((codes < code).sum()) for code in range(127)]
+    (DATA / "float8.json").write_text(json.dumps({"first": first}) + "\n")
+
+
 def main() -> None:
     for run in RUNS:
         for precision in TYPES:
-            make(run, precision)
+            if precision != "fp8" or run == RUNS[0]:
+                make(run, precision)
     make_scales()
+    make_float8()
 
 
 if __name__ == "__main__":

@@ -124,6 +124,13 @@ export const fakeEngine: Engine = {
         savedActivationBytes: saved * mebi,
         dispatches: 1984 + plan.steps.accumulation,
         flops: 2.41e12 * scale,
+        levers: [
+          { key: "gradient_checkpointing", state: config.gradient_checkpointing ? "on" : "off", bytes: 365 * scale * mebi },
+          { key: "mixed_precision", state: config.mixed_precision === "no" ? "off" : "on", bytes: (saved / 2) * mebi },
+          { key: "fp8_base", state: config.fp8_base ? "on" : "off", bytes: 930 * mebi },
+          { key: "attention", state: "always", bytes: 2100 * scale * mebi },
+          { key: "full_fp16", state: "never", bytes: config.network_dim * 1.77 * mebi },
+        ],
       },
       resultBytes: config.network_dim * 0.59 * mebi,
       advice: [],

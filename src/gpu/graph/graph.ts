@@ -40,7 +40,18 @@ export interface WeightSource {
 /** How activations and their gradients are stored. Kernels compute in f32 whatever it is. */
 export type ActivationType = "f32" | "f16" | "bf16";
 
+export interface GraphStorage {
+  /** f32 where absent. */
+  readonly activations?: ActivationType | undefined;
+  /** Frozen matrices and convolutions; f16 where absent. f8 is float8_e4m3fn. */
+  readonly matrices?: MatrixType | undefined;
+}
+
+export type MatrixType = "f16" | "f8";
+
 export class Graph {
+  /** How frozen matrices and convolutions are stored. */
+  readonly matrices: MatrixType;
   readonly nodes: GraphNode[] = [];
   readonly tensors: Tensor[] = [];
   readonly params: Param[] = [];
@@ -56,7 +67,8 @@ export class Graph {
   #scope: string[] = [];
   readonly #activations: ActivationType;
 
-  constructor(activations: ActivationType = "f32") {
+  constructor({ activations = "f32", matrices = "f16" }: GraphStorage = {}) {
+    this.matrices = matrices;
     this.#activations = activations;
   }
 
@@ -86,7 +98,7 @@ export class Graph {
   }
 
   /** A frozen base weight. */
-  weight(name: string, shape: readonly number[], dtype: "f16" | "f32", source: WeightSource): Tensor {
+  weight(name: string, shape: readonly number[], dtype: MatrixType | "f32", source: WeightSource): Tensor {
     const tensor = this.tensor("weight", shape, dtype, name, "weights");
     this.weights.set(tensor, source);
     return tensor;

@@ -1,7 +1,7 @@
 /** Tensors of the step graph: names for values whose place in memory is decided later. */
 import { invariant } from "../../errors.ts";
 
-export type DType = "f32" | "f16" | "bf16" | "u32" | "i32";
+export type DType = "f32" | "f16" | "bf16" | "f8" | "u32" | "i32";
 
 /**
  * Where a tensor lives.
@@ -33,7 +33,7 @@ export function rootOf(tensor: Tensor): Tensor {
   return tensor.viewOf ?? tensor;
 }
 
-const dtypeBytes: Readonly<Record<DType, number>> = { f32: 4, f16: 2, bf16: 2, u32: 4, i32: 4 };
+const dtypeBytes: Readonly<Record<DType, number>> = { f32: 4, f16: 2, bf16: 2, f8: 1, u32: 4, i32: 4 };
 
 export function elementCount(shape: readonly number[]): number {
   return shape.reduce((product, dim) => product * dim, 1);

@@ -83,11 +83,11 @@ export function planProgram(name: string, graph: Graph, tier: Tier): ProgramPlan
   };
 }
 
-/** Temporaries that are stored smaller than their kernels see them. */
+/** Temporaries and 8-bit weights, which are stored smaller than their kernels see them; those know f16 weights themselves. */
 function packedBindings(bindings: Readonly<Record<string, Tensor>>): Map<string, PackedType> {
   const packed = new Map<string, PackedType>();
   for (const [name, { role, dtype }] of Object.entries(bindings)) {
-    if (role === "temp" && (dtype === "f16" || dtype === "bf16")) packed.set(name, dtype);
+    if (dtype === "f8" || (role === "temp" && (dtype === "f16" || dtype === "bf16"))) packed.set(name, dtype);
   }
   return packed;
 }

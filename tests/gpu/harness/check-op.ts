@@ -46,7 +46,7 @@ export function random(seed: number): () => number {
 
 export async function checkOp(gpu: Gpu, check: OpCheck): Promise<void> {
   const tolerance = check.tolerance ?? 1e-5;
-  const graph = new Graph(check.activations);
+  const graph = new Graph({ activations: check.activations });
   const outputs = check.build(graph);
   const forwardCount = graph.nodes.length;
   const next = random(check.seed ?? 1);
