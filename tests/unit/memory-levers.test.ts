@@ -41,6 +41,14 @@ describe("memoryLevers", () => {
     for (const run of [off, on]) expect(Math.abs(leverOf(run, "fp8_base").bytes! / saved - 1)).toBeLessThan(1e-3);
   }, 30_000);
 
+  it("leave samples of an fp8_base run to the weights that the run has", () => {
+    const run = plan({ fp8_base: true, sample_prompts: "a cat --w 64 --h 64" });
+    const types = new Map([...run.weights.keys()].map(({ name, dtype }) => [name, dtype]));
+    const shared = run.options.samples!.programs.flatMap(({ residents }) => residents).filter(({ name }) => types.has(name));
+    expect(shared.filter(({ dtype }) => dtype === "f8").length).toBeGreaterThan(100);
+    expect(shared.filter(({ name, dtype }) => types.get(name) !== dtype)).toEqual([]);
+  }, 30_000);
+
   it("say that a batch fits only with fp16, and nothing of what the rest would do without it", () => {
     const run = plan({ mixed_precision: "fp16", gradient_checkpointing: true }, 4);
     expect(leverOf(run, "mixed_precision")).toEqual({ key: "mixed_precision", state: "on", bytes: undefined });
