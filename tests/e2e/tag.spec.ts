@@ -120,7 +120,7 @@ test("says what is wrong with files that are no tagger, and takes others", async
   await expect(panel.getByText(/model\.onnx cannot be loaded as an ONNX model/)).toBeVisible();
   await input.setInputFiles([join(tagger, "nchw.onnx")]);
   await run.click();
-  await expect(panel.getByText(/nchw\.onnx is no WD14 tagger/)).toBeVisible();
+  await expect(panel.getByText(/nchw\.onnx is no tagger of this kind/)).toBeVisible();
   await input.setInputFiles([{ ...labels, buffer: Buffer.from("tag_id,name,category\n1,solo\n") }]);
   await run.click();
   await expect(panel.getByText(/selected_tags\.csv, line 2 cannot be used as a list of tags/)).toBeVisible();
