@@ -9,7 +9,7 @@ import { GUI_ALGORITHMS } from "./gui-networks.ts";
 /** How a run is carried out, logged and stored: other machinery here, same LoRA. */
 const HARMLESS = new Set(
   `tokenizer_cache_dir no_half_vae dataset_class cache_info cache_latents cache_latents_to_disk skip_cache_check
-  vae_batch_size debug_dataset full_fp16 full_bf16 cpu_offload_checkpointing
+  vae_batch_size debug_dataset cpu_offload_checkpointing
   xformers sdpa mem_eff_attn torch_compile dynamo_backend dynamo_mode dynamo_use_dynamic dynamo_use_fullgraph lowram
   lowvram highvram max_data_loader_n_workers persistent_data_loader_workers logging_dir log_with
   log_prefix log_config log_tracker_name log_tracker_config wandb_api_key wandb_run_name use_wandb
@@ -33,6 +33,8 @@ const NEUTRAL: Readonly<Record<string, readonly unknown[]>> = {
   network_args: [""],
   train_norm: [false],
   fp8_base_unet: [false],
+  full_fp16: [false],
+  full_bf16: [false],
   block_lr: [""],
   conv_dims: [""],
   conv_alphas: [""],
