@@ -93,7 +93,7 @@ test("an archive comes in with a report, is balanced, goes out whole, comes back
   await page.getByRole("tab", { name: "Set & files" }).click();
   await page.getByRole("button", { name: "Train with this set" }).click();
   await expect(page.getByRole("heading", { name: "Train a LoRA" })).toBeVisible();
-  await expect(page.getByText("4 pictures")).toBeVisible();
+  await expect(page.getByText("4 pictures · 1 caption · 1 regularization picture")).toBeVisible();
   await expect(page.getByText("train_girls/3_sls 1girl", { exact: true })).toBeVisible();
 });
 
