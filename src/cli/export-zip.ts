@@ -1,11 +1,13 @@
 /** A run for sd-scripts as a zip file, pictures and all. */
+import { createReadStream } from "node:fs";
 import { rename, rm } from "node:fs/promises";
 import { basename } from "node:path";
+import { Readable } from "node:stream";
 import { exportForSdScripts, type SdScriptsExport } from "../config/kohya-export.ts";
 import type { TrainingConfig } from "../config/parameters.ts";
 import { understandDataset } from "../dataset/inspect.ts";
 import { writeZip } from "../formats/zip.ts";
-import { createNodeFile } from "./node-file.ts";
+import { createNodeFile, openNodeFile } from "./node-file.ts";
 import { openFolder, type DatasetPlace } from "./open-dataset.ts";
 
 /**
@@ -21,12 +23,13 @@ export async function exportZip(
   const model = basename(config.pretrained_model_name_or_path) || "model.safetensors";
   const { files, warnings } = exportForSdScripts(config, subsets, model, origin);
   const sizes = new Map(folder.entries.map(({ path, size }) => [path, size]));
-  const entries = files.map((file) => {
+  const entries = await Promise.all(files.map(async (file) => {
     const path = `${config.output_name}/${file.path}`;
+    if ("start" in file) return { path, size: await sizeOf(file.start), open: () => Readable.toWeb(createReadStream(file.start)) as ReadableStream<Uint8Array> };
     if (!("text" in file)) return { path, size: sizes.get(file.from) ?? 0, open: () => streamOf(() => folder.read(file.from)) };
     const bytes = new TextEncoder().encode(file.text);
     return { path, size: bytes.length, open: () => streamOf(async () => bytes) };
-  });
+  }));
   const draft = `${to}.${process.pid}.part`;
   const sink = await createNodeFile(draft);
   try {
@@ -37,6 +40,12 @@ export async function exportZip(
     throw error;
   }
   return { warnings };
+}
+
+async function sizeOf(path: string): Promise<number> {
+  const file = await openNodeFile(path);
+  await file.close();
+  return file.size;
 }
 
 function streamOf(read: () => Promise<Uint8Array>): ReadableStream<Uint8Array> {

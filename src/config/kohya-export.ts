@@ -8,11 +8,12 @@ import { configOf } from "./dataset-keys.ts";
 import { writeDatasetConfig } from "./dataset-write.ts";
 import { writeKohya } from "./kohya-write.ts";
 import { trainsLycoris } from "./lycoris-settings.ts";
+import { startFileNames } from "./start-files.ts";
 import { trainsWords } from "./trained-words.ts";
 import type { TrainingConfig } from "./parameters.ts";
 
-/** A text that is made, or a file of the dataset under another path. */
-export type ExportedFile = { readonly path: string } & ({ readonly text: string } | { readonly from: string });
+/** A text that is made, a file of the dataset under another path, or a file that the settings name to start from. */
+export type ExportedFile = { readonly path: string } & ({ readonly text: string } | { readonly from: string } | { readonly start: string });
 
 export interface SdScriptsExport {
   readonly files: readonly ExportedFile[];
@@ -22,9 +23,11 @@ export interface SdScriptsExport {
 /**
  * @param origin text of the file of kohya's that the settings came from
  * @param model file name of the base model, which is not part of it
+ * @param isHere whether a file that the settings name can go along; what cannot is asked for in its readme
  */
 export function exportForSdScripts(
   config: TrainingConfig, subsets: readonly Subset[], model: string, origin?: string,
+  isHere: (start: string) => boolean = () => true,
 ): SdScriptsExport {
   const folders = folderNames(subsets);
   const extension = normalizeExtension(config.caption_extension);
@@ -38,8 +41,11 @@ export function exportForSdScripts(
   }));
   const isCached = !subsets.some(({ overrides }) => variesPictures(configOf(config, overrides)));
   const prompts = config.sample_prompts === "" ? "" : "prompts.txt";
+  const starts = startPaths(config);
+  const pathOf = (name: string): string => starts.get(name) ?? name;
   const there = {
-    ...config, pretrained_model_name_or_path: model, train_data_dir: "", reg_data_dir: "", output_dir: "output",
+    ...config, network_weights: pathOf(config.network_weights), base_weights: config.base_weights.map(pathOf), weights: pathOf(config.weights),
+    pretrained_model_name_or_path: model, train_data_dir: "", reg_data_dir: "", output_dir: "output",
     caption_extension: extension, sample_prompts: prompts,
   };
   const { text, warnings } = writeKohya(there, "toml", origin);
@@ -47,12 +53,28 @@ export function exportForSdScripts(
     { path: "config.toml", text: withRuntime(text, isCached) },
     { path: "dataset.toml", text: datasetToml(subsets, folders) },
     { path: "train.sh", text: script(commandFor(config)) },
-    { path: "README.txt", text: readme(model, commandFor(config)) + (trainsLycoris(config) && !trainsWords(config) ? lycorisNote : "") },
+    { path: "README.txt", text: readme([model, ...[...starts].flatMap(([name, path]) => (isHere(name) ? [] : [path]))].join(", "), commandFor(config)) + (trainsLycoris(config) && !trainsWords(config) ? lycorisNote : "") },
+    ...[...starts].flatMap(([start, path]) => (isHere(start) ? [{ path, start }] : [])),
     ...(prompts === "" ? [] : [{ path: prompts, text: `${config.sample_prompts}\n` }]),
   ];
   // Pictures of the same name and different kinds share a caption.
   const files = new Map([...texts, ...pictures].map((file) => [file.path, file]));
   return { files: [...files.values()], warnings };
+}
+
+/** Where the files that a run starts from lie, by the names that the settings have for them; two of one name get numbers. */
+function startPaths(config: TrainingConfig): ReadonlyMap<string, string> {
+  const names = trainsWords(config) && config.weights !== "" ? [config.weights] : startFileNames(config);
+  const paths = new Map<string, string>();
+  const used = new Set<string>();
+  for (const name of names) {
+    const base = baseName(name.replaceAll("\\", "/"));
+    let path = `networks/${base}`;
+    for (let count = 2; used.has(path.toLowerCase()); count++) path = `networks/${count}_${base}`;
+    used.add(path.toLowerCase());
+    paths.set(name, path);
+  }
+  return paths;
 }
 
 /** kohya's `10_name`, below `train` or `reg`; the same name twice gets a number. */

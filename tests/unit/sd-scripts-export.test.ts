@@ -60,6 +60,23 @@ describe("an export for sd-scripts", () => {
     });
   });
 
+  it("takes along the files that a run starts from, under the paths that its settings have, and asks for the others", () => {
+    const starts = { network_weights: "/home/me/a.safetensors", base_weights: ["/home/me/old/a.safetensors", "b.safetensors"] };
+    const named = exportForSdScripts({ ...config, ...starts }, [], "sd15.safetensors", undefined, (name) => name !== "b.safetensors");
+    expect(named.files.filter((file) => "start" in file)).toEqual([
+      { path: "networks/a.safetensors", start: "/home/me/a.safetensors" },
+      { path: "networks/2_a.safetensors", start: "/home/me/old/a.safetensors" },
+    ]);
+    const textOf = (path: string): string => {
+      const file = named.files.find((entry) => entry.path === path);
+      return file !== undefined && "text" in file ? file.text : "";
+    };
+    expect(loadKohyaConfig(textOf("config.toml")).config).toMatchObject({
+      network_weights: "networks/a.safetensors", base_weights: ["networks/2_a.safetensors", "networks/b.safetensors"],
+    });
+    expect(textOf("README.txt")).toContain("(sd15.safetensors, networks/b.safetensors)");
+  });
+
   it("says how to start it", () => {
     expect(text("train.sh")).toContain("accelerate launch");
     expect(text("README.txt")).toContain("--config_file config.toml --dataset_config dataset.toml");

@@ -167,16 +167,17 @@ export class Presets {
    * @returns undefined where it did not; an error is shown
    */
   async exportZip(save: (write: (to: WritableStream<Uint8Array<ArrayBuffer>>) => Promise<void>) => Promise<boolean>): Promise<readonly ConfigWarning[] | undefined> {
-    const { dataset, form, model } = this.#setup;
+    const { dataset, form, model, networks } = this.#setup;
     this.#exportError = undefined;
     if (dataset === undefined) return undefined;
     try {
       const modelName = model?.ref.name ?? "model.safetensors";
       const { subsets } = await understandDataset(blobFolder(dataset.files), form.config.caption_extension);
-      const { files, warnings } = exportForSdScripts(form.config, subsets, modelName, this.origin.text);
+      const { files, warnings } = exportForSdScripts(form.config, subsets, modelName, this.origin.text, (name) => networks.has(name));
       const blobs = new Map(dataset.files.map(({ path, file }) => [path, file]));
       const entries = files.map((file) => {
-        const contents = "text" in file ? new Blob([file.text]) : (blobs.get(file.from) ?? new Blob());
+        const known = "text" in file ? new Blob([file.text]) : "start" in file ? networks.contents(file.start) : blobs.get(file.from);
+        const contents = known ?? new Blob();
         return { path: `${form.config.output_name}/${file.path}`, size: contents.size, open: () => contents.stream() };
       });
       return (await save((to) => writeZip(entries, to))) ? warnings : undefined;

@@ -37,6 +37,10 @@ export class StartNetworks {
     const names = startFileNames(this.#owner.form.config);
     return this.#files.filter(({ name }) => names.includes(name));
   }
+  /** Contents of a file by the settings' name for it, where it is here. */
+  contents(name: string): Blob | undefined {
+    return this.#files.find((file) => file.name === name)?.file;
+  }
   has(name: string): boolean {
     return this.#files.some((file) => file.name === name);
   }
