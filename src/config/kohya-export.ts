@@ -125,7 +125,7 @@ The network is LyCORIS': install it there first, with: pip install lycoris-lora
 此网络属于 LyCORIS：请先在那个环境中安装：pip install lycoris-lora
 `;
 
-const readme = (model: string, command: string): string => `Put the base model (${model}) into this folder, or correct its path in config.toml.
+const readme = (absent: string, command: string): string => `Put what is not part of this export (${absent}) into this folder, or correct its path in config.toml.
 Then, in sd-scripts' Python environment and with SD_SCRIPTS set to its folder:
 
   ${command}
@@ -133,7 +133,7 @@ Then, in sd-scripts' Python environment and with SD_SCRIPTS set to its folder:
 Several GPUs: put --multi_gpu --num_processes N behind "accelerate launch".
 The result is written to the folder "output".
 
-请把底模（${model}）放进本文件夹，或修改 config.toml 中的路径。
+请把未随附的文件（${absent}）放进本文件夹，或修改 config.toml 中的路径。
 然后在 sd-scripts 的 Python 环境中，把 SD_SCRIPTS 设为其目录并运行上面的命令。
 多张显卡：在 accelerate launch 后面加上 --multi_gpu --num_processes N。
 结果保存在 output 文件夹。

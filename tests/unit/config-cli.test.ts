@@ -51,16 +51,20 @@ describe("lorasmith config", () => {
     await writeFile(join(pictures, "a.png"), "picture");
     await writeFile(join(pictures, "a.txt"), "sls, 铁匠");
     await writeFile(join(folder, "class", "1_girl", "r.png"), "other");
+    const start = join(folder, "start.safetensors");
+    await writeFile(start, "network");
     const to = join(folder, "run.zip");
-    await configCommand.run(["--from", saved, "--to", to, "--data", join(folder, "set"), "--reg", join(folder, "class"), "--set", "output_name=run"]);
+    await configCommand.run(["--from", saved, "--to", to, "--data", join(folder, "set"), "--reg", join(folder, "class"), "--set", "output_name=run", "--set", `network_weights=${start}`]);
     const source = blobSource(new Blob([await readFile(to)]), "run.zip");
     const entries = await readZipDirectory(source);
     expect([...entries.keys()].filter((path) => !/\.(sh|toml)$/.test(path)).sort()).toEqual([
-      "run/README.txt", "run/reg/1_girl/r.png", "run/train/2_sls/a.png", "run/train/2_sls/a.txt",
+      "run/README.txt", "run/networks/start.safetensors", "run/reg/1_girl/r.png", "run/train/2_sls/a.png", "run/train/2_sls/a.txt",
     ]);
+    const network = entries.get("run/networks/start.safetensors")!;
+    expect(new TextDecoder().decode(await source.read(await zipDataOffset(source, network), network.byteLength))).toBe("network");
     const caption = entries.get("run/train/2_sls/a.txt")!;
     expect(new TextDecoder().decode(await source.read(await zipDataOffset(source, caption), caption.byteLength))).toBe("sls, 铁匠");
-    expect((await readdir(folder)).sort()).toEqual(["class", "run.zip", "set"]);
+    expect((await readdir(folder)).sort()).toEqual(["class", "run.zip", "set", "start.safetensors"]);
   });
 
   it("names what cannot be used and goes on, or stops there with --strict", async () => {
