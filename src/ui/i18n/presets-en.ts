@@ -67,7 +67,7 @@ export const presetsEn = {
   "export.toml": "sd-scripts (TOML)",
   "export.gui": "kohya_ss (JSON)",
   "export.zip": "sd-scripts with pictures (zip)",
-  "export.zip.about": "Folders, both TOML files, prompts and the command to train elsewhere.",
+  "export.zip.about": "Folders, LoRA files to start from, both TOML files, prompts and the command to train elsewhere.",
   "export.zip.needs": "The zip wants pictures: choose them first.",
   "export.done": "Written to your downloads. Worth knowing:",
 

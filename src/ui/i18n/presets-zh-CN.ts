@@ -65,7 +65,7 @@ export const presetsZhCN = {
   "export.toml": "sd-scripts（TOML）",
   "export.gui": "kohya_ss（JSON）",
   "export.zip": "sd-scripts 含图片（zip）",
-  "export.zip.about": "包含文件夹、两个 TOML、提示词和在别处训练的命令。",
+  "export.zip.about": "包含文件夹、起始 LoRA 文件、两个 TOML、提示词和在别处训练的命令。",
   "export.zip.needs": "zip 需要图片：请先选择训练图片。",
   "export.done": "已保存到下载文件夹。请注意：",
 
