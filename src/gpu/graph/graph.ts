@@ -27,7 +27,7 @@ export interface Param {
   readonly grad: Tensor;
 }
 
-/** Where a frozen weight comes from, in terms of checkpoint keys. */
+/** Where a weight comes from, in terms of checkpoint keys. */
 export interface WeightSource {
   /** Concatenated along dimension 0. A part may be a row range of a stored tensor. */
   readonly parts: readonly { readonly key: string; readonly rowStart?: number; readonly rows?: number }[];
@@ -55,6 +55,7 @@ export class Graph {
   readonly nodes: GraphNode[] = [];
   readonly tensors: Tensor[] = [];
   readonly params: Param[] = [];
+  /** Everything that is loaded from the checkpoint: frozen weights, and trained ones as they start. */
   readonly weights = new Map<Tensor, WeightSource>();
   /** Temps that must survive to the end of the step so that the CPU can read them (tests, samples). */
   readonly kept = new Set<Tensor>();
@@ -114,6 +115,13 @@ export class Graph {
     const param = { value, grad };
     this.params.push(param);
     return param;
+  }
+
+  /** A weight of the checkpoint that is trained itself. */
+  trainedWeight(name: string, shape: readonly number[], group: string, source: WeightSource): Tensor {
+    const { value } = this.param(name, shape, group);
+    this.weights.set(value, source);
+    return value;
   }
 
   /** A small result read back by the CPU. */

@@ -1,4 +1,5 @@
-// Sums of g and g * xhat of every channel over a chunk of rows, g = gradient at xhat (through gamma and SiLU).
+// Sums of g and g * xhat of every channel over a chunk of rows, g = gradient at xhat (through gamma and SiLU). With PARAMS
+// g is the gradient behind gamma: the sums are those of beta and gamma.
 //! read x: array<vec4<f32>>
 //! read dy: array<vec4<f32>>
 //! read stats: array<vec2<f32>>
@@ -32,7 +33,11 @@ fn main(@builtin(workgroup_id) wg: vec3<u32>, @builtin(num_workgroups) grid: vec
   for (var r = 0u; r < rows; r++) {
     let at = base + r * $(C4)u;
     let xhat = (x[at] - mean) * rstd;
+//#if PARAMS
+    var g = dy[at];
+//#else
     var g = dy[at] * scale;
+//#endif
 //#if SILU
     let z = xhat * scale + shift;
     let sigmoid = 1.0 / (1.0 + exp(min(-z, vec4<f32>(80.0))));

@@ -1,5 +1,5 @@
 // y[b][c] = sum over the pixels of x[b][pixel][c]. A workgroup makes LANES vec4s of channels of one batch entry; its
-// SLICES slices take turns on the pixels and are summed in a fixed order.
+// SLICES slices take turns on the pixels and are summed in a fixed order. With ADD y is added to.
 //! read x: array<vec4<f32>>
 //! write y: array<vec4<f32>>
 //! params batch: u32, pixels: u32, cols4: u32, tiles: u32
@@ -27,5 +27,9 @@ fn main(@builtin(workgroup_id) wg: vec3<u32>, @builtin(num_workgroups) grid: vec
   }
   //#endif
   if (slice > 0) { return; }
+  //#if ADD
+  if (col4 < p.cols4) { y[b * p.cols4 + col4] += sum; }
+  //#else
   if (col4 < p.cols4) { y[b * p.cols4 + col4] = sum; }
+  //#endif
 }

@@ -7,6 +7,7 @@ import { invariant } from "../../errors.ts";
 import { dim, elementCount, lastDim, rowCount, type Tensor } from "../graph/tensor.ts";
 import { dropoutCall, dropReference, type AdapterDropout, type DropoutAttrs } from "./adapter-dropout.ts";
 import { addAdaptedDx } from "./adapted-dx.ts";
+import { addBiasGradient } from "./bias-grad.ts";
 import { conv2dDxOp } from "./conv2d-dx.ts";
 import { addConvolution } from "./conv-reference.ts";
 import { gemmCall, type ConvGeometry } from "./gemm-lower.ts";
@@ -74,6 +75,7 @@ export const conv2dOp: OpDef<Conv2dAttrs> = {
       ctx.contribute("rowBias", sumPixels(ctx.graph, dy));
     }
 
+    addBiasGradient(ctx, "bias", dy, lastDim(dy));
     if (ctx.needs("w")) sendWeightGradient(ctx, x, w, dy, attrs);
 
     let dh: Tensor | undefined;

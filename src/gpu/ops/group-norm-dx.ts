@@ -7,7 +7,7 @@ import dxSource from "../kernels/group-norm-dx.wgsl?raw";
 import finishSource from "../kernels/group-norm-dx-finish.wgsl?raw";
 import partialSource from "../kernels/group-norm-dx-partial.wgsl?raw";
 
-const partialKernel = { name: "group-norm-dx-partial", source: partialSource };
+export const groupNormPartialKernel = { name: "group-norm-dx-partial", source: partialSource };
 const finishKernel = { name: "group-norm-dx-finish", source: finishSource };
 const dxKernel = { name: "group-norm-dx", source: dxSource };
 
@@ -27,8 +27,8 @@ export const groupNormDxOp: OpDef<GroupNormAttrs> = {
     const count = elementCount(x.shape) / 4;
     return [
       {
-        kernel: partialKernel,
-        defines: { ...defines, SILU: silu },
+        kernel: groupNormPartialKernel,
+        defines: { ...defines, SILU: silu, PARAMS: false },
         bindings: { ...shared, partial },
         params: { rows, chunks, chunkRows, count: partialCount },
         grid: spread(ceilDiv(partialCount, 64)),

@@ -2,10 +2,11 @@
  * Group normalization over NHWC, optionally followed by SiLU.
  *
  * Two ops, because y is recomputed in the backward and the statistics need not be: `groupNormStats` (x -> mean and
- * 1/deviation per group, kept) and `groupNormApply` (x, statistics -> y, recomputed). gamma and beta are frozen.
+ * 1/deviation per group, kept) and `groupNormApply` (x, statistics -> y, recomputed).
  */
 import { groupNormDxOp } from "./group-norm-dx.ts";
 import { groupNormSizes, rowChunks, type GroupNormAttrs } from "./group-norm-sizes.ts";
+import { addNormGradients } from "./norm-param-grad.ts";
 import { single } from "../graph/autodiff.ts";
 import { dim, elementCount, type Tensor } from "../graph/tensor.ts";
 import { ceilDiv, spread } from "../tier.ts";
@@ -79,6 +80,8 @@ export const groupNormApplyOp: OpDef<GroupNormAttrs> = {
   gradient(ctx, attrs) {
     const { x, stats, gamma, beta } = ctx.inputs;
     const dy = ctx.dy()!;
+    addNormGradients(ctx, dy, stats!, attrs);
+    if (!ctx.needs("x")) return;
     ctx.accumulate("x", (addend) =>
       single(ctx.graph.add(groupNormDxOp, { x: ctx.saved(x!), dy, stats: ctx.saved(stats!), gamma, beta, addend }, attrs)),
     );

@@ -1,8 +1,9 @@
-/** Layer normalization over the last dimension. gamma and beta are frozen; y is recomputed in the backward. */
+/** Layer normalization over the last dimension; y is recomputed in the backward. */
 import { invariant } from "../../errors.ts";
 import { single } from "../graph/autodiff.ts";
 import { lastDim, rowCount, type Tensor } from "../graph/tensor.ts";
 import { ceilDiv, spread, type Tier } from "../tier.ts";
+import { addNormGradients } from "./norm-param-grad.ts";
 import type { Graph } from "../graph/graph.ts";
 import type { OpDef } from "../graph/op.ts";
 import dxSource from "../kernels/layer-norm-dx.wgsl?raw";
@@ -74,6 +75,8 @@ export const layerNormOp: OpDef<{ eps: number }> = {
     const { x, gamma } = ctx.inputs;
     const dy = ctx.dy();
     if (dy === undefined) return;
+    addNormGradients(ctx, dy, ctx.outputs[1]!);
+    if (!ctx.needs("x")) return;
     ctx.accumulate("x", (addend) =>
       single(ctx.graph.add(layerNormDxOp, { x: ctx.saved(x!), dy, stats: ctx.saved(ctx.outputs[1]!), gamma, addend }, {})),
     );

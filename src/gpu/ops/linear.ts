@@ -1,7 +1,7 @@
 /**
  * y = x * wT + bias + addend, with an optional adapter: h = loraScale * x * downT and y += h * upT.
  *
- * The backward needs x and h for the adapter's own gradients, and x where the weight itself is made of something trained.
+ * The backward needs x and h for the adapter's own gradients, and x where the weight itself is trained.
  * Several layers with the same input run as one: their weights, downs and ups are stacked along dimension 0, and
  * `groups` says how many there are (fused q/k/v).
  */
@@ -10,6 +10,7 @@ import { dim, elementCount, lastDim, rowCount, type Tensor } from "../graph/tens
 import { dropoutCall, dropReference, type AdapterDropout, type DropoutAttrs } from "./adapter-dropout.ts";
 import { gemmCall } from "./gemm-lower.ts";
 import { addAdaptedDx } from "./adapted-dx.ts";
+import { addBiasGradient } from "./bias-grad.ts";
 import { linearDxOp } from "./linear-dx.ts";
 import { loraGrad } from "./lora-grad.ts";
 import { sendWeightGradient } from "./weight-grad.ts";
@@ -53,6 +54,7 @@ export const linearOp: OpDef<LinearAttrs> = {
     const needs = { x: ctx.needs("x"), down: ctx.needs("down"), up: ctx.needs("up") };
     if (ctx.needs("addend")) ctx.contribute("addend", dy);
 
+    addBiasGradient(ctx, "bias", dy, dim(w, 0));
     if (ctx.needs("w")) sendWeightGradient(ctx, x, w, dy);
 
     let dh: Tensor | undefined;

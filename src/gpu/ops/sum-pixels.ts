@@ -4,9 +4,10 @@
  */
 import { invariant } from "../../errors.ts";
 import { dim, elementCount, lastDim, type Tensor } from "../graph/tensor.ts";
-import { ceilDiv, spread } from "../tier.ts";
+import { ceilDiv, spread, type Tier } from "../tier.ts";
 import { pickPixelSumVariant } from "../variants.ts";
 import type { Graph } from "../graph/graph.ts";
+import type { KernelCall } from "../graph/lower.ts";
 import type { OpDef } from "../graph/op.ts";
 import source from "../kernels/sum-pixels.wgsl?raw";
 
@@ -15,20 +16,7 @@ export const sumPixelsOp: OpDef<Record<never, never>> = {
   outputs: ({ x }) => [{ shape: [dim(x!, 0), lastDim(x!)] }],
   lower(ctx) {
     const x = ctx.input("x");
-    const y = ctx.output();
-    const cols4 = lastDim(x) / 4;
-    invariant(Number.isInteger(cols4), `sumPixels: ${lastDim(x)} channels are not a multiple of 4`);
-    const { lanes, slices } = pickPixelSumVariant(ctx.tier);
-    const tiles = ceilDiv(cols4, lanes);
-    return [
-      {
-        kernel: { name: "sum-pixels", source },
-        defines: { LANES: lanes, SLICES: slices, SLICED: slices > 1 },
-        bindings: { x, y },
-        params: { batch: dim(x, 0), pixels: elementCount(x.shape) / (dim(x, 0) * lastDim(x)), cols4, tiles },
-        grid: spread(dim(x, 0) * tiles),
-      },
-    ];
+    return [sumCall(ctx.tier, x, ctx.output(), { batch: dim(x, 0), columns: lastDim(x), adds: false })];
   },
   reference({ x }) {
     const [batch = 0] = x!.shape;
@@ -41,6 +29,23 @@ export const sumPixelsOp: OpDef<Record<never, never>> = {
     return [sums];
   },
 };
+
+/** Sums over what lies between the batch and the columns of x; `adds`: to what y holds. */
+export function sumCall(
+  tier: Tier, x: Tensor, y: Tensor, { batch, columns, adds }: { readonly batch: number; readonly columns: number; readonly adds: boolean },
+): KernelCall {
+  const cols4 = columns / 4;
+  invariant(Number.isInteger(cols4), `sumPixels: ${columns} channels are not a multiple of 4`);
+  const { lanes, slices } = pickPixelSumVariant(tier);
+  const tiles = ceilDiv(cols4, lanes);
+  return {
+    kernel: { name: "sum-pixels", source },
+    defines: { LANES: lanes, SLICES: slices, SLICED: slices > 1, ADD: adds },
+    bindings: { x, y },
+    params: { batch, pixels: elementCount(x.shape) / (batch * columns), cols4, tiles },
+    grid: spread(batch * tiles),
+  };
+}
 
 /** @param x [B, H, W, C]; C is a multiple of 4 @returns [B, C] */
 export function sumPixels(graph: Graph, x: Tensor): Tensor {
