@@ -36,6 +36,24 @@ export async function openNodeFile(path: string): Promise<ByteSource & { close()
   };
 }
 
+/** The same of a file that is only open while it is read, so that it may be replaced at any time. */
+export async function reopenedFile(path: string): Promise<ByteSource> {
+  const { name, size, close } = await openNodeFile(path);
+  await close();
+  return {
+    name,
+    size,
+    async read(offset, length) {
+      const file = await openNodeFile(path);
+      try {
+        return await file.read(offset, length);
+      } finally {
+        await file.close();
+      }
+    },
+  };
+}
+
 /** A file written from front to back; nothing is buffered beyond the piece at hand. */
 export interface NodeSink {
   write(bytes: Uint8Array): Promise<void>;

@@ -2,6 +2,7 @@
 import { join } from "node:path";
 import { parseSetOption } from "../config/kohya.ts";
 import { openSafetensors } from "../formats/safetensors.ts";
+import { encodeSafetensors } from "../formats/safetensors-writer.ts";
 import { writeLoraFile } from "../lora/file.ts";
 import { writeWordFile } from "../lora/word-file.ts";
 import { replay, type ReplayResult } from "../training/replay.ts";
@@ -17,7 +18,8 @@ import { makeFolder, writeWhole } from "./write-file.ts";
 const help = `lorasmith replay TRACE.safetensors --model FILE --out FOLDER [--set KEY=VALUE …]
 
 Trains on recorded batches. Writes losses.json (per micro-batch), grad_norms.json (per update, before clipping) and
-adapter.safetensors, of a textual inversion embedding.safetensors (32 bits). A trace holds latents.{i} [B,4,h,w] (already scaled), noise.{i}, timesteps.{i} [B] i32,
+adapter.safetensors, of a textual inversion embedding.safetensors, of a full training model.safetensors with the trained
+tensors by the checkpoint's keys (32 bits, flat). A trace holds latents.{i} [B,4,h,w] (already scaled), noise.{i}, timesteps.{i} [B] i32,
 input_ids.{i} [B,77] i32 and, if it has them, adapter.<kohya key> or words [n,width]; its metadata "config" is JSON by kohya's names.
 
   --model FILE       the checkpoint (.safetensors, .ckpt)
@@ -65,7 +67,7 @@ function showUpdate(done: number, total: number, loss: number): void {
   if (process.stderr.isTTY) live(`update ${done}/${total}  loss ${loss.toFixed(4)}`);
 }
 
-async function writeReplay({ config, adapters, losses, gradNorms, weights, words }: ReplayResult, out: string): Promise<void> {
+async function writeReplay({ config, adapters, losses, gradNorms, weights, words, model }: ReplayResult, out: string): Promise<void> {
   const adapter = writeLoraFile({
     modules: loraModules(adapters.targets, weights),
     metadata: { ss_network_module: config.network_module, "modelspec.implementation_version": implementation },
@@ -73,6 +75,9 @@ async function writeReplay({ config, adapters, losses, gradNorms, weights, words
   });
   await writeWhole(join(out, "losses.json"), `${JSON.stringify(losses)}\n`);
   await writeWhole(join(out, "grad_norms.json"), `${JSON.stringify(gradNorms)}\n`);
-  if (words === undefined) await writeWhole(join(out, "adapter.safetensors"), adapter);
+  if (model !== undefined) {
+    const tensors = [...model].map(([name, values]) => ({ name, dtype: "F32" as const, shape: [values.length], data: new Uint8Array(values.buffer) }));
+    await writeWhole(join(out, "model.safetensors"), encodeSafetensors(tensors, { "modelspec.implementation_version": implementation }));
+  } else if (words === undefined) await writeWhole(join(out, "adapter.safetensors"), adapter);
   else await writeWhole(join(out, "embedding.safetensors"), writeWordFile(words, { "modelspec.implementation_version": implementation }, "float"));
 }

@@ -3,13 +3,17 @@ import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { serializeError } from "../errors.ts";
 import type { fileEnding } from "../config/file-ending.ts";
-import { encodeState, type RunState } from "../training/state-file.ts";
+import { decodeState, stateFile, type RunState } from "../training/state-file.ts";
 import type { LogEntry, PhaseProgress, SamplePicture, SamplingEvent, StepReport, Verdict } from "../training/events.ts";
 import type { DueSave, SavedAdapter } from "../training/save-schedule.ts";
+import { isStreamed } from "../formats/streamed-file.ts";
+import { resultFile } from "../training/result.ts";
+import type { Checkpoint } from "../models/config.ts";
 import type { TrainHost } from "../training/trainer.ts";
+import { reopenedFile } from "./node-file.ts";
 import { Progress } from "./progress.ts";
 import { writeSample, type SampleFiles } from "./sample-files.ts";
-import { say, warn } from "./terminal.ts";
+import { clearLive, mebibytes, say, warn } from "./terminal.ts";
 import { writeWhole } from "./write-file.ts";
 
 /** Time between states on disk: at most this much work is lost in a crash. */
@@ -22,9 +26,19 @@ export interface RunFiles extends SampleFiles {
   readonly ending: ReturnType<typeof fileEnding>;
 }
 
+export interface RunResult {
+  /** Of its file. */
+  readonly path: string;
+  /** What a fully trained model's file is made of. */
+  readonly base: Checkpoint;
+  /** The state is wanted beside it. */
+  readonly keepsState: boolean;
+}
+
 export class RunHost implements TrainHost {
   readonly #statePath: string;
   readonly #files: RunFiles;
+  readonly #result: RunResult;
   readonly #progress = new Progress();
   readonly #abort = new AbortController();
   #wantsStop = false;
@@ -34,9 +48,22 @@ export class RunHost implements TrainHost {
   #nextKeepAt = performance.now() + keepEveryMs;
   #latest: RunState | undefined;
 
-  constructor(statePath: string, files: RunFiles) {
+  constructor(statePath: string, files: RunFiles, result: RunResult) {
     this.#statePath = statePath;
     this.#files = files;
+    this.#result = result;
+  }
+
+  /** Writes the result, and the state where the run was cut short or it is wanted. @throws InputError `file.cannotWrite` */
+  async finish(state: RunState): Promise<void> {
+    const { path, base, keepsState } = this.#result;
+    clearLive();
+    const bytes = resultFile(state, Date.now() / 1000, base);
+    await writeWhole(path, bytes);
+    const isCutShort = state.update < state.facts.maxTrainSteps;
+    if (isCutShort || keepsState) await this.keepCheckpoint(state);
+    else if (this.#latest !== undefined) await rm(this.#statePath, { force: true });
+    process.stdout.write(`${path}: ${state.update} steps, ${mebibytes(isStreamed(bytes) ? bytes.size : bytes.length)}\n`);
   }
 
   get signal(): AbortSignal {
@@ -122,7 +149,7 @@ export class RunHost implements TrainHost {
     if (wanted === undefined) return;
     const pathOf = (fileName: string): string => join(this.#files.out, `${fileName}.state.safetensors`);
     try {
-      await writeWhole(pathOf(name), encodeState(state));
+      await writeWhole(pathOf(name), stateFile(state));
       if (wanted.replaces !== undefined) await rm(pathOf(wanted.replaces.name), { force: true });
     } catch (error) {
       warn(`no state of step ${step} was saved: ${serializeError(error).message}`);
@@ -131,7 +158,8 @@ export class RunHost implements TrainHost {
 
   /** Writes a state that the run can be continued from. @throws InputError `file.cannotWrite` */
   async keepCheckpoint(state: RunState): Promise<void> {
-    await writeWhole(this.#statePath, encodeState(state));
-    this.#latest = state;
+    await writeWhole(this.#statePath, stateFile(state));
+    // A model's state lies on the GPU, which may be lost: what is on disk stays.
+    this.#latest = state.model === undefined ? state : await decodeState(await reopenedFile(this.#statePath));
   }
 }

@@ -26,7 +26,7 @@ export const settingsOptions = {
 export const settingsHelp = `Settings (by kohya's names; what is not set means what sd-scripts means by default)
   --config FILE|LINK TOML or JSON of sd-scripts, a JSON of kohya_ss' GUI, a preset's file, or its link (…/#p=…)
   --set KEY=VALUE    one setting, e.g. network_dim=16; repeatable, wins over --config
-  --kind KIND        what is trained: lora or textual-inversion; the same as --set training_kind=KIND
+  --kind KIND        what is trained: lora, textual-inversion or full; the same as --set training_kind=KIND
   --suggested        start from the values that the page suggests instead of sd-scripts' defaults
                      v2 and v_parameterization are read from the checkpoint unless they are set`;
 

@@ -1,6 +1,5 @@
 /** The command `train`: from a checkpoint and a folder of pictures to the file of what was trained. */
 import { randomInt } from "node:crypto";
-import { readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { CancelledError, InputError } from "../errors.ts";
 import { fileEnding } from "../config/file-ending.ts";
@@ -10,26 +9,25 @@ import { readEmbedding } from "../formats/embedding-file.ts";
 import { openTensorFile } from "../formats/open-tensor-file.ts";
 import type { Checkpoint } from "../models/config.ts";
 import { describeOrigin } from "../training/run-origin.ts";
-import { writeResult } from "../training/result.ts";
 import { planDataset, type DatasetPlan } from "../training/run-plan.ts";
 import { decodeState, type RunState } from "../training/state-file.ts";
 import { train, type TrainJob } from "../training/trainer.ts";
 import { noMore, readOptions, usageError, type Command } from "./command.ts";
 import { describeGpu, openNodeGpu } from "./dawn.ts";
-import { openNodeFile } from "./node-file.ts";
+import { openNodeFile, reopenedFile } from "./node-file.ts";
 import { openDataset, type NodeDataset } from "./open-dataset.ts";
 import { withModel } from "./open-model.ts";
 import { withStartNetworks } from "./open-networks.ts";
 import { withRecovery } from "./recovery.ts";
 import { RunHost } from "./run-host.ts";
 import { pathFrom, readGiven, settingsHelp, settingsOptions, settle, type GivenSettings } from "./settings.ts";
-import { clearLive, mebibytes, say, warn } from "./terminal.ts";
-import { makeFolder, writeWhole } from "./write-file.ts";
+import { say, warn } from "./terminal.ts";
+import { makeFolder } from "./write-file.ts";
 
 const help = `lorasmith train --model FILE --data FOLDER --out FOLDER [options]
 
-Trains a LoRA, or an embedding with --kind textual-inversion, and writes OUT/<output_name>.safetensors, or .pt or .ckpt
-as save_model_as says. Ctrl-C finishes the update at hand, writes what was learned so far and a state to continue from, and
+Trains a LoRA, with --kind textual-inversion an embedding, with --kind full the model itself (DreamBooth, fine-tuning), and
+writes OUT/<output_name>.safetensors, or .pt or .ckpt as save_model_as says. Ctrl-C finishes the update at hand, writes what was learned so far and a state to continue from, and
 exits with 130; a second Ctrl-C leaves at once.
 
 With sample_prompts it draws pictures on the way, into OUT/sample: see sample_every_n_epochs, sample_every_n_steps and
@@ -53,7 +51,7 @@ save_state each has a state beside it, <name>.state.safetensors, that --resume c
 ${settingsHelp}
 `;
 
-export const trainCommand: Command = { name: "train", summary: "train a LoRA or an embedding", help, run: runTrain };
+export const trainCommand: Command = { name: "train", summary: "train a LoRA, an embedding or a model", help, run: runTrain };
 
 async function runTrain(argv: string[]): Promise<number> {
   const { values: options, positionals } = readOptions("train", argv, {
@@ -150,7 +148,7 @@ async function trainAndWrite(job: TrainJob, out: string, keepsState: boolean): P
   const outPath = join(out, name);
   const ending = fileEnding(job.config);
   const statePath = `${outPath}.state.safetensors`;
-  const host = new RunHost(statePath, { out, name, ending });
+  const host = new RunHost(statePath, { out, name, ending }, { path: `${outPath}${ending}`, base: job.checkpoint, keepsState });
   const stopListening = onSignals(host);
   let state: RunState;
   try {
@@ -167,14 +165,7 @@ async function trainAndWrite(job: TrainJob, out: string, keepsState: boolean): P
   } finally {
     stopListening();
   }
-  clearLive();
-  const isCutShort = state.update < job.facts.maxTrainSteps;
-  const bytes = writeResult(state, Date.now() / 1000);
-  await writeWhole(`${outPath}${ending}`, bytes);
-  if (isCutShort || keepsState) await host.keepCheckpoint(state);
-  else if (host.latest !== undefined) await rm(statePath, { force: true });
-  process.stdout.write(`${outPath}${ending}: ${state.update} steps, ${mebibytes(bytes.length)}\n`);
-  if (!isCutShort) return 0;
+  if (state.update >= job.facts.maxTrainSteps) return 0;
   say(`To continue: the same command with --resume "${statePath}"`);
   return 130;
 }
@@ -210,8 +201,8 @@ function onSignals(host: RunHost): () => void {
 }
 
 async function readState(path: string): Promise<RunState> {
-  const bytes = await readFile(path).catch((cause: unknown) => {
+  const file = await reopenedFile(path).catch((cause: unknown) => {
     throw new InputError("file.missing", `${path} cannot be read, so there is no state to continue from`, { file: path }, { cause });
   });
-  return decodeState(new Uint8Array(bytes));
+  return decodeState(file);
 }

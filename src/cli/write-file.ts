@@ -1,5 +1,6 @@
 import { mkdir, rename, rm, stat, writeFile } from "node:fs/promises";
-import { InputError } from "../errors.ts";
+import { InputError, LorasmithError } from "../errors.ts";
+import type { FileBytes } from "../formats/streamed-file.ts";
 
 /** Makes a folder and those above it. @throws InputError `file.cannotWrite` */
 export async function makeFolder(path: string): Promise<void> {
@@ -10,14 +11,16 @@ export async function makeFolder(path: string): Promise<void> {
 }
 
 /** Writes a whole file so that its name never stands for half of it. @throws InputError `file.cannotWrite` */
-export async function writeWhole(path: string, contents: Uint8Array | string): Promise<void> {
+export async function writeWhole(path: string, contents: FileBytes | Uint8Array | string): Promise<void> {
   const draft = `${path}.${process.pid}.part`;
   try {
-    await writeFile(draft, contents);
+    if (typeof contents === "string" || contents instanceof Uint8Array) await writeFile(draft, contents);
+    else await writeFile(draft, contents.chunks());
     await rename(draft, path);
   } catch (cause) {
     await rm(draft, { force: true });
-    throw cannotWrite(path, cause);
+    // A file that is made while it is written may fail by itself: a base model that is gone, a lost GPU.
+    throw cause instanceof LorasmithError ? cause : cannotWrite(path, cause);
   }
 }
 

@@ -1,5 +1,6 @@
 /** What a user should know of settings before a run, which they do not stop. Texts are by code in the page's languages. */
 import { baseRates } from "./learning-rate.ts";
+import { trainsModel } from "./trained-model.ts";
 import { findsOwnStep } from "./optimizer-rules.ts";
 import type { TrainingConfig } from "./parameters.ts";
 import { ownRate } from "./relative-step.ts";
@@ -17,6 +18,8 @@ const highLionRate = 2e-4;
 const lowAdaptiveRate = 0.1;
 /** Adam's update has the size of its rate; SGD's that of rate times gradient, which is far smaller. */
 const lowSgdRate = 1e-3;
+/** Of a whole model, whose weights were found at rates like 0.0001 with batches of thousands. */
+const highModelRate = 2e-5;
 
 /** What the chosen optimizer makes of the rates, where that is likely not what was meant. */
 export function rateAdvice(config: TrainingConfig): Advice[] {
@@ -33,6 +36,10 @@ export function rateAdvice(config: TrainingConfig): Advice[] {
     return [{ code: "rate.adaptive", data: { optimizer: type, rate }, text }];
   }
   if (type === "Adafactor") return adafactorAdvice(config);
+  if (trainsModel(config) && rate > highModelRate && (type.startsWith("Adam"))) {
+    const text = `A learning rate of ${rate} breaks a model that is trained as a whole; 0.000001 to 0.000005 is usual`;
+    return [{ code: "rate.full", data: { rate }, text }];
+  }
   if (type === "SGDNesterov" || type === "SGDNesterov8bit") {
     if (rate >= lowSgdRate) return [];
     const text = `SGD with a learning rate of ${rate} learns next to nothing, as it does not scale gradients up; 0.01 to 0.1 is usual`;

@@ -4,14 +4,30 @@ import { parameter, type ParameterKey, type TrainingConfig } from "./parameters.
 
 type Kind = TrainingConfig["training_kind"];
 
-const groupKinds: Partial<Record<Group, Kind>> = { network: "lora", embedding: "textual_inversion" };
-/** A textual inversion trains at `learning_rate`, and sd-scripts drops no captions there. */
-const loraOnly: ReadonlySet<ParameterKey> = new Set([
-  "unet_lr", "text_encoder_lr", "caption_dropout_rate", "caption_dropout_every_n_epochs", "caption_tag_dropout_rate",
-]);
+const ofLoras: readonly Kind[] = ["lora"];
+/** sd-scripts drops no captions in a textual inversion. */
+const ofCaptions: readonly Kind[] = ["lora", "full"];
+const ofModels: readonly Kind[] = ["full"];
+
+const groupKinds: Partial<Record<Group, readonly Kind[]>> = { network: ofLoras, embedding: ["textual_inversion"] };
+const ownKinds: Partial<Record<ParameterKey, readonly Kind[]>> = {
+  unet_lr: ofLoras,
+  text_encoder_lr: ofLoras,
+  caption_dropout_rate: ofCaptions,
+  caption_dropout_every_n_epochs: ofCaptions,
+  caption_tag_dropout_rate: ofCaptions,
+  learning_rate_te: ofModels,
+  stop_text_encoder_training: ofModels,
+};
+
+/** What a run trains; of one that was stored before there were kinds, or of none, a LoRA. */
+export function kindOf(config: Partial<Pick<TrainingConfig, "training_kind">> | undefined): Kind {
+  return config?.training_kind ?? "lora";
+}
 
 /** Whether a run of this kind looks at the setting at all. */
 export function appliesTo(key: ParameterKey, kind: Kind): boolean {
   const { group, isNetworkArg } = parameter(key);
-  return (groupKinds[group] ?? (loraOnly.has(key) || isNetworkArg === true ? "lora" : kind)) === kind;
+  const kinds = groupKinds[group] ?? ownKinds[key] ?? (isNetworkArg === true ? ofLoras : undefined);
+  return kinds === undefined || kinds.includes(kind);
 }

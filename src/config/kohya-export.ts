@@ -53,7 +53,7 @@ export function exportForSdScripts(
     { path: "config.toml", text: withRuntime(text, isCached) },
     { path: "dataset.toml", text: datasetToml(subsets, folders) },
     { path: "train.sh", text: script(commandFor(config)) },
-    { path: "README.txt", text: readme([model, ...[...starts].flatMap(([name, path]) => (isHere(name) ? [] : [path]))].join(", "), commandFor(config)) + (trainsLycoris(config) && !trainsWords(config) ? lycorisNote : "") },
+    { path: "README.txt", text: readme([model, ...[...starts].flatMap(([name, path]) => (isHere(name) ? [] : [path]))].join(", "), commandFor(config)) + (trainsLycoris(config) && config.training_kind === "lora" ? lycorisNote : "") },
     ...[...starts].flatMap(([start, path]) => (isHere(start) ? [{ path, start }] : [])),
     ...(prompts === "" ? [] : [{ path: prompts, text: `${config.sample_prompts}\n` }]),
   ];
@@ -108,8 +108,12 @@ function withRuntime(toml: string, isCached: boolean): string {
   return isCached ? `cache_latents = true\n${toml}` : toml;
 }
 
+const programs: Readonly<Record<TrainingConfig["training_kind"], string>> = {
+  lora: "train_network.py", textual_inversion: "train_textual_inversion.py", full: "train_db.py",
+};
+
 function commandFor(config: TrainingConfig): string {
-  const program = trainsWords(config) ? "train_textual_inversion.py" : "train_network.py";
+  const program = programs[config.training_kind];
   return `accelerate launch --num_cpu_threads_per_process 2 "$SD_SCRIPTS/${program}" --config_file config.toml --dataset_config dataset.toml`;
 }
 

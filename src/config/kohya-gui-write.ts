@@ -11,6 +11,7 @@ import type { ParameterValue } from "./parameter.ts";
 import type { ParameterKey, TrainingConfig } from "./parameters.ts";
 import { PARAMETER_KEYS, parameter } from "./parameters.ts";
 import { isSame } from "./same-value.ts";
+import { trainsModel } from "./trained-model.ts";
 import { trainsWords } from "./trained-words.ts";
 
 type Values = Readonly<Record<string, unknown>>;
@@ -32,7 +33,7 @@ const FIELDS = new Set(
   scale_v_pred_loss_like_noise_pred min_timestep max_timestep vae weighted_captions debiased_estimation_loss
   network_dim network_alpha network_weights dim_from_weights network_dropout rank_dropout module_dropout scale_weight_norms
   sample_every_n_steps sample_every_n_epochs sample_sampler sample_prompts metadata_author metadata_description
-  metadata_license metadata_tags metadata_title token_string init_word num_vectors_per_token weights`.split(/\s+/),
+  metadata_license metadata_tags metadata_title learning_rate_te token_string init_word num_vectors_per_token weights`.split(/\s+/),
 );
 
 /** Settings that the GUI makes out of its two rates together. */
@@ -58,7 +59,8 @@ export function changeGuiConfig(
 ): { readonly values: Values; readonly warnings: ConfigWarning[] } {
   const gui = new Map(Object.entries(saved));
   for (const key of keys) setField(gui, key, config);
-  if (keys.some((key) => SIDES.includes(key))) setSides(gui, config);
+  if (!trainsModel(config) && keys.some((key) => SIDES.includes(key))) setSides(gui, config);
+  else if (keys.includes("learning_rate")) gui.set("learning_rate", config.learning_rate);
   if (keys.some((key) => key.includes("noise"))) {
     gui.set("noise_offset_type", config.multires_noise_iterations === null ? "Original" : "Multires");
   }
@@ -80,6 +82,8 @@ function setField(gui: Map<string, unknown>, key: ParameterKey, config: Training
   else if (key === "optimizer_type") gui.set("optimizer", value);
   else if (key === "lr_warmup_steps") setWarmup(gui, config.lr_warmup_steps);
   else if (key === "training_kind") setKind(gui, config);
+  // A number of steps goes where the GUI's command line gets it from: its field is a percentage.
+  else if (key === "stop_text_encoder_training") gui.set(key, config.stop_text_encoder_training === -1 ? -1 : 0);
   else if (key === "use_object_template" || key === "use_style_template") gui.set("template", templateOf(config));
   else if (TYPE_KEYS.includes(key)) writeNetwork(gui, config);
   else if (FIELDS.has(key) || gui.has(key)) gui.set(key, fieldValue(key, value));
@@ -88,8 +92,9 @@ function setField(gui: Map<string, unknown>, key: ParameterKey, config: Training
 
 /** The tab "Textual Inversion" has no kind of network, and the others no token. */
 function setKind(gui: Map<string, unknown>, config: TrainingConfig): void {
-  if (trainsWords(config)) gui.delete("LoRA_type");
-  else for (const key of WORD_FIELDS) gui.delete(key);
+  if (config.training_kind !== "lora") gui.delete("LoRA_type");
+  if (!trainsWords(config)) for (const key of WORD_FIELDS) gui.delete(key);
+  if (trainsModel(config)) for (const key of ["network_dim", "unet_lr", "text_encoder_lr"]) gui.delete(key);
 }
 
 function templateOf(config: TrainingConfig): string {

@@ -69,6 +69,8 @@ export function fromGuiConfig(saved: Values): { readonly values: Values; readonl
     values.set("sdpa", gui["xformers"] === "sdpa");
   }
   if (isWordTab(saved)) setWords(gui, values);
+  if (isModelTab(saved)) setModel(gui, values);
+  else values.delete("stop_text_encoder_training");
   setNetwork(gui, values);
   if (number(gui["seed"]) === 0) values.set("seed", null);
   for (const key of ZERO_MEANS_UNSET) if (Object.hasOwn(gui, key) && number(gui[key]) === 0) values.delete(key);
@@ -106,6 +108,21 @@ function setWords(gui: Values, values: Map<string, unknown>): void {
   values.delete("template");
   values.set("use_object_template", gui["template"] === "object template");
   values.set("use_style_template", gui["template"] === "style template");
+}
+
+/** The tab "Dreambooth" has a rate for the text encoder, and no network. Files of old LoRAs have that rate, too. */
+function isModelTab(saved: Values): boolean {
+  return Object.hasOwn(saved, "learning_rate_te") && !["LoRA_type", "token_string", "network_dim", "unet_lr"].some((key) => Object.hasOwn(saved, key));
+}
+
+/** There it is a percentage, of which 0 means that the text encoder is trained to the end. */
+function setModel(gui: Values, values: Map<string, unknown>): void {
+  const percent = number(gui["stop_text_encoder_training"]);
+  values.set("training_kind", "full");
+  values.delete("stop_text_encoder_training");
+  if (percent < 0) values.set("stop_text_encoder_training", -1);
+  if (percent > 0) values.set("stop_text_encoder_training", Math.ceil((number(gui["max_train_steps"]) * percent) / 100));
+  if (number(gui["learning_rate_te"]) === 0) values.delete("learning_rate_te");
 }
 
 /** A rate of 0 is how the GUI says "don't train this side"; both 0 means that both train at `learning_rate`. */

@@ -69,13 +69,27 @@ export function readKohyaFile(text: string): KohyaFile {
   return { source: "gui", raw, ...fromGuiConfig(raw) };
 }
 
-/** sd-scripts has a program for each kind of training, so that its files do not name theirs: one with a token teaches a word. */
+/**
+ * sd-scripts has a program for each kind of training, so that its files do not name theirs: one with a token teaches a word, and
+ * one with what only train_db.py or fine_tune.py know trains a whole model.
+ */
 function withKind(values: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
   const { training_kind: kind, token_string: token, network_module: network } = values;
   const isWord = kind === undefined && (network ?? "") === "" && typeof token === "string" && token !== "";
   // Left out, that program writes a .pt file.
-  return isWord ? { training_kind: "textual_inversion", save_model_as: "pt", ...values } : values;
+  if (isWord) return { training_kind: "textual_inversion", save_model_as: "pt", ...values };
+  const isModel = kind === undefined && (network ?? "") === "" && modelKeys.some((key) => Object.hasOwn(values, key)) && !networkKeys.some((key) => Object.hasOwn(values, key));
+  if (!isModel) return values;
+  // fine_tune.py leaves the text encoder alone unless it is told not to.
+  const isFineTune = fineTuneKeys.some((key) => Object.hasOwn(values, key)) && !Object.hasOwn(values, "stop_text_encoder_training");
+  const stop = isFineTune && values["train_text_encoder"] !== true ? { stop_text_encoder_training: -1 } : {};
+  return { training_kind: "full", ...stop, ...values };
 }
+
+const fineTuneKeys = ["train_text_encoder", "in_json", "diffusers_xformers"];
+const modelKeys = ["stop_text_encoder_training", "learning_rate_te", "no_token_padding", ...fineTuneKeys];
+/** Old files of LoRAs have some of the above, too. */
+const networkKeys = ["network_dim", "network_alpha", "unet_lr", "text_encoder_lr", "network_train_unet_only", "network_train_text_encoder_only", "network_weights"];
 
 function readJson(text: string): Record<string, unknown> {
   try {

@@ -1,5 +1,6 @@
 /** Learning rate over a run, as the factor λ(k) of each side's base rate, k = finished optimizer updates. */
 import type { TrainingConfig } from "./parameters.ts";
+import { textUpdates, trainsModel } from "./trained-model.ts";
 import { trainsWords } from "./trained-words.ts";
 import { ownRate } from "./relative-step.ts";
 import { schedulerSettings } from "./scheduler-settings.ts";
@@ -118,13 +119,19 @@ export interface LearningRates {
   readonly textEncoder?: number;
 }
 
-/** The rates of one update. @throws ConfigError as `schedulerSettings` */
-export function learningRates(config: TrainingConfig, update: number, totalUpdates: number): LearningRates {
+/**
+ * The rates of one update.
+ * @param update in the schedule's counting, from 0
+ * @param finished updates in the run's, those that were skipped included
+ * @throws ConfigError as `schedulerSettings`
+ */
+export function learningRates(config: TrainingConfig, update: number, totalUpdates: number, finished = update): LearningRates {
   const factor = rateFactor(config, totalUpdates)(update);
   const base = baseRates(config);
+  const hasStopped = trainsModel(config) && finished >= (textUpdates(config) ?? Infinity);
   return {
     ...(base.unet === undefined ? {} : { unet: base.unet * factor }),
-    ...(base.textEncoder === undefined ? {} : { textEncoder: base.textEncoder * factor }),
+    ...(base.textEncoder === undefined || hasStopped ? {} : { textEncoder: base.textEncoder * factor }),
   };
 }
 
@@ -137,6 +144,9 @@ export function baseRates(config: TrainingConfig): LearningRates {
   const rate = (side: number | null): number => (isOwn ? 1 : (side ?? config.learning_rate));
   // The words' vectors are in the text encoder; sd-scripts has one rate there.
   if (trainsWords(config)) return { textEncoder: rate(null) };
+  if (trainsModel(config)) {
+    return textUpdates(config) === 0 ? { unet: rate(null) } : { unet: rate(null), textEncoder: rate(config.learning_rate_te) };
+  }
   const unet = config.network_train_text_encoder_only ? 0 : rate(config.unet_lr);
   const textEncoder = config.network_train_unet_only ? 0 : rate(config.text_encoder_lr);
   return { ...(unet === 0 ? {} : { unet }), ...(textEncoder === 0 ? {} : { textEncoder }) };

@@ -7,6 +7,7 @@ import { aboutParameters } from "./table/about.ts";
 import { blockParameters } from "./table/blocks.ts";
 import { bucketParameters } from "./table/buckets.ts";
 import { folderParameters } from "./table/folders.ts";
+import { fullParameters } from "./table/full.ts";
 import { lossParameters } from "./table/loss.ts";
 import { lycorisParameters } from "./table/lycoris.ts";
 import { modelParameters } from "./table/model.ts";
@@ -29,6 +30,7 @@ export const PARAMETERS = {
   ...trainingParameters,
   ...precisionParameters,
   ...rateParameters,
+  ...fullParameters,
   ...scheduleParameters,
   ...networkParameters,
   ...lycorisParameters,

@@ -2,7 +2,6 @@
 import type { Advice } from "./advice.ts";
 import { convSettings, trainsConvolutions, trainsLycoris } from "./lycoris-settings.ts";
 import type { TrainingConfig } from "./parameters.ts";
-import { trainsWords } from "./trained-words.ts";
 
 /** LyCORIS' guidelines for LoRA and LoHa, and what is advised for the convolutions of a LoCon. A LoKr's rank is free. */
 const highRank = 64;
@@ -13,7 +12,7 @@ export function rankAdvice(config: TrainingConfig): Advice[] {
   const { network_dim: rank } = config;
   const advice: Advice[] = [];
   const algorithm = trainsLycoris(config) ? config.algo : "lora";
-  if (trainsWords(config) || config.dim_from_weights || algorithm === "lokr") return advice;
+  if (config.training_kind !== "lora" || config.dim_from_weights || algorithm === "lokr") return advice;
   const most = algorithm === "loha" ? highLohaRank : highRank;
   if (rank > most) {
     const text = `network_dim ${rank} is more than this kind of network needs and overfits sooner; up to ${most} is advised`;

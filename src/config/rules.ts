@@ -56,6 +56,7 @@ export function checkRules(config: TrainingConfig): void {
     throw new ConfigError("conflict", "dim_from_weights", true, "it takes the ranks from network_weights; name that file too, or turn this off");
   }
   checkWords(config);
+  checkModel(config);
   checkResolution(config);
   checkParts(config);
   checkOptimizer(config);
@@ -87,6 +88,19 @@ function checkWords({ training_kind: kind, token_string: token }: TrainingConfig
   if (kind !== "textual_inversion") return;
   if (token.trim() === "") throw new ConfigError("range", "token_string", token, "must name the word to learn, such as mystyle_1");
   if (token.trim() !== token) throw new ConfigError("range", "token_string", token, "must not begin or end with a blank");
+}
+
+/** What a full training cannot do here. */
+function checkModel(config: TrainingConfig): void {
+  if (config.training_kind !== "full") return;
+  const { save_model_as: format, optimizer_type: optimizer, stop_text_encoder_training: stop } = config;
+  if (format !== "safetensors") {
+    throw new ConfigError("conflict", "save_model_as", format, "whole models are written as safetensors only; choose that");
+  }
+  if (stop !== null && stop > 0 && /^(DAdapt|Prodigy)/.test(optimizer)) {
+    const rule = `${optimizer} finds one step size for UNet and text encoder together, so neither can stop early; leave it empty, or set it to -1`;
+    throw new ConfigError("conflict", "stop_text_encoder_training", stop, rule);
+  }
 }
 
 function checkResolution(config: TrainingConfig): void {

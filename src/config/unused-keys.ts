@@ -15,7 +15,7 @@ const HARMLESS = new Set(
   log_prefix log_config log_tracker_name log_tracker_config wandb_api_key wandb_run_name use_wandb
   huggingface_repo_id huggingface_token huggingface_repo_type huggingface_repo_visibility
   huggingface_path_in_repo save_state_to_huggingface resume_from_huggingface async_upload
-  stop_text_encoder_training stop_text_encoder_training_pct model_list num_cpu_threads_per_process num_processes num_machines multi_gpu
+  stop_text_encoder_training_pct model_list num_cpu_threads_per_process num_processes num_machines multi_gpu
   gpu_ids main_process_port extra_accelerate_launch_args blocks_to_swap noise_offset_type LyCORIS_preset unit
   use_cp bypass_mode rescaled
   train_on_input constrain

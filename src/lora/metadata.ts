@@ -178,12 +178,21 @@ const minimal: ReadonlySet<string> = new Set(
 
 /** What sd-scripts writes into the file of a textual inversion: the `modelspec.*` keys alone. */
 export function buildWordMetadata(settings: TrainingSettings, facts: RunFacts): Map<string, string> {
+  return modelSpec(settings, facts, wordSpec);
+}
+
+/** The same of a checkpoint that was trained itself. */
+export function buildModelMetadata(settings: TrainingSettings, facts: RunFacts): Map<string, string> {
+  return modelSpec(settings, facts, checkpointSpec);
+}
+
+function modelSpec(settings: TrainingSettings, facts: RunFacts, spec: Spec): Map<string, string> {
   const metadata = new Map<string, string>();
   const setting: Setting = (key, fallback) => {
     const value = settings[key];
     return value === undefined || value === "" ? fallback : value;
   };
-  addModelSpec(metadata, setting, facts, facts.predictionType === "v_prediction", wordSpec);
+  addModelSpec(metadata, setting, facts, facts.predictionType === "v_prediction", spec);
   return metadata;
 }
 
@@ -248,15 +257,22 @@ const aboutKeys = [
 ];
 
 /** What differs in `modelspec` by what a file holds. */
-const loraSpec = { kind: "lora", title: "LoRA", implementation: "diffusers" };
-const wordSpec = { kind: "textual-inversion", title: "TextualInversion", implementation: "https://github.com/Stability-AI/generative-models" };
+interface Spec {
+  /** Behind the model's architecture. */
+  readonly kind: string;
+  readonly title: string;
+  readonly implementation: string;
+}
+const loraSpec: Spec = { kind: "/lora", title: "LoRA", implementation: "diffusers" };
+const checkpointSpec: Spec = { kind: "", title: "Checkpoint", implementation: "https://github.com/Stability-AI/generative-models" };
+const wordSpec: Spec = { kind: "/textual-inversion", title: "TextualInversion", implementation: "https://github.com/Stability-AI/generative-models" };
 
-function addModelSpec(metadata: Map<string, string>, setting: Setting, facts: RunFacts, isV: boolean, spec: typeof loraSpec): void {
+function addModelSpec(metadata: Map<string, string>, setting: Setting, facts: RunFacts, isV: boolean, spec: Spec): void {
   const add = (key: string, value: string): void => void metadata.set(`modelspec.${key}`, value);
   const sd2 = isV ? "stable-diffusion-v2-768-v" : "stable-diffusion-v2-512";
   const title = setting("metadata_title", null) ?? setting("output_name", null);
   add("sai_model_spec", "1.0.1");
-  add("architecture", `${facts.family === "sd2" ? sd2 : "stable-diffusion-v1"}/${spec.kind}`);
+  add("architecture", `${facts.family === "sd2" ? sd2 : "stable-diffusion-v1"}${spec.kind}`);
   add("implementation", spec.implementation);
   add("title", title === null ? `${spec.title}@${pythonFloat(facts.finishedAt)}` : String(title));
   add("resolution", resolutionOf(setting).join("x"));

@@ -1,5 +1,5 @@
 /**
- * What the graph builders of UNet, text encoder and VAE share: declaring frozen weights by checkpoint key, and
+ * What the graph builders of UNet, text encoder and VAE share: declaring weights by checkpoint key, and
  * linear layers that may carry an adapter. Parameter names are the checkpoint's keys.
  */
 import { InputError, invariant } from "../errors.ts";
@@ -7,7 +7,7 @@ import { groupNorm } from "../gpu/ops/group-norm.ts";
 import { layerNorm } from "../gpu/ops/layer-norm.ts";
 import { conv2d, type Padding } from "../gpu/ops/conv2d.ts";
 import { linear, type LinearInputs } from "../gpu/ops/linear.ts";
-import type { Graph } from "../gpu/graph/graph.ts";
+import type { Graph, MatrixType, WeightSource } from "../gpu/graph/graph.ts";
 import type { Tensor } from "../gpu/graph/tensor.ts";
 
 /** Rows of a stored weight: all of it, or a range (OpenCLIP keeps q, k and v in one matrix). */
@@ -31,6 +31,10 @@ export interface AdapterProvider {
   weightFor(graph: Graph, w: Tensor, parts: readonly WeightPart[]): Tensor;
   /** Whether the layer with this weight is a target. */
   adapts(key: string): boolean;
+  /** The weights of a model that is trained itself, f32; undefined for those that stay frozen. Absent: all do. */
+  trainedWeights?(graph: Graph, name: string, shape: readonly number[], source: WeightSource): Tensor | undefined;
+  /** Bytes that a trained table may have in one tensor. */
+  readonly maxTableBytes?: number;
 }
 
 export const noAdapters: AdapterProvider = { adapterFor: () => undefined, weightFor: (_, w) => w, adapts: () => false };
@@ -81,7 +85,7 @@ export class ModelBuilder {
   /** A norm's weight or a bias, f32 [n]; several keys are stacked. */
   vector(...keys: string[]): Tensor {
     const length = keys.reduce((total, key) => total + (this.shape(key)[0] ?? 0), 0);
-    return this.graph.weight(keys.join("+"), [length], "f32", { parts: keys.map((key) => ({ key })), layout: "rows" });
+    return this.#weight(keys.join("+"), [length], "f32", { parts: keys.map((key) => ({ key })), layout: "rows" });
   }
 
   /** A linear's or 1×1 convolution's weight [out, in]; several parts are stacked along out. */
@@ -99,7 +103,12 @@ export class ModelBuilder {
       });
     }
     const name = parts.map((p) => (p.rowStart === undefined ? p.key : `${p.key}[${p.rowStart}]`)).join("+");
-    return this.graph.weight(name, [rows, columns], this.graph.matrices, { parts, layout: "rows" });
+    return this.#weight(name, [rows, columns], this.graph.matrices, { parts, layout: "rows" });
+  }
+
+  /** A weight that is frozen, in this format, or trained, in f32. */
+  #weight(name: string, shape: readonly number[], dtype: MatrixType | "f32", source: WeightSource): Tensor {
+    return this.#adapters.trainedWeights?.(this.graph, name, shape, source) ?? this.graph.weight(name, shape, dtype, source);
   }
 
   /**
@@ -109,7 +118,19 @@ export class ModelBuilder {
   matrixRows(key: string, extraRows = 0): Tensor {
     const [rows = 0, ...rest] = this.shape(key);
     const isZeroPadded = extraRows > 0;
-    return this.graph.weight(key, [rows + extraRows, ...rest], "f16", { parts: [{ key }], layout: "rows", isZeroPadded });
+    return this.#weight(key, [rows + extraRows, ...rest], "f16", { parts: [{ key }], layout: "rows", isZeroPadded });
+  }
+
+  /** The same of a table that may be trained: in two parts where one would be too large. @param extraRows of a frozen one */
+  tableRows(key: string, extraRows = 0): readonly [table: Tensor, rest?: Tensor] {
+    const [rows = 0, width = 1] = this.shape(key);
+    const { maxTableBytes = Infinity } = this.#adapters;
+    if (rows * width * 4 <= maxTableBytes) return [this.matrixRows(key, extraRows)];
+    // Blocks of 8-bit optimizers end with both parts.
+    const first = Math.ceil(rows / 8) * 4;
+    const parts = [{ key, rowStart: 0, rows: first }, { key, rowStart: first, rows: rows - first }];
+    const [table, rest] = parts.map((part) => this.#adapters.trainedWeights?.(this.graph, `${key}[${part.rowStart}]`, [part.rows, width], { parts: [part], layout: "rows" }));
+    return table === undefined || rest === undefined ? [this.matrixRows(key, extraRows)] : [table, rest];
   }
 
   /** y = x·Wᵀ + bias for the module at `prefix` (keys `prefix.weight`, `prefix.bias` if present). */
@@ -139,9 +160,9 @@ export class ModelBuilder {
     const padded = Math.ceil(channels / 4) * 4;
     const outputs = Math.ceil(out / 4) * 4;
     const isZeroPadded = outputs !== out;
-    const w = this.graph.weight(key, [outputs, kh, kw, padded], this.graph.matrices, { parts: [{ key }], layout: "oihw", isZeroPadded });
+    const w = this.#weight(key, [outputs, kh, kw, padded], this.graph.matrices, { parts: [{ key }], layout: "oihw", isZeroPadded });
     const biasKey = `${prefix}.bias`;
-    const bias = this.graph.weight(biasKey, [outputs], "f32", { parts: [{ key: biasKey }], layout: "rows", isZeroPadded });
+    const bias = this.#weight(biasKey, [outputs], "f32", { parts: [{ key: biasKey }], layout: "rows", isZeroPadded });
     return conv2d(this.graph, {
       x,
       w: this.#adapters.weightFor(this.graph, w, [{ key }]),

@@ -92,9 +92,9 @@ export function buildTextEncoder(
       layers: config.layersUsed,
     });
   }
-  const table = b.matrixRows(keys.token, options.extraTokens);
+  const [table, rest] = b.tableRows(keys.token, options.extraTokens);
   const positions = b.matrixRows(keys.position);
-  let h = graph.scope(config.prefix, () => embedding(graph, ids, table, positions, options.vectors));
+  let h = graph.scope(config.prefix, () => embedding(graph, ids, table, positions, options.vectors, rest));
   for (let i = 0; i < layers; i++) {
     const layer = keys.layer(i);
     h = graph.scope(layer.norm1.replace(/\.[^.]+$/, ""), () =>

@@ -1,6 +1,6 @@
 /**
- * Streams frozen weights from a checkpoint into GPU memory: row by row ranges, converted to f16 (or fp8) and repacked on the
- * way, never more than a few MiB at a time on the CPU.
+ * Streams weights from a checkpoint into GPU memory: row by row ranges, converted to f16 or fp8 (frozen ones) or f32 and
+ * repacked on the way, never more than a few MiB at a time on the CPU.
  */
 import { InputError, invariant } from "../errors.ts";
 import { float8FromHalves } from "../formats/float8.ts";
@@ -53,18 +53,22 @@ interface Piece {
   readonly data: Uint8Array<ArrayBuffer> | Uint16Array<ArrayBuffer> | Float32Array<ArrayBuffer>;
 }
 
+type Values = Uint16Array<ArrayBuffer> | Float32Array<ArrayBuffer>;
+
+/** Values as the tensor holds them. */
+function stored({ dtype }: Tensor, values: Values): Piece["data"] {
+  return dtype === "f8" && values instanceof Uint16Array ? float8FromHalves(values) : values;
+}
+
 async function* readWeight(origin: WeightFile, tensor: Tensor, source: WeightSource): AsyncGenerator<Piece> {
   let offset = 0;
   for (const part of mergeParts(source.parts)) {
     const key = fileKey(origin, part.key);
     const { shape } = origin.file.entry(key);
-    if (tensor.dtype === "f32") {
-      const data = await origin.file.readF32(key);
-      yield { offset, data };
-      offset += data.byteLength;
-    } else if (source.layout === "oihw") {
-      for await (const halves of repackConvolution(origin, key, shape)) {
-        const data = tensor.dtype === "f8" ? float8FromHalves(halves) : halves;
+    const read = tensor.dtype === "f32" ? readFloats : readHalves;
+    if (source.layout === "oihw") {
+      for await (const values of repackConvolution(origin, key, shape, read)) {
+        const data = stored(tensor, values);
         yield { offset, data };
         offset += data.byteLength;
       }
@@ -72,12 +76,11 @@ async function* readWeight(origin: WeightFile, tensor: Tensor, source: WeightSou
       const columns = elementCount(shape.slice(1));
       const start = part.rowStart * columns;
       const end = part.rows === undefined ? elementCount(shape) : start + part.rows * columns;
-      for await (const piece of readHalves(origin, key, chunkElements)) {
+      for await (const piece of read(origin, key, chunkElements)) {
         const from = Math.max(start, piece.start);
         const to = Math.min(end, piece.start + piece.data.length);
         if (from >= to) continue;
-        const halves = piece.data.subarray(from - piece.start, to - piece.start);
-        const data = tensor.dtype === "f8" ? float8FromHalves(halves) : halves;
+        const data = stored(tensor, piece.data.subarray(from - piece.start, to - piece.start));
         yield { offset, data };
         offset += data.byteLength;
       }
@@ -92,15 +95,17 @@ async function* repackConvolution(
   origin: WeightFile,
   key: string,
   shape: readonly number[],
-): AsyncGenerator<Uint16Array<ArrayBuffer>> {
+  read: typeof readFloats | typeof readHalves,
+): AsyncGenerator<Values> {
   const [, channels = 0, kh = 0, kw = 0] = shape;
   const taps = kh * kw;
   const padded = Math.ceil(channels / 4) * 4;
   const perOutput = channels * taps;
   const outputsPerChunk = Math.max(1, Math.floor(chunkElements / perOutput));
-  for await (const { data } of readHalves(origin, key, outputsPerChunk * perOutput)) {
+  for await (const { data } of read(origin, key, outputsPerChunk * perOutput)) {
     const outputs = data.length / perOutput;
-    const packed = new Uint16Array(outputs * taps * padded);
+    const size = outputs * taps * padded;
+    const packed = data instanceof Float32Array ? new Float32Array(size) : new Uint16Array(size);
     for (let o = 0; o < outputs; o++) {
       for (let i = 0; i < channels; i++) {
         const from = o * perOutput + i * taps;
@@ -126,6 +131,25 @@ async function* readHalves(
       });
     }
     yield piece;
+  }
+}
+
+/** f32 chunks; values that are not finite would poison every activation, too. */
+async function* readFloats(
+  origin: WeightFile,
+  key: string,
+  elements: number,
+): AsyncGenerator<{ start: number; data: Float32Array<ArrayBuffer> }> {
+  const total = elementCount(origin.file.entry(key).shape);
+  for (let start = 0; start < total; start += elements) {
+    const data = await origin.file.readF32Range(key, start, Math.min(elements, total - start));
+    if (!data.every(Number.isFinite)) {
+      throw new InputError("model.notFinite", `${key} holds values that are not finite: the checkpoint is damaged`, {
+        key,
+        file: origin.file.source.name,
+      });
+    }
+    yield { start, data };
   }
 }
 

@@ -14,6 +14,7 @@ import type { FileRole, ModelManifest } from "../tagging/manifest.ts";
 import type { Reading } from "../tagging/open-model.ts";
 import type { LogEntry } from "../training/events.ts";
 import type { StartWords } from "../training/word-init.ts";
+import type { LargeFile } from "./large-files.ts";
 import { storing } from "./storage-errors.ts";
 
 export type RunState = "ready" | "running" | "paused" | "finished" | "failed" | "stopped";
@@ -41,6 +42,8 @@ export interface ModelRef {
   readonly copyName?: string;
   /** The demo's model: part of the page, so it can always be read again. */
   readonly isDemo?: boolean;
+  /** What a run made of another model: its result, or what it saved under this name on the way. */
+  readonly trained?: { readonly runId: string; readonly save?: string };
 }
 
 export interface RunRecord {
@@ -71,12 +74,12 @@ export interface PointChunk {
 export interface CheckpointRecord {
   readonly runId: string;
   readonly step: number;
-  readonly bytes: Blob;
+  readonly bytes: Blob | LargeFile;
 }
 
 export interface ResultRecord {
   readonly runId: string;
-  readonly bytes: Blob;
+  readonly bytes: Blob | LargeFile;
 }
 
 export interface DatasetRecord {
@@ -160,6 +163,10 @@ export interface SaveRecord {
   readonly bytes: Blob;
 }
 
+export interface StoredSave extends Omit<SaveRecord, "bytes"> {
+  readonly bytes: Blob | LargeFile;
+}
+
 /** A preset under a name of the user's. `settings` as in `Preset`. */
 export interface PresetRecord {
   readonly name: string;
@@ -228,7 +235,7 @@ export interface LorasmithSchema extends DBSchema {
   pictureFiles: { key: number; value: Blob };
   provenance: { key: [string, string]; value: ProvenanceRecord };
   samples: { key: [string, number, number]; value: SampleRecord };
-  saves: { key: [string, number, string]; value: SaveRecord };
+  saves: { key: [string, number, string]; value: StoredSave };
   presets: { key: string; value: PresetRecord };
   sets: { key: string; value: SetRecord };
   setPictures: { key: [string, string]; value: SetPictureRecord };

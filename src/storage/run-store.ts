@@ -2,6 +2,8 @@
 import type { LogEntry, StepReport } from "../training/events.ts";
 import { keysOf, openDatabase } from "./database.ts";
 import type { LogRecord, RunRecord, SampleRecord, SaveRecord } from "./database.ts";
+import { isStreamed, type FileBytes, type StreamedFile } from "../formats/streamed-file.ts";
+import { deleteLarge, deleteLargeOf, isLarge, largeNames, openStored, writeLarge } from "./large-files.ts";
 import { concatRows, packPoint, pointWidth, pointsPerChunk, rowsUpTo } from "./points.ts";
 import { storing } from "./storage-errors.ts";
 
@@ -13,10 +15,19 @@ export function isUnfinished({ state }: Pick<RunRecord, "state">): boolean {
 /** Older checkpoints are deleted only after a newer one is stored, so one good state always exists. */
 const checkpointsKept = 2;
 
+/** A state of a run; a whole model's is a file that is read by slices. */
 export interface Checkpoint {
   readonly step: number;
-  readonly bytes: Uint8Array<ArrayBuffer>;
+  readonly bytes: Uint8Array<ArrayBuffer> | Blob;
 }
+
+export interface NewCheckpoint {
+  readonly step: number;
+  readonly bytes: FileBytes;
+}
+
+/** What may be stored: bytes at hand, or a file that is made while it is read. */
+type NewFile = Blob | StreamedFile;
 
 export interface RunStore {
   createRun(run: RunRecord): Promise<void>;
@@ -30,12 +41,12 @@ export interface RunStore {
   points(runId: string): Promise<Float64Array>;
   /** Forgets the history after `step`, because the run went back to it. */
   cutPoints(runId: string, step: number): Promise<void>;
-  saveCheckpoint(runId: string, checkpoint: Checkpoint): Promise<void>;
+  saveCheckpoint(runId: string, checkpoint: NewCheckpoint): Promise<void>;
   latestCheckpoint(runId: string): Promise<Checkpoint | undefined>;
-  saveResult(runId: string, bytes: Blob): Promise<void>;
+  saveResult(runId: string, bytes: NewFile): Promise<void>;
   result(runId: string): Promise<Blob | undefined>;
   /** The same file again takes the place of the one before. `replaces` is dropped in the same breath, if it is there. */
-  saveAdapter(save: SaveRecord, replaces?: Pick<SaveRecord, "step" | "name">): Promise<void>;
+  saveAdapter(save: Omit<SaveRecord, "bytes"> & { readonly bytes: NewFile }, replaces?: Pick<SaveRecord, "step" | "name">): Promise<void>;
   /** Files on the way to the result, by step. */
   saves(runId: string): Promise<SaveRecord[]>;
   /** Forgets them, because the run begins anew. */
@@ -87,6 +98,7 @@ export const runStore: RunStore = {
       ...logKeys.map((key) => tx.objectStore("logs").delete(key)),
       tx.done,
     ]);
+    await deleteLargeOf(id);
   },
 
   async appendPoints(runId, reports) {
@@ -126,10 +138,12 @@ export const runStore: RunStore = {
 
   async saveCheckpoint(runId, { step, bytes }) {
     await storing("a checkpoint", async () => {
+      const stored = isStreamed(bytes) ? await writeLarge("a checkpoint", `${runId}-state-${step}`, bytes) : new Blob([bytes]);
       const tx = (await openDatabase()).transaction("checkpoints", "readwrite");
-      await tx.store.put({ runId, step, bytes: new Blob([bytes]) });
-      const keys = await tx.store.getAllKeys(keysOf(runId));
-      await Promise.all([...keys.slice(0, -checkpointsKept).map((key) => tx.store.delete(key)), tx.done]);
+      await tx.store.put({ runId, step, bytes: stored });
+      const old = (await tx.store.getAll(keysOf(runId))).slice(0, -(isStreamed(bytes) ? 1 : checkpointsKept));
+      await Promise.all([...old.map((record) => tx.store.delete([runId, record.step])), tx.done]);
+      await deleteLarge(largeNames(old.map((record) => record.bytes)));
     });
   },
 
@@ -139,31 +153,46 @@ export const runStore: RunStore = {
       .store.openCursor(keysOf(runId), "prev");
     if (cursor === null) return undefined;
     const { step, bytes } = cursor.value;
-    return { step, bytes: new Uint8Array(await bytes.arrayBuffer()) };
+    const file = await openStored(bytes);
+    if (file === undefined) return undefined;
+    return { step, bytes: isLarge(bytes) ? file : new Uint8Array(await file.arrayBuffer()) };
   },
 
   async saveResult(runId, bytes) {
-    await storing("the finished file", async () => (await openDatabase()).put("results", { runId, bytes }));
+    await storing("the finished file", async () => {
+      const stored = bytes instanceof Blob ? bytes : await writeLarge("the finished file", `${runId}-result`, bytes);
+      await (await openDatabase()).put("results", { runId, bytes: stored });
+    });
   },
 
   async result(runId) {
-    return (await (await openDatabase()).get("results", runId))?.bytes;
+    return openStored((await (await openDatabase()).get("results", runId))?.bytes);
   },
 
   async saveAdapter(save, replaces) {
-    await storing("a saved LoRA", async () => {
+    await storing("a saved file", async () => {
+      const { runId, name, bytes } = save;
+      const stored = bytes instanceof Blob ? bytes : await writeLarge("a saved file", `${runId}-save-${name}`, bytes);
       const tx = (await openDatabase()).transaction("saves", "readwrite");
       const drop = replaces === undefined ? undefined : tx.store.delete([save.runId, replaces.step, replaces.name]);
-      await Promise.all([tx.store.put(save), drop, tx.done]);
+      await Promise.all([tx.store.put({ ...save, bytes: stored }), drop, tx.done]);
+      if (replaces !== undefined && !(bytes instanceof Blob)) await deleteLarge([`${runId}-save-${replaces.name}`]);
     });
   },
 
   async saves(runId) {
-    return (await openDatabase()).getAll("saves", keysOf(runId));
+    const stored = await (await openDatabase()).getAll("saves", keysOf(runId));
+    const opened = await Promise.all(stored.map(async (save) => ({ save, bytes: await openStored(save.bytes) })));
+    return opened.flatMap(({ save, bytes }) => (bytes === undefined ? [] : [{ ...save, bytes }]));
   },
 
   async dropSaves(runId) {
-    await storing("the run", async () => (await openDatabase()).delete("saves", keysOf(runId)));
+    await storing("the run", async () => {
+      const db = await openDatabase();
+      const stored = await db.getAll("saves", keysOf(runId));
+      await db.delete("saves", keysOf(runId));
+      await deleteLarge(largeNames(stored.map(({ bytes }) => bytes)));
+    });
   },
 
   async saveSample(sample) {

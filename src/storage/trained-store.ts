@@ -1,5 +1,6 @@
 /** What runs have stored that can be tried out: training snapshots, files saved on the way, and finished files. */
 import { keysOf, openDatabase } from "./database.ts";
+import { openStored } from "./large-files.ts";
 import { pointWidth } from "./points.ts";
 import { runStore } from "./run-store.ts";
 
@@ -44,13 +45,14 @@ export const trainedStore: TrainedStore = {
 
   async snapshot(runId, step) {
     const record = await (await openDatabase()).get("checkpoints", [runId, step]);
-    return record === undefined ? undefined : new Uint8Array(await record.bytes.arrayBuffer());
+    const file = await openStored(record?.bytes);
+    return file === undefined ? undefined : new Uint8Array(await file.arrayBuffer());
   },
 
   async saved(runId, step) {
     const range = IDBKeyRange.bound([runId, step], [runId, step, []]);
     const [record] = await (await openDatabase()).getAll("saves", range, 1);
-    return record?.bytes;
+    return openStored(record?.bytes);
   },
 
   result: (runId) => runStore.result(runId),

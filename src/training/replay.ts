@@ -38,6 +38,8 @@ export interface ReplayResult {
   readonly weights: ReadonlyMap<string, ModuleWeights>;
   /** Final vectors of trained words. */
   readonly words: WordVectors | undefined;
+  /** Final weights of a model that is trained itself, by the checkpoint's keys. */
+  readonly model: ReadonlyMap<string, Float32Array<ArrayBuffer>> | undefined;
 }
 
 export interface ReplayOptions {
@@ -87,10 +89,22 @@ export async function replay(gpu: Gpu, checkpoint: Checkpoint, trace: Safetensor
     }
     const vectors = await engine.words?.read("params");
     const trained = words && vectors && { width: words.width, vectors };
-    return { config, adapters, losses, gradNorms, weights: await engine.adapters.read("params"), words: trained };
+    const model = await trainedWeights(engine);
+    return { config, adapters, losses, gradNorms, weights: await engine.adapters.read("params"), words: trained, model };
   } finally {
     engine.destroy();
   }
+}
+
+async function trainedWeights({ model }: StepEngine): Promise<ReplayResult["model"]> {
+  if (model === undefined) return undefined;
+  const pieces = new Map<string, Float32Array<ArrayBuffer>[]>();
+  for (const tensor of model.tensors.toSorted((a, b) => a.firstRow - b.firstRow)) {
+    const own = pieces.get(tensor.key) ?? [];
+    pieces.set(tensor.key, own);
+    for await (const piece of model.read(tensor, "params")) own.push(piece);
+  }
+  return new Map([...pieces].map(([key, own]) => [key, joinSamples(own)]));
 }
 
 function readConfig(trace: SafetensorsFile, checkpoint: Checkpoint, overrides: Readonly<Record<string, unknown>>): TrainingConfig {

@@ -1,10 +1,11 @@
 /** From the configuration by kohya names to what the engine is built with. */
+import { InputError } from "../errors.ts";
 import { AdapterSet, type AdapterSettings } from "../lora/adapter-set.ts";
 import { blockOf } from "../lora/rate-groups.ts";
 import { captionShape } from "./caption-source.ts";
 import { createOptimizer } from "./optimizers.ts";
 import { trainedWords } from "./word-init.ts";
-import { trainsWords } from "../config/trained-words.ts";
+import { trainsModel } from "../config/trained-model.ts";
 import { variesCaptions } from "../dataset/vary-caption.ts";
 import { loraTargets, type LoraTarget } from "../models/names.ts";
 import { lycorisTargets } from "../lora/lycoris-targets.ts";
@@ -12,6 +13,8 @@ import { matchNetwork } from "../lora/network-match.ts";
 import { lycorisRanks, ownRanks } from "../lora/start-network.ts";
 import { startMatch, startMissing } from "./start-networks.ts";
 import type { NetworkFile } from "../lora/network-file.ts";
+import { TrainedModel } from "../lora/trained-model.ts";
+import { weightShapes } from "../models/forward-graphs.ts";
 import type { LycorisSettings } from "../lora/lycoris-factors.ts";
 import { planVae, type PixelSize } from "./latent-cache.ts";
 import { planSamples } from "./sample-plan.ts";
@@ -33,8 +36,8 @@ import type { Checkpoint } from "../models/checkpoint-types.ts";
 export function createAdapters(
   checkpoint: Pick<Checkpoint, "unet" | "textEncoder">, config: TrainingConfig, file?: NetworkFile,
 ): AdapterSet {
-  if (config.dim_from_weights && !trainsWords(config)) return adaptersOfFile(checkpoint, config, file);
-  const rates = trainsWords(config) ? {} : baseRates(config);
+  if (config.dim_from_weights && config.training_kind === "lora") return adaptersOfFile(checkpoint, config, file);
+  const rates = config.training_kind === "lora" ? baseRates(config) : {};
   // LyCORIS takes network_dropout and does nothing with it.
   const network = trainsLycoris(config) ? 0 : (config.network_dropout ?? 0);
   const dropout = { network, rank: config.rank_dropout ?? 0, module: config.module_dropout ?? 0 };
@@ -120,6 +123,23 @@ function ratiosOf(config: TrainingConfig): Pick<AdapterSettings, "ratiosOf"> {
 
 const activationTypes: Readonly<Record<TrainingConfig["mixed_precision"], ActivationType>> = { no: "f32", fp16: "f16", bf16: "bf16" };
 
+/**
+ * The model of a full training; undefined where something else is trained.
+ * @throws InputError `train.splitTable` where a tensor would have to be cut that the optimizer treats as one
+ */
+function trainedModel(checkpoint: Checkpoint, config: TrainingConfig, { limits }: Tier): TrainedModel | undefined {
+  if (!trainsModel(config)) return undefined;
+  const rates = baseRates(config);
+  const sides = (["unet", "textEncoder"] as const).filter((side) => rates[side] !== undefined);
+  const { textEncoder: { vocab, width } } = checkpoint;
+  const most = limits.maxStorageBufferBindingSize;
+  if (sides.includes("textEncoder") && vocab * width * 4 > most && config.optimizer_type === "Adafactor") {
+    const message = `Adafactor looks at the table of tokens as a whole, which takes ${vocab * width * 4} bytes, and this GPU binds ${most} at once: choose another optimizer, or set stop_text_encoder_training to -1`;
+    throw new InputError("train.splitTable", message, { bytes: vocab * width * 4, limit: most });
+  }
+  return new TrainedModel(checkpoint, weightShapes(checkpoint), sides, most);
+}
+
 /** What a run's pictures want of its programs; where it is not known, the settings decide. */
 export interface PictureNeeds {
   /** What the run is tested with. */
@@ -148,13 +168,16 @@ export function planRun(
   if (network !== undefined) startMatch(config, network, adapters);
   const words = trainedWords(checkpoint, config);
   const matrices: MatrixType = config.fp8_base ? "f8" : "f16";
-  const samples = planSamples(checkpoint, config, { adapters, words, matrices }, tier);
+  const model = trainedModel(checkpoint, config, tier);
+  const samples = planSamples(checkpoint, config, { adapters, words, model, matrices }, tier);
   const { liveSizes = [] } = needs;
   return planTraining({
     checkpoint,
     tier,
     adapters,
     words,
+    model,
+    stopsText: model?.sides.includes("textEncoder") === true && config.stop_text_encoder_training !== null,
     optimizer: createOptimizer(config),
     shapes,
     validationShapes: needs.validation?.shapes ?? [],

@@ -12,10 +12,10 @@ import type { Graph, MatrixType, WeightSource } from "../gpu/graph/graph.ts";
 import type { Tensor } from "../gpu/graph/tensor.ts";
 import type { Tier } from "../gpu/tier.ts";
 import { wordParam, type TrainedWords } from "../lora/trained-words.ts";
-import { trainsText, type TrainingPlanOptions } from "./training-plan.ts";
-import type { AdapterSet } from "../lora/adapter-set.ts";
+import { trainsText, type Trained, type TrainingPlanOptions } from "./training-plan.ts";
 import type { PromptChunk } from "../text/prompt/chunks.ts";
 import type { Checkpoint } from "../models/checkpoint-types.ts";
+import type { AdapterProvider } from "../models/model-builder.ts";
 import type { PlannedModel } from "../models/forward-runner.ts";
 
 /** One picture of every set of samples. */
@@ -49,7 +49,7 @@ export interface SamplePlan {
 }
 
 /** What the run trains, beside what. */
-type Trained = Parameters<typeof trainsText>[0] & Pick<TrainingPlanOptions, "matrices">;
+type TrainedBeside = Trained & Pick<TrainingPlanOptions, "matrices">;
 
 const usualSize = 512;
 const sizeStep = 8;
@@ -65,14 +65,14 @@ export function samplerOf(name: SampleSampler): SamplerName {
 
 /** Plans programs of the models that are being trained, with the adapter as it is at that moment. */
 class LivePlanner extends Planner {
-  readonly #adapters: AdapterSet;
+  readonly #adapters: AdapterProvider;
   readonly #words: TrainedWords | undefined;
   readonly #matrices: MatrixType | undefined;
   readonly #texts = new Map<number, PlannedModel>();
 
-  constructor(checkpoint: Checkpoint, { adapters, words, matrices }: Trained, tier: Tier) {
+  constructor(checkpoint: Checkpoint, { adapters, words, model, matrices }: TrainedBeside, tier: Tier) {
     super({ checkpoint, vae: { ...checkpoint, vae: requireDecoder(checkpoint) } }, tier);
-    this.#adapters = adapters;
+    this.#adapters = model ?? adapters;
     this.#words = words;
     this.#matrices = matrices;
   }
@@ -109,7 +109,7 @@ function planWithWords(planner: Planner, request: GenerationRequest, config: Tra
 
 /** @returns undefined where the configuration has no prompts */
 export function planSamples(
-  checkpoint: Checkpoint, config: TrainingConfig, trained: Trained, tier: Tier,
+  checkpoint: Checkpoint, config: TrainingConfig, trained: TrainedBeside, tier: Tier,
 ): SamplePlan | undefined {
   const { prompts, errors, ignored } = parseSamplePrompts(config.sample_prompts);
   if (prompts.length + errors.length === 0) return undefined;

@@ -11,7 +11,6 @@ import { stepName } from "./save-schedule.ts";
 import { sampleFailure, sampleNotes } from "./sample-log.ts";
 import { isSampleDue, momentOf, type SampleMoment } from "./sample-schedule.ts";
 import { encodeSampleTexts, type EncodeIds } from "./sample-texts.ts";
-import { trainsWords } from "../config/trained-words.ts";
 import type { TrainingConfig } from "../config/parameters.ts";
 import type { GenerationRequest } from "../generation/request.ts";
 import type { ProgramRunner } from "../models/forward-runner.ts";
@@ -130,8 +129,8 @@ export class SampleSession {
   /** Names the LoRA as sd-scripts names the file of this step. */
   #describe(request: GenerationRequest, { step }: SampleMoment): string {
     const { config, model } = this.#options;
-    // A textual inversion acts by its word in the prompt.
-    const adapters = step === 0 || trainsWords(config) ? [] : [{ name: stepName(config.output_name, step), unet: 1, textEncoder: 1 }];
+    // A textual inversion acts by its word in the prompt, a trained model by itself.
+    const adapters = step === 0 || config.training_kind !== "lora" ? [] : [{ name: stepName(config.output_name, step), unet: 1, textEncoder: 1 }];
     const origin = { model: model ?? { name: "" }, adapterHashes: new Map<string, string>(), program: implementation };
     const { width, height } = request;
     return describePicture({ request, adapters, width, height, milliseconds: 0 }, origin);

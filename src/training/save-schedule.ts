@@ -1,5 +1,6 @@
 /** Which files of the unfinished adapter a run keeps, and which it drops again: sd-scripts' rules. Needs no GPU. */
 import { defaultConfig, type TrainingConfig } from "../config/parameters.ts";
+import type { FileBytes } from "../formats/streamed-file.ts";
 import type { StepPlan } from "./steps.ts";
 
 /** A file of the adapter on the way to the result. */
@@ -23,7 +24,8 @@ export interface DueSave extends AdapterSave {
 
 /** A save with its file. */
 export interface SavedAdapter extends DueSave {
-  readonly bytes: Uint8Array<ArrayBuffer>;
+  /** To be taken before the update is reported. */
+  readonly bytes: FileBytes;
 }
 
 type Schedule = Pick<

@@ -15,6 +15,7 @@ import { pipelinesOf } from "../gpu/program/pipelines.ts";
 import type { PlannedCall } from "../gpu/program/plan.ts";
 import { Residents } from "../gpu/program/residents.ts";
 import { AdapterMemory } from "./adapter-memory.ts";
+import { ModelMemory } from "./model-memory.ts";
 import { openSamples } from "./sample-runner.ts";
 import { WordMemory } from "./word-memory.ts";
 import { loadWeights, type LoadOptions } from "../models/weight-loader.ts";
@@ -84,11 +85,14 @@ export class StepEngine {
   readonly adapters: AdapterMemory;
   /** Set where words are trained. */
   readonly words: WordMemory | undefined;
+  /** Set where the model itself is trained. */
+  readonly model: ModelMemory | undefined;
   readonly #gpu: Gpu;
   readonly #residents: Residents;
   readonly #arena: Arena;
   readonly #report: GPUBuffer;
   readonly #programs = new Map<string, Program>();
+  readonly #resting = new Map<string, Program>();
   readonly #validation = new Map<string, Program>();
   #update: Program | undefined;
   /** Set where pictures are encoded in every step. */
@@ -104,8 +108,9 @@ export class StepEngine {
     this.#arena = arena;
     this.#report = report;
     this.adapters = new AdapterMemory(gpu, residents, plan.options.adapters);
-    const { words } = plan.options;
+    const { words, model } = plan.options;
     this.words = words && new WordMemory(residents, words);
+    this.model = model && new ModelMemory(gpu, residents, model);
   }
 
   /**
@@ -124,7 +129,7 @@ export class StepEngine {
     try {
       const { encoder } = plan.options;
       const encoding = encoder === undefined ? [] : programsOf(encoder);
-      arena = await Arena.allocate(gpu, [...plan.steps.values(), plan.update, ...plan.validation.values(), ...encoding, ...keptPrograms(plan.samples)]);
+      arena = await Arena.allocate(gpu, [...plan.steps.values(), ...plan.restingSteps.values(), plan.update, ...plan.validation.values(), ...encoding, ...keptPrograms(plan.samples)]);
       const [report] = await gpu.allocate("report", [plan.reportBytes], GPUBufferUsage.COPY_DST | GPUBufferUsage.MAP_READ);
       invariant(report !== undefined, "no report buffer");
       engine = new StepEngine(gpu, plan, residents, arena, report);
@@ -148,9 +153,11 @@ export class StepEngine {
 
   async #compile(onCompile?: CompileProgress): Promise<void> {
     const memory = { residents: this.#residents, arena: this.#arena, pipelines: pipelinesOf(this.#gpu) };
-    const { steps, validation, update } = this.plan;
-    const programs = await compilePrograms(this.#gpu, [...steps.values(), update, ...validation.values()], memory, onCompile);
+    const { steps, restingSteps, validation, update } = this.plan;
+    const plans = [...steps.values(), ...restingSteps.values(), update, ...validation.values()];
+    const programs = await compilePrograms(this.#gpu, plans, memory, onCompile);
     for (const [key, plan] of steps) this.#programs.set(key, programs.get(plan)!);
+    for (const [key, plan] of restingSteps) this.#resting.set(key, programs.get(plan)!);
     for (const [key, plan] of validation) this.#validation.set(key, programs.get(plan)!);
     this.#update = programs.get(update);
   }
@@ -202,6 +209,17 @@ export class StepEngine {
     return state;
   }
 
+  /** The same of one tensor. */
+  async readKept(name: string): Promise<KeptState> {
+    const tensor = this.plan.updateMemory.kept.find((candidate) => candidate.name === name);
+    invariant(tensor !== undefined, `no optimizer state ${name}`);
+    return new Uint32Array(await this.#residents.read(name, byteLength(tensor)));
+  }
+
+  writeKept(name: string, data: KeptState): void {
+    this.#residents.write(name, data);
+  }
+
   /** Puts back what `readKeptState` gave under the same plan. */
   writeKeptState(state: ReadonlyMap<string, KeptState>): void {
     for (const { name } of this.plan.updateMemory.kept) {
@@ -223,7 +241,9 @@ export class StepEngine {
    */
   async runUpdate(batches: readonly MicroBatch[], rates: UpdateRates, step: number, maxGradNorm: number, lossScale = 1): Promise<UpdateReport> {
     const { optimizer } = this.plan.options;
-    this.#submitMicroBatches(batches, lossScale);
+    // Without a rate, a text encoder that is trained at first has stopped.
+    const isResting = rates.textEncoder === undefined && this.#resting.size > 0;
+    this.#submitMicroBatches(batches, lossScale, isResting ? this.#resting : this.#programs);
     const scalars = new Float32Array(this.#groups.length * scalarsPerGroup);
     this.#groups.forEach(({ side, ratio }, i) => scalars.set(optimizer.scalars({ lr: (rates[side] ?? 0) * ratio, step }), i * scalarsPerGroup));
     this.#residents.write(updateTensors.scalars, scalars);
@@ -232,7 +252,7 @@ export class StepEngine {
     this.#copyOut(updateTensors.report, 16, 0);
     const hasEstimate = this.plan.updateMemory.kept.some(({ name }) => name === stepEstimate);
     if (hasEstimate) this.#copyOut(stepEstimate, 4, 16);
-    const isLimited = this.plan.options.maxNorm !== undefined && this.words === undefined;
+    const isLimited = this.plan.options.maxNorm !== undefined && this.words === undefined && this.model === undefined;
     if (isLimited) this.#copyOut(normSummary, 12, 20);
 
     const report = await this.#readReport();
@@ -280,12 +300,12 @@ export class StepEngine {
     return (this.plan.reportBytes - reportHeaderBytes) / 4 / this.plan.options.accumulation;
   }
 
-  #submitMicroBatches(batches: readonly MicroBatch[], lossScale: number): void {
+  #submitMicroBatches(batches: readonly MicroBatch[], lossScale: number, programs: ReadonlyMap<string, Program> = this.#programs): void {
     const { accumulation } = this.plan.options;
     invariant(batches.length >= 1 && batches.length <= accumulation, `${batches.length} micro-batches in one update`);
     batches.forEach((batch, i) => {
       this.#writeInputs(batch, lossScale);
-      const program = this.#programs.get(shapeKey(batch.shape));
+      const program = programs.get(shapeKey(batch.shape));
       invariant(program !== undefined, `no program for ${shapeKey(batch.shape)}`);
       program.run();
       this.#copyOut(names.loss, batch.shape.batch * 4, reportHeaderBytes + i * this.#maxBatch * 4);
@@ -344,7 +364,7 @@ export class StepEngine {
   }
 
   destroy(): void {
-    for (const program of [...this.#programs.values(), ...this.#validation.values()]) program.destroy();
+    for (const program of [...this.#programs.values(), ...this.#resting.values(), ...this.#validation.values()]) program.destroy();
     this.#update?.destroy();
     this.#encoder?.destroy();
     this.#samples?.destroy();

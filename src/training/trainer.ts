@@ -11,11 +11,12 @@ import { fillCaches, type Caches } from "./caches.ts";
 import { CaptionSource, type CaptionRun } from "./caption-source.ts";
 import { NotFiniteError } from "./errors.ts";
 import { lossScaleOf, type LossScale } from "./loss-scale.ts";
+import { fitsModel, liveModel, restoreModel } from "./model-state.ts";
 import { LiveEncoder, type LiveEncoderParts } from "./live-encoder.ts";
 import { createNoiseSchedule } from "./noise-schedule.ts";
 import { epochBatches, type Batch } from "./order.ts";
 import { randomSeed } from "../random/rng.ts";
-import { writeResult, type AdapterState } from "./result.ts";
+import { resultFile, type AdapterState } from "./result.ts";
 import { planRun } from "./run-settings.ts";
 import { planDataset, type DatasetPlan, type TrainingPicture } from "./run-plan.ts";
 import { savesAfter, type DueSave, type SavedAdapter } from "./save-schedule.ts";
@@ -53,6 +54,8 @@ export interface TrainHost extends Omit<RunObserver, "step">, SampleObserver {
   saveState?(save: DueSave, state: RunState): Promise<void>;
   /** Handed the last good state before a run ends with NotFiniteError. */
   keepCheckpoint(state: RunState): Promise<void>;
+  /** Awaited at the end, with the state that is returned: what lies on the GPU can be read until it is done. */
+  finish?(state: RunState): Promise<void>;
 }
 
 export interface TrainJob {
@@ -96,12 +99,13 @@ export async function train(gpu: Gpu, job: TrainJob, host: TrainHost): Promise<R
       engine.words?.write("params", resume?.words?.vectors ?? given ?? (await initialWords(checkpoint, words, config, seed)));
       resume?.words?.optimizer.forEach((bank, i) => engine.words?.write(i, bank));
     }
+    if (resume?.model !== undefined) await restoreModel(engine, resume.model);
     const start = resume === undefined ? await startOf(checkpoint, config, networks, adapters, seed, host) : continued(resume);
     if (resume === undefined) engine.adapters.write("params", start.weights);
     else {
       engine.adapters.write("params", resume.weights);
       resume.optimizer.forEach((bank, i) => engine.adapters.write(i, bank));
-      engine.writeKeptState(resume.kept);
+      if (resume.model === undefined) engine.writeKeptState(resume.kept);
     }
     const parts = { config, pictures: job.pictures, caches, schedule: createNoiseSchedule(config) };
     const encode: LiveEncoderParts["encode"] = (image, size, epsilon) => engine.encode(image, size, epsilon);
@@ -109,7 +113,9 @@ export async function train(gpu: Gpu, job: TrainJob, host: TrainHost): Promise<R
     const source = new BatchSource({ ...parts, buckets: dataset.buckets.buckets, captions, live, seed });
     const validator = dataset.validation === undefined ? undefined : openValidator(engine, dataset, captionRun, parts, encode);
     const runner = new UpdateLoop(engine, job, dataset, { source, validator, sampleStates: caches.sampleStates, start: unreached(start, adapters) }, seed, host);
-    return await runner.run(resume?.update ?? 0, host);
+    const last = await runner.run(resume?.update ?? 0, host);
+    await host.finish?.(last);
+    return last;
   } finally {
     engine.destroy();
   }
@@ -201,7 +207,7 @@ class UpdateLoop {
       const before = this.#lossScale?.state;
       // As accelerate has it: updates that are left out move neither the schedule nor the optimizer on.
       const moved = update - (before?.skipped ?? 0);
-      const lr = learningRates(config, moved, steps.totalUpdates);
+      const lr = learningRates(config, moved, steps.totalUpdates, update);
       const running = this.#engine.runUpdate(batches, lr, moved + 1, config.max_grad_norm, before?.scale);
       // The GPU is at work; the CPU draws the next update's noise meanwhile.
       const [report, next] = await Promise.all([running, update + 1 < steps.totalUpdates ? this.#prepareUpdate(update + 1) : []]);
@@ -257,7 +263,15 @@ class UpdateLoop {
   }
 
   #logTrained(host: TrainHost): void {
-    const { adapters: { targets }, words } = this.#engine.plan.options;
+    const { adapters: { targets }, words, model } = this.#engine.plan.options;
+    if (model !== undefined) {
+      const isBoth = model.sides.length > 1;
+      const numbers = model.tensors.reduce((sum, { shape }) => sum + elementCount(shape), 0);
+      const data = { millions: Math.round(numbers / 1e5) / 10, steps: this.#dataset.steps.totalUpdates, seed: this.#seed };
+      const text = `Training ${isBoth ? "UNet and text encoder" : "the UNet"} as a whole, ${data.millions} million numbers; ${data.steps} steps, seed ${data.seed}`;
+      host.log({ level: "info", code: isBoth ? "train.startBoth" : "train.startUNet", text, data });
+      return;
+    }
     if (words !== undefined) {
       const data = { vectors: words.count, token: this.#job.config.token_string, steps: this.#dataset.steps.totalUpdates, seed: this.#seed };
       const text = `Embedding of ${data.vectors} vectors for ${data.token}; ${data.steps} steps, seed ${data.seed}`;
@@ -312,7 +326,7 @@ class UpdateLoop {
     const due = savesAfter(this.#job.config, this.#dataset.steps, update);
     if (due.length === 0) return;
     const adapter = await this.#adapter(update);
-    for (const save of due) await host.save({ ...save, bytes: writeResult(adapter, Date.now() / 1000, save.ssEpoch) });
+    for (const save of due) await host.save({ ...save, bytes: resultFile(adapter, Date.now() / 1000, this.#job.checkpoint, save.ssEpoch) });
     if (host.saveState === undefined || due.every(({ state }) => state === undefined)) return;
     const state = await this.#state(update);
     for (const save of due) await host.saveState(save, state);
@@ -331,7 +345,9 @@ class UpdateLoop {
     const zeros = new Map([...this.#parts.start.weights].map(([name, weights]) => [name, zeroed(weights)]));
     const banks: Map<string, ModuleWeights>[] = [];
     for (let i = 0; i < stateCount; i++) banks.push(this.#inOrder([...zeros, ...(await this.#engine.adapters.read(i))]));
-    const state = { ...(await this.#adapter(update)), optimizer: banks, kept: await this.#engine.readKeptState() };
+    const adapter = await this.#adapter(update);
+    if (adapter.model !== undefined) return { ...adapter, optimizer: [], kept: new Map() };
+    const state = { ...adapter, optimizer: banks, kept: await this.#engine.readKeptState() };
     const { words } = this.#engine;
     if (words === undefined || state.words === undefined) return state;
     const optimizer: Float32Array<ArrayBuffer>[] = [];
@@ -352,6 +368,7 @@ class UpdateLoop {
   async #adapter(update: number): Promise<AdapterState> {
     const { adapters, words } = this.#engine.plan.options;
     const { weights, alphas } = this.#parts.start;
+    const model = liveModel(this.#engine);
     const vectors = await this.#engine.words?.read("params");
     return {
       update,
@@ -362,6 +379,7 @@ class UpdateLoop {
       modules: adapters.targets.map(({ name, alpha, factors }) => ({ name, alpha: alphas.get(name) ?? alpha, factors: factors.map(({ key, shape }) => ({ key, shape })) })),
       weights: this.#inOrder([...weights, ...(await this.#engine.adapters.read("params"))]),
       ...(words && vectors && { words: { width: words.width, vectors, optimizer: [] } }),
+      ...(model && { model }),
     };
   }
 }
@@ -375,9 +393,10 @@ function scaled({ unet, textEncoder }: LearningRates, factor: number): LearningR
   return { ...(unet === undefined ? {} : { unet: unet * factor }), ...(textEncoder === undefined ? {} : { textEncoder: textEncoder * factor }) };
 }
 
-function checkResume(state: RunState, { options: { adapters, optimizer, words }, updateMemory }: TrainingPlan): void {
+function checkResume(state: RunState, plan: TrainingPlan): void {
+  const { options: { adapters, optimizer, words }, updateMemory } = plan;
   const names = new Set(state.modules.map(({ name }) => name));
-  const fits =
+  const fits = plan.options.model !== undefined ? fitsModel(state.model, plan) : state.model === undefined &&
     state.optimizer.length === optimizer.stateCount &&
     (state.words?.vectors.length ?? 0) === (words === undefined ? 0 : words.count * words.width) &&
     state.kept.size === updateMemory.kept.length &&

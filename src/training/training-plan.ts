@@ -20,6 +20,7 @@ import type { ActivationType, MatrixType, Param, WeightSource } from "../gpu/gra
 import { wordGroup, wordTensor, type TrainedWords } from "../lora/trained-words.ts";
 import { rateGroup, type RateGroup } from "../lora/rate-groups.ts";
 import type { AdapterSet } from "../lora/adapter-set.ts";
+import type { TrainedModel } from "../lora/trained-model.ts";
 import type { TrainedTensor } from "../gpu/optimizers/trained-tensor.ts";
 import type { Checkpoint } from "../models/checkpoint-types.ts";
 import type { SamplePlan } from "./sample-plan.ts";
@@ -39,6 +40,10 @@ export interface TrainingPlanOptions {
   readonly adapters: AdapterSet;
   /** Words whose vectors are trained instead of adapters. */
   readonly words?: TrainedWords | undefined;
+  /** The model itself, where its own weights are trained. */
+  readonly model?: TrainedModel | undefined;
+  /** The text encoder is trained for a part of the run only. */
+  readonly stopsText?: boolean;
   readonly optimizer: Optimizer;
   readonly shapes: readonly BatchShape[];
   /** Of the batches that the run is tested with. */
@@ -66,9 +71,14 @@ export interface TrainingPlanOptions {
   readonly samples?: SamplePlan;
 }
 
+/** What a run trains. */
+export type Trained = Pick<TrainingPlanOptions, "adapters" | "words" | "model">;
+
 export interface TrainingPlan {
   readonly options: TrainingPlanOptions;
   readonly steps: ReadonlyMap<string, ProgramPlan>;
+  /** The same once the text encoder is no longer trained, where it stops. */
+  readonly restingSteps: ReadonlyMap<string, ProgramPlan>;
   /** Loss without gradients, by shape. */
   readonly validation: ReadonlyMap<string, ProgramPlan>;
   readonly update: ProgramPlan;
@@ -91,9 +101,9 @@ export const reportHeaderBytes = 32;
 const plainCaptions: CaptionShape = { chunks: 1, isWeighted: false };
 
 export function planTraining(options: TrainingPlanOptions): TrainingPlan {
-  const { checkpoint, tier, adapters, optimizer, shapes, validationShapes = [] } = options;
+  const { checkpoint, tier, adapters, model, optimizer, shapes, validationShapes = [] } = options;
   if (shapes.length === 0) throw new InputError("train.noBatches", "There is nothing to train on: the dataset gives no batches");
-  if (adapters.targets.length === 0 && options.words === undefined) {
+  if (adapters.targets.length === 0 && options.words === undefined && model === undefined) {
     throw new InputError("train.nothingToTrain", "Nothing is trained: unet_lr and text_encoder_lr are both 0");
   }
   const encodesText = runsTextEncoder(options);
@@ -108,14 +118,20 @@ export function planTraining(options: TrainingPlanOptions): TrainingPlan {
     isMasked: options.isMasked ?? false,
   };
   const steps = new Map<string, ProgramPlan>();
+  const restingSteps = new Map<string, ProgramPlan>();
   const weights = new Map<Tensor, WeightSource>();
   const seen = new Set<string>();
   const params = new Map<string, Param>();
   for (const shape of shapes) {
     const key = shapeKey(shape);
     if (steps.has(key)) continue;
-    const graph = buildTrainGraph(checkpoint, { ...graphOptions, ...shape, adapters: adapters.training, checkpointing: options.checkpointing });
+    const { checkpointing } = options;
+    const graph = buildTrainGraph(checkpoint, { ...graphOptions, ...shape, adapters: model ?? adapters.training, checkpointing });
     steps.set(key, planProgram(`step ${key}`, graph, tier));
+    if (model !== undefined && options.stopsText === true) {
+      const resting = buildTrainGraph(checkpoint, { ...graphOptions, ...shape, adapters: model.restingExcept(["unet"]), checkpointing });
+      restingSteps.set(key, planProgram(`step ${key}, text encoder at rest`, resting, tier));
+    }
     for (const [tensor, source] of graph.weights) {
       if (!seen.has(tensor.name)) weights.set(tensor, source);
       seen.add(tensor.name);
@@ -126,11 +142,11 @@ export function planTraining(options: TrainingPlanOptions): TrainingPlan {
   for (const shape of validationShapes) {
     const key = shapeKey(shape);
     if (validation.has(key)) continue;
-    validation.set(key, planProgram(`validation ${key}`, buildValidationGraph(checkpoint, { ...graphOptions, ...shape, adapters }), tier));
+    validation.set(key, planProgram(`validation ${key}`, buildValidationGraph(checkpoint, { ...graphOptions, ...shape, adapters: model ?? adapters }), tier));
   }
   // Gradients in the order of the parameters: the optimizer walks both pools in step.
   const adapterTensors = [...[...params.values()].map(({ value }) => value), ...[...params.values()].map(({ grad }) => grad)];
-  const stepResidents = [...adapterTensors, ...[...steps.values()].flatMap((plan) => plan.residents)];
+  const stepResidents = [...adapterTensors, ...[...steps.values(), ...restingSteps.values()].flatMap((plan) => plan.residents)];
   const updateMemory = buildUpdate(
     optimizer, planResidents(stepResidents, tier.limits),
     trainedGroups(options).map(({ name }) => name), trainedTensors(options), normLimit(options),
@@ -138,37 +154,39 @@ export function planTraining(options: TrainingPlanOptions): TrainingPlan {
   const update = planProgram("update", updateMemory.graph, tier);
   const validationResidents = [...validation.values()].flatMap((plan) => plan.residents);
   const residents = planResidents([...stepResidents, ...update.residents, ...validationResidents], tier.limits);
-  const plans = [...steps.values(), update, ...validation.values(), ...(options.encoder === undefined ? [] : programsOf(options.encoder))];
+  const plans = [...steps.values(), ...restingSteps.values(), update, ...validation.values(), ...(options.encoder === undefined ? [] : programsOf(options.encoder))];
   const batch = Math.max(...[...shapes, ...validationShapes].map((shape) => shape.batch));
   const reportBytes = reportHeaderBytes + options.accumulation * batch * 4;
   for (const tensor of weights.keys()) invariant(residents.slots.has(tensor.name), `${tensor.name} has no memory`);
-  const alone = { options, steps, validation, update, updateMemory, residents, weights, arenaBytes: Arena.chunkBytes(plans), reportBytes, samples: undefined };
+  const alone = { options, steps, restingSteps, validation, update, updateMemory, residents, weights, arenaBytes: Arena.chunkBytes(plans), reportBytes, samples: undefined };
   if (options.samples === undefined || options.samples.samples.length === 0) return alone;
   const samples = placeSamples(options.samples, { residents, programs: plans, bytes: trainingBytes(alone) }, tier.limits);
   return { ...alone, samples, arenaBytes: Arena.chunkBytes([...plans, ...keptPrograms(samples)]) };
 }
 
 /** Whether the text encoder runs in every step; otherwise each caption is encoded once, before training. */
-function runsTextEncoder({ adapters, words, encodesText = false }: TrainingPlanOptions): boolean {
-  return trainsText({ adapters, words }) || encodesText;
+function runsTextEncoder(options: TrainingPlanOptions): boolean {
+  return trainsText(options) || options.encodesText === true;
 }
 
 /** Whether what texts are to the UNet changes while training. */
-export function trainsText({ adapters, words }: Pick<TrainingPlanOptions, "adapters" | "words">): boolean {
-  return words !== undefined || adapters.settings.trains.textEncoder;
+export function trainsText({ adapters, words, model }: Trained): boolean {
+  return words !== undefined || adapters.settings.trains.textEncoder || model?.sides.includes("textEncoder") === true;
 }
 
 /** Parameter groups in the order of their scalars. */
-export function trainedGroups({ adapters, words }: Pick<TrainingPlanOptions, "adapters" | "words">): readonly RateGroup[] {
+export function trainedGroups({ adapters, words, model }: Trained): readonly RateGroup[] {
+  if (model !== undefined) return model.groups;
   return words === undefined ? adapters.groups : [rateGroup(wordGroup, 1)];
 }
 
-function trainedTensors({ adapters, words }: TrainingPlanOptions): readonly TrainedTensor[] {
+function trainedTensors({ adapters, words, model }: TrainingPlanOptions): readonly TrainedTensor[] {
+  if (model !== undefined) return model.tensors;
   return words === undefined ? adapters.tensors : [wordTensor(words)];
 }
 
-function normLimit({ adapters, words, maxNorm }: TrainingPlanOptions): NormLimit | undefined {
-  return maxNorm === undefined || words !== undefined ? undefined : { limit: maxNorm, modules: adapters.normed };
+function normLimit({ adapters, words, model, maxNorm }: TrainingPlanOptions): NormLimit | undefined {
+  return maxNorm === undefined || words !== undefined || model !== undefined ? undefined : { limit: maxNorm, modules: adapters.normed };
 }
 
 /** What is encoded once, before training: texts that the steps and the samples do not encode themselves. */
@@ -195,5 +213,5 @@ export function encoderBytes({ options: { encoder } }: TrainingPlan): number {
 
 /** Per-dispatch scalars of all programs that train. */
 export function uniformBytes(plan: TrainingPlan): number {
-  return programUniformBytes([...plan.steps.values(), plan.update, ...plan.validation.values()]);
+  return programUniformBytes([...plan.steps.values(), ...plan.restingSteps.values(), plan.update, ...plan.validation.values()]);
 }

@@ -73,7 +73,7 @@ export class EngineBackend implements TrainingBackend {
     return { ...known, ...(await this.#engine.forecast({ config, checkpoint: this.#checkpoint, plan, networks: await openNetworks(config, startFiles) })) };
   }
 
-  async train(job: TrainJob, host: RunHost): Promise<Uint8Array<ArrayBuffer>> {
+  async train(job: TrainJob, host: RunHost): Promise<Uint8Array<ArrayBuffer> | undefined> {
     const folder = blobFolder(job.dataset);
     const checkpoint = await openModelFile(job.model);
     // Runs that were stored before a parameter existed mean its default.
@@ -92,7 +92,8 @@ export class EngineBackend implements TrainingBackend {
     return this.#engine.train({ config, checkpoint, dataset, pictures, networks, ...startWords, ...resume }, host);
   }
 
-  exportAdapter: TrainingBackend["exportAdapter"] = (checkpoint, job) => this.#engine.exportAdapter(checkpoint, job);
+  exportAdapter: TrainingBackend["exportAdapter"] = async (checkpoint, job) =>
+    this.#engine.exportAdapter(checkpoint, job, job.model === undefined ? undefined : await openModelFile(job.model));
 
   async #inspect({ caption_extension, enable_wildcard }: CaptionReading): Promise<InspectedDataset> {
     const known = this.#dataset?.reading;

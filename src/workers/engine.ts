@@ -5,7 +5,8 @@ import type { Checkpoint } from "../models/config.ts";
 import type { StartNetworks } from "../training/start-networks.ts";
 import type { DatasetPlan, TrainingPicture } from "../training/run-plan.ts";
 import type { Forecast, PlanAdvice } from "./train-protocol.ts";
-import type { RunHost, TrainJob } from "./training-backend.ts";
+import type { FileBytes } from "../formats/streamed-file.ts";
+import type { RunHost, StoredState, TrainJob } from "./training-backend.ts";
 
 export interface ForecastInput {
   readonly config: TrainingConfig;
@@ -25,7 +26,7 @@ export interface EngineRun {
   /** The adapters that `network_weights` and `base_weights` name. */
   readonly networks: StartNetworks;
   /** State to continue from, as the host got it from `snapshot`. */
-  readonly resume?: Uint8Array<ArrayBuffer>;
+  readonly resume?: StoredState;
 }
 
 export interface Engine {
@@ -36,7 +37,7 @@ export interface Engine {
     readonly advice: readonly PlanAdvice[];
   }>;
   /** A whole run, see `TrainingBackend.train`. */
-  train(run: EngineRun, host: RunHost): Promise<Uint8Array<ArrayBuffer>>;
-  /** The LoRA file of a snapshot; needs neither model nor GPU. */
-  exportAdapter(snapshot: Uint8Array<ArrayBuffer>, job: Pick<TrainJob, "name" | "config">): Promise<Uint8Array<ArrayBuffer>>;
+  train(run: EngineRun, host: RunHost): Promise<Uint8Array<ArrayBuffer> | undefined>;
+  /** The file of a snapshot; needs no GPU, and the base model only where that was trained itself. */
+  exportAdapter(snapshot: StoredState, job: Pick<TrainJob, "name" | "config">, base: Checkpoint | undefined): Promise<FileBytes>;
 }

@@ -4,6 +4,7 @@
  */
 import { CancelledError, LorasmithError, serializeError } from "../errors.ts";
 import type { SerializedError } from "../errors.ts";
+import { isStreamed, type FileBytes, type StreamedFile } from "../formats/streamed-file.ts";
 import type { RunStore } from "../storage/run-store.ts";
 import type { LogEntry, PhaseProgress, SamplingEvent, StepReport, Verdict } from "../training/events.ts";
 import type { SavedAdapter } from "../training/save-schedule.ts";
@@ -25,6 +26,7 @@ export class LiveRun implements RunHost {
   readonly #runId: string;
   readonly #store: RunStore;
   readonly #observer: TrainObserver;
+  readonly #finish: RunHost["finish"];
   readonly #abort = new AbortController();
   #wish: Wish = "run";
   #wake: (() => void) | undefined;
@@ -42,8 +44,12 @@ export class LiveRun implements RunHost {
   #step: number;
   #checkpointStep: number | undefined;
 
-  /** `checkpointStep`: the stored step that the run starts from; undefined for a run from the beginning. */
-  constructor(runId: string, store: RunStore, observer: TrainObserver, checkpointStep: number | undefined) {
+  /**
+   * `checkpointStep`: the stored step that the run starts from; undefined for a run from the beginning. `finish` keeps a result
+   * that is made while it is read.
+   */
+  constructor(runId: string, store: RunStore, observer: TrainObserver, checkpointStep: number | undefined, finish: RunHost["finish"]) {
+    this.#finish = finish;
     this.#runId = runId;
     this.#store = store;
     this.#observer = observer;
@@ -140,7 +146,7 @@ export class LiveRun implements RunHost {
   }
 
   async save({ name, step, epoch, bytes, replaces }: SavedAdapter): Promise<void> {
-    const file = new Blob([bytes], { type: "application/octet-stream" });
+    const file = isStreamed(bytes) ? bytes : new Blob([bytes], { type: "application/octet-stream" });
     await this.#keeping(async () => {
       await this.#store.saveAdapter({ runId: this.#runId, step, name, epoch, bytes: file }, replaces);
       this.#observer.saved();
@@ -151,7 +157,11 @@ export class LiveRun implements RunHost {
     return this.#wish === "stop" ? "stop" : "continue";
   }
 
-  async keepCheckpoint(step: number, bytes: Uint8Array<ArrayBuffer>): Promise<void> {
+  async finish(result: StreamedFile): Promise<void> {
+    await this.#finish(result);
+  }
+
+  async keepCheckpoint(step: number, bytes: FileBytes): Promise<void> {
     await this.#storePoints();
     await this.#keeping(async () => {
       await this.#store.saveCheckpoint(this.#runId, { step, bytes });

@@ -22,7 +22,7 @@ export function connectTrainWorker(worker: Worker): TrainClient {
     sampleNow: () => remote.sampleNow(),
     stopAndKeep: () => remote.stopAndKeep(),
     checkpointSoon: () => remote.checkpointSoon(),
-    keepLastGood: (runId) => remote.keepLastGood(runId),
+    keepLastGood: (runId, model) => remote.keepLastGood(runId, model),
     result: (runId) => remote.result(runId),
     keepModelCopy: (file, onprogress) => remote.keepModelCopy(file, proxy(onprogress)),
   };

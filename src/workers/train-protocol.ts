@@ -136,7 +136,7 @@ export interface PlanReport {
   readonly buckets?: readonly BucketReport[];
   readonly steps?: StepsReport;
   readonly forecast?: Forecast;
-  /** Size of the LoRA file that will be written. */
+  /** Size of the file that will be written. */
   readonly resultBytes?: number;
   readonly advice: readonly PlanAdvice[];
 }
@@ -195,8 +195,11 @@ export interface TrainWorkerApi {
   stopAndKeep(): Promise<void>;
   /** Asks for a checkpoint after the update in progress (the page is being hidden). */
   checkpointSoon(): Promise<void>;
-  /** Writes the LoRA of the last good checkpoint of a run that is not running. Throws `run.nothingToKeep`. */
-  keepLastGood(runId: string): Promise<void>;
+  /**
+   * Writes the file of the last good checkpoint of a run that is not running. Throws `run.nothingToKeep`, and for a model that was
+   * trained itself `run.needsModel` without its base model.
+   */
+  keepLastGood(runId: string, model?: ModelSource): Promise<void>;
   /** The finished file, also where the browser had no room to store it. */
   result(runId: string): Promise<Blob | undefined>;
   /** Streams a model into this browser's own storage; `onprogress` gets finished and total bytes. */

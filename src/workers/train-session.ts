@@ -6,6 +6,7 @@ import { CancelledError, InputError, LorasmithError, serializeError } from "../e
 import { blobSource } from "../formats/byte-source.ts";
 import { openTensorFile } from "../formats/open-tensor-file.ts";
 import { readNetwork } from "../lora/network-reader.ts";
+import { chunksOf, isStreamed, type FileBytes } from "../formats/streamed-file.ts";
 import type { RunRecord } from "../storage/database.ts";
 import type { Checkpoint, RunStore } from "../storage/run-store.ts";
 import { LiveRun } from "./live-run.ts";
@@ -82,13 +83,14 @@ export class TrainSession implements TrainWorkerApi {
     this.#live?.checkpointSoon();
   }
 
-  async keepLastGood(runId: string): Promise<void> {
+  async keepLastGood(runId: string, model?: ModelSource): Promise<void> {
     const { store } = this.#services;
     const [run, checkpoint] = await Promise.all([store.run(runId), store.latestCheckpoint(runId)]);
     if (run === undefined || checkpoint === undefined) {
       throw new InputError("run.nothingToKeep", "This run has no checkpoint yet, so there is no LoRA to keep.");
     }
-    const bytes = await this.#backend.exportAdapter(checkpoint.bytes, { name: run.name, config: run.config });
+    const base = model === undefined ? {} : { model: await this.#modelFile(model) };
+    const bytes = await this.#backend.exportAdapter(checkpoint.bytes, { name: run.name, config: run.config, ...base });
     await this.#keepResult(runId, bytes);
     await store.updateRun(runId, { state: "stopped", step: checkpoint.step });
   }
@@ -109,7 +111,7 @@ export class TrainSession implements TrainWorkerApi {
   async #run(run: RunRecord, model: File, observer: TrainObserver): Promise<void> {
     const { store } = this.#services;
     let checkpoint = await store.latestCheckpoint(run.id);
-    const live = new LiveRun(run.id, store, observer, checkpoint?.step);
+    const live: LiveRun = new LiveRun(run.id, store, observer, checkpoint?.step, (file) => this.#keepResult(run.id, file, live));
     this.#live = live;
     try {
       // A dataset that the browser had no room for has no id; it is the one opened here.
@@ -123,7 +125,7 @@ export class TrainSession implements TrainWorkerApi {
             { ...job, ...(checkpoint === undefined ? {} : { checkpoint: checkpoint.bytes }) },
             live,
           );
-          await this.#keepResult(run.id, bytes, live);
+          if (bytes !== undefined) await this.#keepResult(run.id, bytes, live);
           await live.become(live.isStopping ? "stopped" : "finished");
           return;
         } catch (error) {
@@ -157,13 +159,17 @@ export class TrainSession implements TrainWorkerApi {
   }
 
   /** Stores the file; where there is no room it stays in memory for download and the log says so. */
-  async #keepResult(runId: string, bytes: Uint8Array<ArrayBuffer>, live?: LiveRun): Promise<void> {
-    const blob = new Blob([bytes], { type: "application/octet-stream" });
+  async #keepResult(runId: string, bytes: FileBytes, live?: LiveRun): Promise<void> {
+    const type = "application/octet-stream";
+    const file = isStreamed(bytes) ? bytes : new Blob([bytes], { type });
     try {
-      await this.#services.store.saveResult(runId, blob);
+      await this.#services.store.saveResult(runId, file);
     } catch (error) {
-      this.#unstoredResults.set(runId, blob);
-      const text = "The finished LoRA could not be stored here. Download it before you close this tab.";
+      // Browsers keep large blobs on disk, too, but for this tab alone.
+      const parts: Blob[] = [];
+      for await (const piece of chunksOf(bytes)) parts.push(new Blob([piece]));
+      this.#unstoredResults.set(runId, new Blob(parts, { type }));
+      const text = "The finished file could not be stored here. Download it before you close this tab.";
       live?.log({ level: "warn", code: "run.resultNotStored", text, data: { reason: serializeError(error).message } });
     }
   }

@@ -5,6 +5,7 @@
 import type { TrainingConfig } from "../config/parameters.ts";
 import type { SampleRecord, StartFile } from "../storage/database.ts";
 import type { LogEntry, PhaseProgress, SamplingEvent, StepReport, Verdict } from "../training/events.ts";
+import type { FileBytes, StreamedFile } from "../formats/streamed-file.ts";
 import type { SavedAdapter } from "../training/save-schedule.ts";
 import type { StartWords } from "../training/word-init.ts";
 import type { DatasetFile, DatasetReport, GpuReport, ModelReport, PlanReport } from "./train-protocol.ts";
@@ -20,10 +21,14 @@ export interface TrainJob {
   /** The adapters that `network_weights` and `base_weights` name. */
   readonly startFiles?: readonly StartFile[];
   /** State to continue from, as `snapshot` gave it. */
-  readonly checkpoint?: Uint8Array<ArrayBuffer>;
+  readonly checkpoint?: StoredState;
 }
 
-export type Snapshot = () => Promise<Uint8Array<ArrayBuffer>>;
+/** A state as it was stored; a whole model's is a file that is read by slices. */
+export type StoredState = Uint8Array<ArrayBuffer> | Blob;
+
+/** A state to be stored; a whole model's has to be read before the run goes on. */
+export type Snapshot = () => Promise<FileBytes>;
 
 /** A sample of which only the run is not known. */
 export type NewSample = Omit<SampleRecord, "runId">;
@@ -47,7 +52,9 @@ export interface RunHost {
   /** Keeps a file of the unfinished adapter. Never throws. Awaited before `afterStep` of the same update. */
   save(saved: SavedAdapter): Promise<void>;
   /** Keeps a state now; for the last good one when the next update failed (`train.notFinite`). */
-  keepCheckpoint(step: number, snapshot: Uint8Array<ArrayBuffer>): Promise<void>;
+  keepCheckpoint(step: number, snapshot: FileBytes): Promise<void>;
+  /** Keeps the result of a run whose file is too large to be returned. */
+  finish(result: StreamedFile): Promise<void>;
 }
 
 export interface TrainingBackend {
@@ -57,10 +64,10 @@ export interface TrainingBackend {
   /** For the model and dataset opened last. */
   plan(config: TrainingConfig, startFiles?: readonly StartFile[]): Promise<PlanReport>;
   /**
-   * A whole run; returns the bytes of the LoRA file. Throws `gpu.deviceLost` (the session continues from the last
+   * A whole run; returns the bytes of its file, unless that was handed to `finish`. Throws `gpu.deviceLost` (the session continues from the last
    * checkpoint), `train.notFinite` (the session stops), or anything else typed.
    */
-  train(job: TrainJob, host: RunHost): Promise<Uint8Array<ArrayBuffer>>;
-  /** The LoRA file of a checkpoint; needs no GPU. */
-  exportAdapter(checkpoint: Uint8Array<ArrayBuffer>, job: Omit<TrainJob, "model" | "dataset" | "checkpoint">): Promise<Uint8Array<ArrayBuffer>>;
+  train(job: TrainJob, host: RunHost): Promise<Uint8Array<ArrayBuffer> | undefined>;
+  /** The file of a checkpoint; needs no GPU, and the base model only where that was trained itself. Throws `run.needsModel`. */
+  exportAdapter(checkpoint: StoredState, job: Omit<TrainJob, "model" | "dataset" | "checkpoint"> & { readonly model?: File }): Promise<FileBytes>;
 }

@@ -8,18 +8,20 @@ import { forecast } from "../training/forecast.ts";
 import { memoryLevers } from "../training/memory-levers.ts";
 import { planVae } from "../training/latent-cache.ts";
 import { randomSeed } from "../random/rng.ts";
-import { writeResult } from "../training/result.ts";
+import { resultFile, writeResult } from "../training/result.ts";
 import { describeOrigin } from "../training/run-origin.ts";
 import { baseMerges } from "../training/start-networks.ts";
 import { planDataset } from "../training/run-plan.ts";
 import { planRun } from "../training/run-settings.ts";
-import { decodeState, encodeState } from "../training/state-file.ts";
+import { decodeState, stateFile } from "../training/state-file.ts";
 import { planTextCache } from "../training/text-cache.ts";
 import { train } from "../training/trainer.ts";
 import { writePngText } from "../formats/png-text.ts";
+import { isStreamed } from "../formats/streamed-file.ts";
 import type { SamplePicture } from "../training/events.ts";
+import type { Checkpoint } from "../models/config.ts";
 import { adapterTier } from "./adapter-tier.ts";
-import { memoryAdvice } from "./plan-advice.ts";
+import { memoryAdvice, modelAdvice } from "./plan-advice.ts";
 import type { Engine } from "./engine.ts";
 import { encodePng } from "./generate-sheet.ts";
 import type { NewSample } from "./training-backend.ts";
@@ -33,7 +35,7 @@ export function webgpuEngine(): Engine {
       baseMerges(checkpoint, config, networks);
       const onTier = await adapterTier();
       const run = planRun(checkpoint, config, plan.shapes, onTier, plan, networks.network);
-      const { adapters, words } = run.options;
+      const { adapters, words, model } = run.options;
       const text = planTextCache(run);
       const predicted = forecast(run, {
         vae: planVae(checkpoint, plan.sizes, onTier),
@@ -44,8 +46,8 @@ export function webgpuEngine(): Engine {
       const levers = memoryLevers(run);
       return {
         forecast: { ...predicted, levers },
-        advice: [...rateAdvice(config), ...noiseAdvice(config), ...rankAdvice(config), ...startAdvice(config), ...memoryAdvice(predicted, levers)],
-        resultBytes: weights * bytesPerWeight[config.save_precision ?? "float"],
+        advice: [...rateAdvice(config), ...noiseAdvice(config), ...rankAdvice(config), ...startAdvice(config), ...modelAdvice(predicted, config), ...memoryAdvice(predicted, levers)],
+        resultBytes: (model === undefined ? weights : modelElements(checkpoint)) * bytesPerWeight[config.save_precision ?? "float"],
       };
     },
 
@@ -68,23 +70,32 @@ export function webgpuEngine(): Engine {
           signal: host.signal,
           phase: (progress) => host.phase(progress),
           log: (entry) => host.log(entry),
-          keepCheckpoint: (last) => host.keepCheckpoint(last.update, encodeState(last)),
+          keepCheckpoint: (last) => host.keepCheckpoint(last.update, stateFile(last)),
           afterStep: (report, snapshot, drawSamples) =>
-            host.afterStep(report, async () => encodeState(await snapshot()), drawSamples),
-          sampling: (event, snapshot) => host.sampling(event, snapshot && (async () => encodeState(await snapshot()))),
+            host.afterStep(report, async () => stateFile(await snapshot()), drawSamples),
+          sampling: (event, snapshot) => host.sampling(event, snapshot && (async () => stateFile(await snapshot()))),
           save: (saved) => host.save(saved),
+          finish: async (finished) => {
+            const file = resultFile(finished, seconds(), checkpoint);
+            if (isStreamed(file)) await host.finish(file);
+          },
           sample: async (picture) => host.sample(await storable(picture)),
         });
-        return writeResult(last, seconds());
+        return last.model === undefined ? writeResult(last, seconds()) : undefined;
       } finally {
         gpu.destroy();
       }
     },
 
-    async exportAdapter(snapshot) {
-      return writeResult(await decodeState(snapshot), seconds());
+    async exportAdapter(snapshot, _, base) {
+      return resultFile(await decodeState(snapshot), seconds(), base);
     },
   };
+}
+
+/** Numbers in the file of a whole model. */
+function modelElements({ file, keys }: Checkpoint): number {
+  return [...keys.values()].reduce((sum, key) => sum + elementCount(file.entry(key).shape), 0);
 }
 
 async function storable({ rgba, infotext, ...sample }: SamplePicture): Promise<NewSample> {

@@ -4,7 +4,8 @@ Usage: make_matrix.py PATH_TO_SD_SCRIPTS [NAME ...]. The cases are in matrix_cas
 adapters that some of them start from in matrix_networks.py. A file holds the settings and pictures
 (`case`), losses and gradient norms of each update (`expected`), and how far the adapter went: for each tensor, in the order
 of the network, what it changed by as f16 parts of its largest change (`change`, `scales`), and one number that tells how
-it began (`start`).
+it began (`start`). Of a model that is trained itself: `keys` says the order of its tensors, `change` has one number of
+`stride` (over all tensors, flat) and `moved` is the length of the whole change.
 """
 
 import importlib
@@ -22,6 +23,7 @@ import torch
 from diffusers import DDPMScheduler
 from safetensors.torch import save_file
 
+from ldm_names import TEXT_HF, TEXT_OPEN, UNET, text_to_openclip, unet_ldm_name
 from make_caption_tokens import clip_tokenizer
 from matrix_cases import CASES, Case
 from matrix_data import alpha_of, cut_out, encode, epoch_batches, is_flipped, latents_of, mask_of, pixels
@@ -34,6 +36,8 @@ from sd_scripts import SdScripts
 
 OUT = DATA / "matrix"
 SEED = 5
+# A prime: no tensor is met in one column only.
+STRIDE = 67
 # In the order of our network.
 FACTORS = """lora_down.weight lora_mid.weight lora_up.weight hada_t1 hada_w1_a hada_w1_b hada_t2 hada_w2_a hada_w2_b
 lokr_w1 lokr_w1_a lokr_w1_b lokr_w2 lokr_t2 lokr_w2_a lokr_w2_b scalar dora_scale""".split()
@@ -42,6 +46,10 @@ COMMON = {
     "network_module": "networks.lora", "network_dim": 2, "network_alpha": 1.0, "learning_rate": 0.01, "max_train_steps": 10,
     "train_batch_size": 1, "resolution": "64,64", "caption_extension": ".txt", "seed": SEED, "mixed_precision": "no",
 }
+
+
+def common_of(case: Case) -> dict:
+    return {key: value for key, value in COMMON.items() if not (case.trains_model and key.startswith("network_"))}
 
 
 def network_of(kohya: SdScripts, draws: Draws, args, models: Models):
@@ -116,26 +124,33 @@ def train(checkout: Path, case: Case) -> tuple[dict[str, torch.Tensor], dict[str
     kohya = SdScripts(checkout, draws)
     for name in ("locon", "loha", "lokr"):
         importlib.import_module(f"lycoris.modules.{name}").torch = draws.torch
-    args = kohya.arguments(COMMON | case.config)
+    args = kohya.arguments(common_of(case) | case.config, case.trains_model)
     models = load_models(FAMILIES[case.family], mini(case.family))
     as_sd_scripts_builds(models)
     tokenizer = clip_tokenizer("!" if args.v2 else "<|endoftext|>")
     tokenizing, encoding = kohya.text_strategies(checkout, tokenizer, args.max_token_length, args.clip_skip)
     varies = args.random_crop or args.color_aug
     latents = [] if varies else latents_of(models, case.pictures, SEED, args.flip_aug)
-    network = network_of(kohya, draws, args, models)
-    watch_layers(draws, models, network)
+    if case.trains_model:
+        if args.stop_text_encoder_training is None:
+            args.stop_text_encoder_training = args.max_train_steps + 1
+        network = WholeModel(models, args.stop_text_encoder_training >= 0)
+        rates = network.groups(args)
+    else:
+        network = network_of(kohya, draws, args, models)
+        watch_layers(draws, models, network)
+        rate = args.text_encoder_lr[0] if isinstance(args.text_encoder_lr, list) else args.text_encoder_lr
+        rates = None
     network.requires_grad_(True)
     network.train()
-    start = tensors_of(network)
+    start = network.tensors() if case.trains_model else tensors_of(network)
 
     batches_of = lambda epoch: epoch_batches(case.pictures, args.train_batch_size, args.enable_bucket, SEED, epoch)  # noqa: E731
     per_epoch = len(batches_of(0))
     accumulation = args.gradient_accumulation_steps
     if args.max_train_epochs is not None:
         args.max_train_steps = args.max_train_epochs * math.ceil(per_epoch / accumulation)
-    rate = args.text_encoder_lr[0] if isinstance(args.text_encoder_lr, list) else args.text_encoder_lr
-    groups = network.prepare_optimizer_params(rate, args.unet_lr, args.learning_rate)
+    groups = rates or network.prepare_optimizer_params(rate, args.unet_lr, args.learning_rate)
     groups = groups[0] if isinstance(groups, tuple) else groups
     _, _, optimizer = kohya.train.get_optimizer(args, groups)
     scheduler = kohya.train.get_scheduler_fix(args, optimizer, 1)
@@ -177,6 +192,9 @@ def train(checkout: Path, case: Case) -> tuple[dict[str, torch.Tensor], dict[str
             loss = kohya.custom.apply_masked_loss(loss, {"alpha_masks" if args.alpha_mask else "conditioning_images": masks})
         loss = loss.mean([1, 2, 3])
         loss = loss * torch.tensor([args.prior_loss_weight if case.pictures[i].is_reg else 1.0 for i in batch])
+        if case.trains_model:
+            # train_db.py knows no other, and takes the rest in the same order.
+            args.v_pred_like_loss = None
         return kohya.post_process_loss(None, loss, args, timesteps, noise_scheduler).mean()
 
     losses, norms, epoch = [], [], 0
@@ -186,6 +204,8 @@ def train(checkout: Path, case: Case) -> tuple[dict[str, torch.Tensor], dict[str
             if len(losses) == args.max_train_steps:
                 break
             draws.begin(epoch * per_epoch + i)
+            if case.trains_model and len(losses) == args.stop_text_encoder_training:
+                models.text.requires_grad_(False)
             loss = loss_of(batch, epoch * per_epoch + i, epoch, len(losses))
             (loss / accumulation).backward()
             shown.append(loss.item())
@@ -196,16 +216,57 @@ def train(checkout: Path, case: Case) -> tuple[dict[str, torch.Tensor], dict[str
                 grads = [p.grad for p in network.parameters() if p.grad is not None]
                 norms.append(float(torch.stack([g.double().norm() for g in grads]).norm()))
                 if args.max_grad_norm != 0.0:
-                    torch.nn.utils.clip_grad_norm_(network.get_trainable_params(), args.max_grad_norm)
+                    params = network.parameters() if case.trains_model else network.get_trainable_params()
+                    torch.nn.utils.clip_grad_norm_(params, args.max_grad_norm)
                 optimizer.step()
                 scheduler.step()
                 optimizer.zero_grad(set_to_none=True)
                 losses.append(sum(shown) / len(shown))
                 shown = []
-            if args.scale_weight_norms:
+            if not case.trains_model and args.scale_weight_norms:
                 network.apply_max_norm_regularization(args.scale_weight_norms, "cpu")
         epoch += 1
-    return start, tensors_of(network), {"losses": losses, "gradNorms": norms}
+    end = network.tensors() if case.trains_model else tensors_of(network)
+    return start, end, {"losses": losses, "gradNorms": norms}
+
+
+class WholeModel:
+    """UNet and perhaps text encoder as train_db.py trains them."""
+
+    def __init__(self, models: Models, trains_text: bool) -> None:
+        self.models, self.parts = models, [models.unet, *([models.text] if trains_text else [])]
+        # The wide checkpoint of the tests: a row for each of CLIP's tokens.
+        table = models.text.text_model.embeddings.token_embedding
+        table.weight = torch.nn.Parameter(table.weight.data[torch.arange(49408) % table.num_embeddings], requires_grad=False)
+        del table.forward
+
+    def groups(self, args) -> list:
+        unet, text = list(self.models.unet.parameters()), list(self.models.text.parameters())
+        if len(self.parts) == 1:
+            return unet
+        if args.learning_rate_te is None:
+            return [*unet, *text]
+        return [{"params": unet, "lr": args.learning_rate}, {"params": text, "lr": args.learning_rate_te}]
+
+    def requires_grad_(self, wanted: bool) -> None:
+        for part in self.parts:
+            part.requires_grad_(wanted)
+
+    def train(self) -> None:
+        for part in self.parts:
+            part.train()
+
+    def parameters(self) -> list[torch.Tensor]:
+        return [p for part in self.parts for p in part.parameters()]
+
+    def tensors(self) -> dict[str, torch.Tensor]:
+        f = self.models.family
+        out = {UNET + unet_ldm_name(k, f.attention): v for k, v in self.models.unet.state_dict().items()}
+        if len(self.parts) > 1:
+            state = self.models.text.state_dict()
+            text = text_to_openclip(state, f.text_layers_used) if f.linear_projection else state
+            out |= {(TEXT_OPEN if f.linear_projection else TEXT_HF) + k: v for k, v in text.items()}
+        return {k: v.detach().clone() for k, v in out.items()}
 
 
 def as_sd_scripts_builds(models: Models) -> None:
@@ -249,8 +310,11 @@ def make(checkout: Path, case: Case) -> None:
     changes = {name: end[name] - start[name] for name in start}
     scales = torch.stack([change.abs().max().clamp_min(1e-30) for change in changes.values()])
     parts = torch.cat([(change / scale).flatten() for change, scale in zip(changes.values(), scales)])
+    if case.trains_model:
+        expected |= {"keys": list(changes), "stride": STRIDE, "moved": math.sqrt(sum(float(c.double().square().sum()) for c in changes.values()))}
+        parts = parts[::STRIDE].clone()
     expected["start"] = sum(float((t.double().flatten().square() * (2 + torch.arange(1, t.numel() + 1).cos())).sum()) for t in start.values())
-    about = {"family": case.family, "config": COMMON | case.config, "pictures": [asdict(p) for p in case.pictures]}
+    about = {"family": case.family, "config": common_of(case) | case.config, "pictures": [asdict(p) for p in case.pictures]}
     metadata = {"matrix": json.dumps({"case": about, "expected": expected}, sort_keys=True)}
     OUT.mkdir(exist_ok=True)
     file = OUT / f"{case.name}.safetensors"

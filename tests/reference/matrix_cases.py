@@ -31,6 +31,11 @@ V = {**SD2, "v_parameterization": True}
 ONE = {"learning_rate": 1.0, "unet_lr": 1.0, "text_encoder_lr": 1.0}
 
 
+# Full training. What no gradient reaches, but for noise, must not be moved by its sign: hence Adam's eps.
+FULL = {"learning_rate": 1e-4, "optimizer_args": ["eps=1e-5"]}
+FULL_UNET = {**FULL, "stop_text_encoder_training": -1}
+
+
 def lycoris(*args: str, **more: object) -> dict:
     return {"network_module": "lycoris.kohya", "network_args": list(args), "learning_rate": 5e-3, **more}
 
@@ -47,6 +52,8 @@ class Case:
     pictures: list[Picture] = field(default_factory=lambda: PLAIN)
     # PyTorch's optimizers skip what has no gradient, ours take it for zero: layers that module_dropout leaves out.
     updates_left_out_layers: bool = False
+    # The model itself, by train_db.py's rules; otherwise a network beside it.
+    trains_model: bool = False
 
 
 CASES = [
@@ -179,4 +186,14 @@ CASES = [
         "gradient_accumulation_steps": 3,
     }, "sd2"),
     Case("sd2-v-debiased", {**V, **TEXT, "debiased_estimation_loss": True, "loss_type": "smooth_l1", "noise_offset": 0.1}, "sd2"),
+    # Full training, as train_db.py runs it.
+    Case("full-unet", {**FULL_UNET, "train_batch_size": 2, "min_snr_gamma": 5.0}, trains_model=True),
+    Case("full-both-rates-and-reg", {**FULL, "learning_rate_te": 3e-5, "prior_loss_weight": 0.4, "gradient_accumulation_steps": 2}, pictures=WITH_REG, trains_model=True),
+    Case("full-text-stops", {**FULL, "stop_text_encoder_training": 4, "clip_skip": 2, "gradient_checkpointing": True, "max_grad_norm": 0.5}, trains_model=True),
+    Case("full-sd2-v", {**V, **FULL, "learning_rate_te": 5e-5, "lr_scheduler": "cosine"}, "sd2", trains_model=True),
+    Case("full-unet-8bit", {"learning_rate": 1e-4, **optimizer("AdamW8bit", "eps=1e-5"), "stop_text_encoder_training": -1}, trains_model=True),
+    Case("full-sd2-adafactor", {
+        **SD2, "learning_rate": 1e-4, "learning_rate_te": 1e-4, "lr_scheduler": "constant_with_warmup",
+        **optimizer("Adafactor", "scale_parameter=False", "relative_step=False", "warmup_init=False", "weight_decay=0.01"),
+    }, "sd2", trains_model=True),
 ]

@@ -79,23 +79,26 @@ class SdScripts:
         self.captions = {"re": re, "math": math, "random": random}
         definitions(library / "train_util.py", ["process_caption"], self.captions, "BaseDataset")
         self._colours = definitions(library / "train_util.py", ["color_aug"], {"cv2": cv2, "np": np, "random": random}, "AugHelper")
-        self.parser = self._parser(checkout)
+        self.parser = self._parser(checkout, "train_network.py")
+        self.model_parser = self._parser(checkout, "train_db.py")
 
-    def _parser(self, checkout: Path) -> argparse.ArgumentParser:
+    def _parser(self, checkout: Path, program: str) -> argparse.ArgumentParser:
         names = SimpleNamespace(**definitions(checkout / "library" / "train_util.py", PARSERS, {"argparse": argparse, "os": __import__("os")}))
         none = SimpleNamespace(**{n: lambda parser: None for n in ("add_model_spec_arguments", "add_deepspeed_arguments", "add_config_arguments")})
         scope = {
             "argparse": argparse, "train_util": names, "sai_model_spec": none, "deepspeed_utils": none, "config_util": none,
             "custom_train_functions": self.custom, "add_logging_arguments": lambda parser: None,
         }
-        return definitions(checkout / "train_network.py", ["setup_parser"], scope)["setup_parser"]()
+        names.add_sd_saving_arguments = lambda parser: None
+        return definitions(checkout / program, ["setup_parser"], scope)["setup_parser"]()
 
-    def arguments(self, config: dict) -> argparse.Namespace:
+    def arguments(self, config: dict, trains_model: bool = False) -> argparse.Namespace:
         """What sd-scripts makes of a configuration file: its values as they are over the defaults."""
-        known = {action.dest for action in self.parser._actions}
+        parser = self.model_parser if trains_model else self.parser
+        known = {action.dest for action in parser._actions}
         if unknown := config.keys() - known:
             raise KeyError(f"sd-scripts has no {sorted(unknown)}")
-        return self.parser.parse_args([], argparse.Namespace(**config))
+        return parser.parse_args([], argparse.Namespace(**config))
 
     def caption(self, chance, args: argparse.Namespace, caption: str, epoch: int, step: int) -> str:
         """A picture's caption at one showing."""

@@ -13,7 +13,7 @@ import { savesAfter } from "../../src/training/save-schedule.ts";
 import type { StepPlan } from "../../src/training/steps.ts";
 import { isValidationDue } from "../../src/training/validation-schedule.ts";
 import { validationEntry } from "../../src/training/validator.ts";
-import type { RunHost } from "../../src/workers/training-backend.ts";
+import type { RunHost, StoredState } from "../../src/workers/training-backend.ts";
 import type { Engine, EngineRun } from "../../src/workers/engine.ts";
 
 const mebi = 2 ** 20;
@@ -36,8 +36,8 @@ function encode(step: number): Uint8Array<ArrayBuffer> {
   return new TextEncoder().encode(JSON.stringify({ step }));
 }
 
-function decode(bytes: Uint8Array<ArrayBuffer> | undefined): number {
-  if (bytes === undefined) return 0;
+function decode(bytes: StoredState | undefined): number {
+  if (bytes === undefined || bytes instanceof Blob) return 0;
   return (JSON.parse(new TextDecoder().decode(bytes)) as { step: number }).step;
 }
 

@@ -95,6 +95,42 @@ describe("SD1.5 at 512x512, batch 1, rank 16, default limits", () => {
   });
 });
 
+describe("SD1.5 as a whole at 512x512, batch 1, default limits", () => {
+  const whole: TrainingConfig = { ...base, training_kind: "full", gradient_checkpointing: true };
+
+  it("takes four numbers for each weight with AdamW, half of that beside weights and gradients with AdamW8bit", () => {
+    const config: TrainingConfig = { ...whole, stop_text_encoder_training: -1 };
+    const [adamw, eightBit] = [plan(sd15, config, 512), plan(sd15, { ...config, optimizer_type: "AdamW8bit" }, 512)];
+    report("UNet as a whole, AdamW", adamw);
+    report("UNet as a whole, AdamW8bit", eightBit);
+    const bytesOf = ({ parts }: RunForecast, part: string): number => parts.find(({ key }) => key === part)!.bytes;
+    // The UNet's 859,520,964 weights, and room between tensors.
+    const exact = 859_520_964 * 4;
+    for (const result of [adamw, eightBit]) {
+      for (const part of ["adapters", "gradients"]) {
+        expect(bytesOf(result, part) / exact).toBeGreaterThanOrEqual(1);
+        expect(bytesOf(result, part) / exact).toBeLessThan(1.001);
+      }
+      expect(result.largestBindingBytes).toBeLessThanOrEqual(128 * MiB);
+      expect(result.weightsBytes).toBe(0);
+    }
+    expect(bytesOf(adamw, "optimizer") / (2 * exact)).toBeLessThan(1.001);
+    expect(bytesOf(eightBit, "optimizer") / (2 * exact)).toBeLessThan(0.28);
+    expect(eightBit.peakBytes).toBeLessThan(8.6 * GiB);
+  });
+
+  it("cuts the text encoder's table of tokens, which is larger than a binding, at the end of a block of 8-bit state", () => {
+    const run = planRun(sd15, whole, [{ batch: 1, height: 64, width: 64 }], portableTier);
+    report("UNet and text encoder as a whole, AdamW", forecast(run, {}));
+    const table = run.options.model!.tensors.filter(({ key }) => key.endsWith("token_embedding.weight"));
+    expect(table.map(({ firstRow, shape }) => [firstRow, shape])).toEqual([[0, [24704, 768]], [24704, [24704, 768]]]);
+    expect((24704 * 768) % 2048).toBe(0);
+    const numbers = run.options.model!.tensors.reduce((sum, { shape }) => sum + shape.reduce((a, b) => a * b, 1), 0);
+    expect(numbers).toBe(859_520_964 + 123_060_480);
+    expect(() => planRun(sd15, { ...whole, optimizer_type: "Adafactor" }, [{ batch: 1, height: 64, width: 64 }], portableTier)).toThrow("table of tokens");
+  });
+});
+
 function report(label: string, { parts, phases, ...rest }: RunForecast): void {
   const mib = (bytes: number): string => `${(bytes / MiB).toFixed(0)} MiB`;
   console.log(label, parts.map((part) => `${part.key} ${mib(part.bytes)}`).join(", "));

@@ -1,6 +1,7 @@
 import { mkdtemp, readFile, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { Checkpoint } from "../../src/models/config.ts";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { RunHost } from "../../src/cli/run-host.ts";
 import { parseConfig } from "../../src/config/config.ts";
@@ -127,6 +128,9 @@ describe("the settings of saving", () => {
   });
 });
 
+/** Of the result, which these runs do not come to. */
+const unused = { path: "", base: {} as Checkpoint, keepsState: false };
+
 describe("on disk", () => {
   let out: string;
   beforeAll(async () => {
@@ -135,7 +139,7 @@ describe("on disk", () => {
   afterAll(() => rm(out, { recursive: true }));
 
   it("files lie beside the result, and those replaced are gone, there or not", async () => {
-    const host = new RunHost(join(out, "n.state.safetensors"), { out, name: "n", ending: ".safetensors" });
+    const host = new RunHost(join(out, "n.state.safetensors"), { out, name: "n", ending: ".safetensors" }, unused);
     const settings = { save_every_n_epochs: 1, save_last_n_epochs: 2 };
     for (const step of [3, 6, 9, 12]) {
       for (const save of savesAt(settings, step)) await host.save({ ...save, bytes: Uint8Array.of(step) });
@@ -152,7 +156,7 @@ describe("on disk", () => {
       update: 3, seed: 5, config: defaultConfig(), facts: {} as RunState["facts"], modules: [], weights: new Map(), optimizer: [], kept: new Map(),
     };
     const folder = await mkdtemp(join(out, "states-"));
-    const host = new RunHost(join(folder, "n.state.safetensors"), { out: folder, name: "n", ending: ".pt" });
+    const host = new RunHost(join(folder, "n.state.safetensors"), { out: folder, name: "n", ending: ".pt" }, unused);
     const settings = { save_every_n_epochs: 1, save_state: true, save_last_n_epochs_state: 1 };
     for (const step of [3, 6]) {
       for (const save of savesAt(settings, step)) await host.saveState(save, { ...state, update: step });
@@ -164,7 +168,7 @@ describe("on disk", () => {
   });
 
   it("trouble with one of them ends no run", async () => {
-    const host = new RunHost(join(out, "n.state.safetensors"), { out: join(out, "gone"), name: "n", ending: ".safetensors" });
+    const host = new RunHost(join(out, "n.state.safetensors"), { out: join(out, "gone"), name: "n", ending: ".safetensors" }, unused);
     const [save] = savesAt({ save_every_n_epochs: 1 }, 3);
     await expect(host.save({ ...save!, bytes: Uint8Array.of(1) })).resolves.toBeUndefined();
   });

@@ -4,7 +4,7 @@ import { CancelledError, LorasmithError } from "../../src/errors.ts";
 import { DeviceLostError } from "../../src/gpu/errors.ts";
 import { StorageFullError } from "../../src/storage/storage-errors.ts";
 import type { RunRecord, SampleRecord, SaveRecord } from "../../src/storage/database.ts";
-import type { Checkpoint, RunStore } from "../../src/storage/run-store.ts";
+import type { Checkpoint, NewCheckpoint, RunStore } from "../../src/storage/run-store.ts";
 import { savesAfter } from "../../src/training/save-schedule.ts";
 import { planSteps } from "../../src/training/steps.ts";
 import type { LogEntry, SamplingEvent, StepReport, Verdict } from "../../src/training/events.ts";
@@ -56,9 +56,9 @@ class MemoryStore implements Pick<RunStore, keyof RunStore> {
     this.files = [...this.files.filter(({ name }) => name !== save.name && name !== replaces?.name), save];
   };
   appendLog = async (_: string, entry: LogEntry) => void this.entries.push(entry);
-  saveCheckpoint = async (_: string, checkpoint: Checkpoint) => {
+  saveCheckpoint = async (_: string, { step, bytes }: NewCheckpoint) => {
     if (this.isFull) throw new StorageFullError("a checkpoint");
-    this.checkpoints.push(checkpoint);
+    this.checkpoints.push({ step, bytes: bytes as Uint8Array<ArrayBuffer> });
   };
   saveResult = async (_: string, bytes: Blob) => {
     if (this.isFull) throw new StorageFullError("the finished file");
@@ -112,9 +112,9 @@ function backend(before: (step: number, host: RunHost) => void | Promise<void>):
     openModel: unused,
     openDataset: unused,
     plan: unused,
-    exportAdapter: async (checkpoint) => Uint8Array.of(100 + checkpoint[0]!),
+    exportAdapter: async (checkpoint) => Uint8Array.of(100 + (checkpoint as Uint8Array)[0]!),
     async train({ checkpoint, config }, host) {
-      let step = checkpoint?.[0] ?? 0;
+      let step = (checkpoint as Uint8Array | undefined)?.[0] ?? 0;
       while (step < totalSteps) {
         await before(step + 1, host);
         if (host.signal.aborted) throw new CancelledError();

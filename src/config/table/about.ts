@@ -1,6 +1,6 @@
 import { bool, text, type ConfigValues, type Parameter } from "../parameter.ts";
 
-const writesSettings = (values: ConfigValues): boolean => values["training_kind"] !== "textual_inversion";
+const writesSettings = (values: ConfigValues): boolean => values["training_kind"] !== "textual_inversion" && values["training_kind"] !== "full";
 
 const about = (words: Pick<Parameter, "label" | "hint" | "more">): Parameter<string> => text({ default: "", group: "output", ...words });
 

@@ -7,17 +7,18 @@ const withoutObjects = (values: ConfigValues): boolean => ofWords(values) && val
 /** What is trained, and what a textual inversion needs to know. */
 export const wordParameters = {
   training_kind: choice({
-    choices: ["lora", "textual_inversion"],
+    choices: ["lora", "textual_inversion", "full"],
+    aliases: { dreambooth: "full", fine_tune: "full", finetune: "full" },
     default: "lora",
     group: "model",
     label: { en: "Kind of training", "zh-CN": "训练类型" },
     hint: {
-      en: "lora: a small network beside the model. textual_inversion: a new word for what the model can draw already.",
-      "zh-CN": "lora：附加在模型旁的小网络。textual_inversion：为模型本来就能画的内容学一个新词。",
+      en: "lora: a small network beside the model. textual_inversion: a new word for what the model can draw already. full: the model itself.",
+      "zh-CN": "lora：附加在模型旁的小网络。textual_inversion：为模型本来就能画的内容学一个新词。full：训练整个模型。",
     },
     more: {
-      en: "A textual inversion leaves the model alone and learns a few vectors behind one word, an embedding of some kilobytes. It can only find what the model knows: it suits styles and looks, less so a certain face. sd-scripts has a program of its own for it, train_textual_inversion.py.",
-      "zh-CN": "文本反演不改动模型，只学习一个词背后的几个向量，得到几 KB 大小的嵌入（embedding）。它只能找到模型已经会的东西：适合画风和造型，不太适合特定的人脸。sd-scripts 用单独的程序 train_textual_inversion.py 来训练它。",
+      en: "A textual inversion leaves the model alone and learns a few vectors behind one word, an embedding of some kilobytes. It can only find what the model knows: it suits styles and looks, less so a certain face. sd-scripts has a program of its own for it, train_textual_inversion.py. Full training (DreamBooth, fine-tuning) changes all weights of the model: it learns most, takes about ten times the memory of a LoRA, wants rates near 0.000002, and writes a whole checkpoint. That is train_db.py.",
+      "zh-CN": "文本反演不改动模型，只学习一个词背后的几个向量，得到几 KB 大小的嵌入（embedding）。它只能找到模型已经会的东西：适合画风和造型，不太适合特定的人脸。sd-scripts 用单独的程序 train_textual_inversion.py 来训练它。完整训练（DreamBooth、微调）改动模型的全部权重：学得最多，显存约为 LoRA 的十倍，学习率要在 0.000002 左右，结果是一个完整的模型文件；对应 train_db.py。",
     },
   }),
   token_string: text({

@@ -2,6 +2,7 @@
  * Picking and dropping files and folders. Chromium gives handles that survive a reload; other browsers give files.
  * Nothing here reads a file's bytes.
  */
+import type { ModelRef } from "../../storage/database.ts";
 import type { DatasetFile } from "../../workers/train-protocol.ts";
 
 /** What TypeScript's DOM library lacks: Chromium's pickers and permissions. */
@@ -22,6 +23,7 @@ export interface PickedModel {
   readonly file: File;
   readonly handle?: FileSystemFileHandle;
   readonly isDemo?: boolean;
+  readonly trained?: ModelRef["trained"];
 }
 
 /** Endings of base models, as an input's `accept`. What a file really is its content tells. */

@@ -4,6 +4,7 @@
  */
 import type { ModelRef } from "../../storage/database.ts";
 import { openCopy } from "../../storage/opfs.ts";
+import { runStore } from "../../storage/run-store.ts";
 import type { ModelSource } from "../../workers/train-protocol.ts";
 import { mayRead } from "../platform/file-access.ts";
 import type { PickedModel } from "../platform/file-access.ts";
@@ -13,13 +14,14 @@ import { loadDemo } from "./demo.ts";
 export type ModelNeed = "permission" | "file";
 
 /** What is remembered of a picked model. */
-export function referenceTo({ file, handle, isDemo = false }: PickedModel): ModelRef {
+export function referenceTo({ file, handle, isDemo = false, trained }: PickedModel): ModelRef {
   return {
     name: file.name,
     bytes: file.size,
     lastModified: file.lastModified,
     ...(handle === undefined ? {} : { handle }),
     ...(isDemo ? { isDemo } : {}),
+    ...(trained && { trained }),
   };
 }
 
@@ -27,6 +29,11 @@ export function referenceTo({ file, handle, isDemo = false }: PickedModel): Mode
 export async function reopenModel(ref: ModelRef, ask = false): Promise<ModelSource | ModelNeed> {
   if (ref.copyName !== undefined && (await openCopy(ref.copyName).catch(() => undefined)) !== undefined) {
     return { kind: "copy", copyName: ref.copyName };
+  }
+  if (ref.trained !== undefined) {
+    const { runId, save } = ref.trained;
+    const bytes = save === undefined ? await runStore.result(runId) : (await runStore.saves(runId)).find(({ name }) => name === save)?.bytes;
+    if (bytes !== undefined) return { kind: "file", file: new File([bytes], ref.name, { lastModified: ref.lastModified }) };
   }
   if (ref.isDemo === true) {
     const file = await (await loadDemo())?.model().catch(() => undefined);

@@ -3,6 +3,7 @@
  * decides nothing about training.
  */
 import { fileEnding } from "../../config/file-ending.ts";
+import { trainsModel } from "../../config/trained-model.ts";
 import { serializeError } from "../../errors.ts";
 import type { SerializedError } from "../../errors.ts";
 import type { RunRecord, SaveRecord } from "../../storage/database.ts";
@@ -211,7 +212,13 @@ export class RunMonitor {
   async keepLastGood(): Promise<void> {
     if (this.#run === undefined) return;
     try {
-      await this.#client.keepLastGood(this.#run.id);
+      // A whole model's file is made of its base model's.
+      const model = trainsModel(this.#run.config) ? await reopenModel(this.#run.model, true) : undefined;
+      if (typeof model === "string") {
+        this.#need = model;
+        return;
+      }
+      await this.#client.keepLastGood(this.#run.id, model);
       this.#result = await this.#client.result(this.#run.id);
       this.#error = undefined;
       this.#view = "stopped";

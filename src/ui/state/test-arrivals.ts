@@ -1,5 +1,6 @@
 /** What comes to the Test screen from elsewhere: results of runs, earlier pictures, the demo's model. */
 import { fileEnding } from "../../config/file-ending.ts";
+import { trainsModel } from "../../config/trained-model.ts";
 import { trainsWords } from "../../config/trained-words.ts";
 import type { PictureRecord, RunRecord } from "../../storage/database.ts";
 import { runStore } from "../../storage/run-store.ts";
@@ -36,6 +37,7 @@ export class TestArrivals {
     this.#surroundings.go();
     await this.#guard(async () => {
       const suggestion = await this.#firstRequestOf(run);
+      if (trainsModel(run.config)) return this.#tryModel(run, suggestion);
       if (!trainsWords(run.config)) return this.#bench.tryRun(run, suggestion);
       const file = await this.#wordFile(run);
       if (file !== undefined) await this.#bench.tryWord(run, suggestion, file);
@@ -76,6 +78,15 @@ export class TestArrivals {
       await this.#bench.pickModel(() => this.#bench.models.pick({ file, isDemo: true }));
       this.#bench.suggest(demo.firstRequest());
     });
+  }
+
+  /** A model that was trained itself takes the place of the base model. */
+  async #tryModel(run: RunRecord, suggestion: RequestChange): Promise<void> {
+    const bytes = await this.#client.result(run.id);
+    if (bytes === undefined) return;
+    const file = new File([bytes], `${run.name}${fileEnding(run.config)}`, { lastModified: run.createdAt });
+    await this.#bench.pickModel(() => this.#bench.models.pick({ file, trained: { runId: run.id } }));
+    this.#bench.suggest(suggestion);
   }
 
   async #firstRequestOf(run: RunRecord): Promise<RequestChange> {

@@ -13,6 +13,7 @@ import type { Gpu } from "../../../src/gpu/device.ts";
 import type { ModuleWeights } from "../../../src/lora/factors.ts";
 import type { Checkpoint } from "../../../src/models/checkpoint-types.ts";
 import type { StepReport } from "../../../src/training/events.ts";
+import type { ModelState } from "../../../src/training/state-file.ts";
 import { openReference, referencePath } from "./reference-data.ts";
 
 interface Picture {
@@ -31,6 +32,11 @@ interface Expected {
   readonly losses: readonly number[];
   readonly gradNorms: readonly number[];
   readonly start: number;
+  /** Of a model that is trained itself: its tensors in order, and of how many numbers `change` has one. */
+  readonly keys?: readonly string[];
+  readonly stride?: number;
+  /** Length of all of the change. */
+  readonly moved?: number;
 }
 
 export interface MatrixCase {
@@ -109,6 +115,7 @@ export async function runCase(gpu: Gpu, checkpoint: Checkpoint, { loaded: { conf
     checkpoint, config, dataset: { subsets: [], pictures }, plan: planDataset(pictures, config), sessionId: 1, startedAt: 0,
   });
   const reports: StepReport[] = [];
+  let trained: Float32Array[] | undefined;
   const state = await train(gpu, { checkpoint, config, pictures, facts, networks }, {
     signal: new AbortController().signal,
     phase: () => undefined,
@@ -118,25 +125,34 @@ export async function runCase(gpu: Gpu, checkpoint: Checkpoint, { loaded: { conf
       reports.push(report);
       return "continue";
     },
+    finish: async ({ model }) => {
+      if (model !== undefined) trained = await modelTensors(checkpoint, model, expected.keys ?? []);
+    },
   });
   const adapters = createAdapters(checkpoint, config, networks.network);
   const initial = initialAdapter(adapters, config.seed ?? 0, await baseNorms(checkpoint, adapters));
   const given = await startValues(config, networks, adapters, () => undefined);
   for (const [name, values] of given.weights) initial.set(name, { ...initial.get(name), ...values });
-  const start = tensorsOf(initial);
-  const end = tensorsOf(state.weights);
+  const start = trained === undefined
+    ? tensorsOf(initial)
+    : await Promise.all((expected.keys ?? []).map((key) => checkpoint.file.readF32(checkpoint.keys.get(key) ?? key)));
+  const end = trained ?? tensorsOf(state.weights);
+  const { stride = 1 } = expected;
   const count = start.reduce((sum, { length }) => sum + length, 0);
-  if (end.length !== scales.length || start.length !== scales.length || count !== change.length) {
+  if (end.length !== scales.length || start.length !== scales.length || Math.ceil(count / stride) !== change.length) {
     throw new Error(`${end.length} tensors of ${count} elements, expected are ${scales.length} of ${change.length}`);
   }
   const [whole, moved] = [new Similarity(), new Similarity()];
-  let [at, sum] = [0, 0];
+  let [at, sum, square] = [0, 0, 0];
   end.forEach((tensor, t) => {
     tensor.forEach((value, i) => {
-      const [first, wanted] = [start[t]![i]!, change[at++]! * scales[t]!];
+      const first = start[t]![i]!;
+      sum += first ** 2 * (2 + Math.cos(i + 1));
+      square += (value - first) ** 2;
+      if (at++ % stride !== 0) return;
+      const wanted = change[(at - 1) / stride]! * scales[t]!;
       whole.add(value, first + wanted);
       moved.add(value - first, wanted);
-      sum += first ** 2 * (2 + Math.cos(i + 1));
     });
   });
   return {
@@ -144,9 +160,25 @@ export async function runCase(gpu: Gpu, checkpoint: Checkpoint, { loaded: { conf
     gradNorm: worst(reports.map(({ gradNorm }) => gradNorm), expected.gradNorms),
     adapter: 1 - whole.cosine,
     change: 1 - moved.cosine,
-    length: Math.abs(moved.ratio - 1),
+    length: Math.abs((expected.moved === undefined ? moved.ratio : Math.sqrt(square) / expected.moved) - 1),
     start: Math.abs(sum / expected.start - 1),
   };
+}
+
+async function modelTensors(checkpoint: Checkpoint, model: ModelState, keys: readonly string[]): Promise<Float32Array[]> {
+  const tensors: Float32Array[] = [];
+  for (const key of keys) {
+    const parts = model.tensors.filter((tensor) => tensor.key === key).toSorted((a, b) => a.firstRow - b.firstRow);
+    // What no gradient reaches is as it was.
+    if (parts.length === 0) tensors.push(await checkpoint.file.readF32(checkpoint.keys.get(key) ?? key));
+    if (parts.length === 0) continue;
+    const pieces: number[] = [];
+    for (const part of parts) {
+      for await (const piece of model.read(part, "params")) for (const value of piece) pieces.push(value);
+    }
+    tensors.push(Float32Array.from(pieces));
+  }
+  return tensors;
 }
 
 function tensorsOf(weights: ReadonlyMap<string, ModuleWeights>): Float32Array[] {
