@@ -2,7 +2,6 @@
 import { readdir, readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { InputError } from "../errors.ts";
-import { catalogue } from "../tagging/catalogue.ts";
 import type { FileRole, ModelManifest } from "../tagging/manifest.ts";
 import type { LoadedFile } from "../tagging/onnx-runtime.ts";
 import { openModel, type OpenedModel } from "../tagging/open-model.ts";
@@ -30,10 +29,11 @@ export async function findModel(folder: string, kind: string | undefined): Promi
   }));
   const found = await recognize(offered);
   const paths = new Map([...found.files].map(([role, { path }]) => [role, path]));
-  const manifest = found.kind === "known" ? found.manifest : found.candidates.find(({ id }) => id === kind);
+  if (found.kind === "known") return { manifest: found.manifest, paths };
+  const manifest = found.candidates.find(({ id }) => id === kind);
   if (manifest !== undefined) return { manifest, paths };
-  const ids = catalogue.filter((entry) => entry.kind === "captioner").map(({ id }) => id);
-  throw usageError("tag", `${folder} has no captioner.json, so say with --kind what it is: ${ids.join(", ")}`);
+  const ids = found.candidates.map(({ id }) => id).join(", ");
+  throw usageError("tag", `${folder} has no captioner.json, so say with --kind what it is: ${ids}`);
 }
 
 /** On the CPU. @throws InputError `file.*`, `tagger.*`, `captioner.*` */

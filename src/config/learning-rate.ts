@@ -40,7 +40,7 @@ export function rateFactor(config: TrainingConfig, totalUpdates: number): RateFa
   const { type } = settings;
   if (type === "warmup_stable_decay") return stableThenDecay(settings, lengths);
   const course = courseOf(settings, lengths);
-  if (type === "constant" || type === "piecewise_constant") return course;
+  if (type === "constant" || type === "torch" || type === "piecewise_constant") return course;
   return (update) => (update < warmup ? update / Math.max(1, warmup) : course(update));
 }
 
@@ -73,6 +73,8 @@ function courseOf(
     }
     case "cosine_with_min_lr":
       return (update) => Math.max(0, above(settings.floor, wave(settings.waves, progress(update))));
+    case "torch":
+      return settings.factor;
     case "piecewise_constant":
       return (update) => settings.steps.find(({ until }) => update < until)?.factor ?? settings.last;
     default:

@@ -15,7 +15,7 @@ export function checkRules(config: TrainingConfig): void {
     const rule = "network_train_text_encoder_only is on too, which leaves nothing to train; turn one of them off";
     throw new ConfigError("conflict", "network_train_unet_only", true, rule);
   }
-  if (config.lr_scheduler === "constant" && config.lr_warmup_steps !== 0) {
+  if (config.lr_scheduler === "constant" && config.lr_scheduler_type === null && config.lr_warmup_steps !== 0) {
     const rule = "the constant scheduler has no warmup; set it to 0 or choose constant_with_warmup";
     throw new ConfigError("conflict", "lr_warmup_steps", config.lr_warmup_steps, rule);
   }

@@ -2,6 +2,7 @@ import { ConfigError } from "./errors.ts";
 import { parseKeyValues } from "./key-value-args.ts";
 import type { TrainingConfig } from "./parameters.ts";
 import type { PythonValue } from "./python-literal.ts";
+import { torchFactor } from "./torch-schedulers.ts";
 
 const RAMPS = ["linear", "cosine", "1-sqrt"] as const;
 export type Ramp = (typeof RAMPS)[number];
@@ -25,6 +26,8 @@ export type SchedulerSettings =
       readonly rise: Ramp;
       readonly fall: Ramp;
     }
+  /** One of PyTorch's own; `factor` is λ(k). */
+  | { readonly type: "torch"; readonly factor: (update: number) => number }
   /** Steps in ascending order: `factor` holds for updates below `until`. */
   | { readonly type: "piecewise_constant"; readonly steps: readonly PieceStep[]; readonly last: number };
 
@@ -50,6 +53,7 @@ const ARGUMENTS: Readonly<Partial<Record<Scheduler, readonly string[]>>> = {
  * `config.conflict` for settings that it needs or can't have
  */
 export function schedulerSettings(config: TrainingConfig): SchedulerSettings {
+  if (config.lr_scheduler_type !== null) return { type: "torch", factor: torchFactor(config.lr_scheduler_type, config) };
   const type = config.lr_scheduler;
   const args = parseArgs(config);
   const waves = config.lr_scheduler_num_cycles / 2;

@@ -39,7 +39,6 @@ const NEUTRAL: Readonly<Record<string, readonly unknown[]>> = {
   conv_dims: [""],
   conv_alphas: [""],
   train_inpainting: [false],
-  lr_scheduler_type: [""],
   save_n_epoch_ratio: [0],
   resume: [""],
   additional_parameters: [""],

@@ -34,6 +34,8 @@ def make(name: str, total: int, settings: dict):
     extra = {key: ast.literal_eval(value) for key, value in extra.items()}
     if name == "piecewise_constant":
         return optimizer, get_piecewise_constant_schedule(optimizer, **extra)
+    if "lr_scheduler_type" in settings:
+        return optimizer, getattr(torch.optim.lr_scheduler, settings["lr_scheduler_type"])(optimizer, **extra)
     function = TYPE_TO_SCHEDULER_FUNCTION[SchedulerType(name)]
     if name == "constant":
         return optimizer, function(optimizer, **extra)
@@ -93,6 +95,18 @@ def cases() -> list[tuple[str, int, dict]]:
             for ramp in ("linear", "cosine", "1-sqrt"):
                 ramps = [f"warmup_type='{ramp}'", f"decay_type='{ramp}'"]
                 found.append(("warmup_stable_decay", total, {**floored, "lr_decay_steps": 5, "lr_scheduler_args": ramps}))
+    own = [
+        ("StepLR", ["step_size=4"]), ("StepLR", ["step_size=3", "gamma=0.5"]),
+        ("MultiStepLR", ["milestones=[2,2,9]", "gamma=0.3"]), ("MultiStepLR", ["milestones=[5]"]),
+        ("ConstantLR", []), ("ConstantLR", ["factor=0.5", "total_iters=8"]),
+        ("LinearLR", []), ("LinearLR", ["start_factor=1.0", "end_factor=0.1", "total_iters=20"]),
+        ("ExponentialLR", ["gamma=0.9"]), ("PolynomialLR", []), ("PolynomialLR", ["total_iters=11", "power=2.5"]),
+        ("CosineAnnealingLR", ["T_max=7"]), ("CosineAnnealingLR", ["T_max=12", "eta_min=0.1"]),
+        ("CosineAnnealingWarmRestarts", ["T_0=5"]), ("CosineAnnealingWarmRestarts", ["T_0=3", "T_mult=2", "eta_min=0.25"]),
+    ]
+    for torch_name, entries in own:
+        settings = {"lr_scheduler_type": torch_name, "lr_scheduler_args": entries, "learning_rate": GROUP_RATE}
+        found += [("constant", total, settings) for total in (1, 26)]
     rules = ["1:4,0.1:9,0.01", "0.5:9,2:4,0", "0.3", "1:4,0.7:4,0.2"]
     found += [("piecewise_constant", 12, {"lr_scheduler_args": [f"step_rules='{rule}'"]}) for rule in rules]
     return found

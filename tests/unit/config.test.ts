@@ -95,10 +95,10 @@ describe("parseConfig", () => {
 
   it("tells keys that would change the result from harmless and from unknown ones", () => {
     const { unknownKeys, warnings } = parseConfig({
-      xformers: true, lr_scheduler_type: "StepLR", keep_tokens: 0, shuffle_caption: "False", nework_dim: 8,
+      xformers: true, train_norm: true, keep_tokens: 0, shuffle_caption: "False", nework_dim: 8,
     });
     expect(unknownKeys).toEqual(["nework_dim"]);
-    expect(warnings).toEqual([expect.objectContaining({ code: "config.notSupported", param: "lr_scheduler_type" })]);
+    expect(warnings).toEqual([expect.objectContaining({ code: "config.notSupported", param: "train_norm" })]);
   });
 
   it.each([

@@ -20,6 +20,8 @@ describe("rateFactor", () => {
     // Adafactor's schedule is the optimizer's own (below).
     const tested = [...fixture.map(({ settings }) => settings.lr_scheduler), "adafactor"];
     expect(new Set(tested)).toEqual(new Set(PARAMETERS.lr_scheduler.choices));
+    const own = fixture.map(({ settings }) => (settings as { lr_scheduler_type?: string }).lr_scheduler_type).filter((name) => name !== undefined);
+    expect(new Set(own)).toEqual(new Set(PARAMETERS.lr_scheduler_type.choices));
   });
 
   it.each([
@@ -35,6 +37,14 @@ describe("rateFactor", () => {
       "config.schedulerArgs", "lr_scheduler_args",
     ],
     [{ lr_scheduler: "polynomial", learning_rate: 1e-7 }, "config.conflict", "learning_rate"],
+    [{ lr_scheduler_type: "StepLR" }, "config.schedulerArgs", "lr_scheduler_args"],
+    [{ lr_scheduler_type: "StepLR", lr_scheduler_args: ["step_size=2.5"] }, "config.schedulerArgs", "lr_scheduler_args"],
+    [{ lr_scheduler_type: "StepLR", lr_scheduler_args: ["step_size=2", "power=2"] }, "config.schedulerArgs", "lr_scheduler_args"],
+    [{ lr_scheduler_type: "StepLR", lr_scheduler_args: ["step_size=2", "last_epoch=3"] }, "config.schedulerArgs", "lr_scheduler_args"],
+    [{ lr_scheduler_type: "MultiStepLR", lr_scheduler_args: ["milestones=3"] }, "config.schedulerArgs", "lr_scheduler_args"],
+    [{ lr_scheduler_type: "CosineAnnealingLR", unet_lr: 1e-3, lr_scheduler_args: ["T_max=9", "eta_min=1e-6"] }, "config.schedulerArgs", "lr_scheduler_args"],
+    [{ lr_scheduler_type: "ExponentialLR", lr_warmup_steps: 3, lr_scheduler: "cosine", lr_scheduler_args: ["gamma=0.9"] }, "config.conflict", "lr_warmup_steps"],
+    [{ lr_scheduler_type: "OneCycleLR" }, "config.choice", "lr_scheduler_type"],
   ])("refuses %j", (settings, code, param) => {
     expect(() => parseConfig(settings)).toThrow(ConfigError);
     expect(() => parseConfig(settings)).toThrow(expect.objectContaining({ code, param }));
@@ -77,7 +87,7 @@ describe("any settings of the schedule", () => {
     }
     // Adafactor's own comes with its optimizer only.
     expect(accepted).toEqual(new Set(PARAMETERS.lr_scheduler.choices?.filter((name) => name !== "adafactor")));
-  });
+  }, 30_000);
 });
 
 describe("updatesOf", () => {

@@ -1,8 +1,10 @@
 import type { ConfigValues } from "../parameter.ts";
-import { choice, float, int, list, optionalFloat, optionalInt, warmup } from "../parameter.ts";
+import { TORCH_SCHEDULERS } from "../torch-schedulers.ts";
+import { choice, float, int, list, optionalChoice, optionalFloat, optionalInt, warmup } from "../parameter.ts";
 
+const isTorch = (values: ConfigValues): boolean => (values["lr_scheduler_type"] ?? "") !== "";
 const runs = (...schedulers: readonly string[]) => (values: ConfigValues): boolean =>
-  schedulers.includes(String(values["lr_scheduler"]));
+  !isTorch(values) && schedulers.includes(String(values["lr_scheduler"]));
 
 export const scheduleParameters = {
   lr_scheduler: choice({
@@ -31,7 +33,7 @@ export const scheduleParameters = {
   lr_warmup_steps: warmup({
     default: 0,
     group: "rates",
-    when: (values) => !runs("constant", "piecewise_constant", "adafactor")(values),
+    when: (values) => !isTorch(values) && !runs("constant", "piecewise_constant", "adafactor")(values),
     label: { en: "Warmup", "zh-CN": "预热" },
     hint: {
       en: "Updates until the full rate is reached; a number below 1 is a share of the run.",
@@ -129,10 +131,30 @@ export const scheduleParameters = {
       "zh-CN": "填 0.1 时，训练结束时的学习率为十分之一而不是零，最后几轮仍能学到东西。cosine_with_min_lr 必须填写。",
     },
   }),
+  lr_scheduler_type: optionalChoice({
+    choices: [...TORCH_SCHEDULERS],
+    default: null,
+    group: "rates",
+    label: { en: "PyTorch scheduler", "zh-CN": "PyTorch 调度器" },
+    hint: {
+      en: "One of PyTorch's own schedulers in place of the scheduler above. Its numbers go into the scheduler arguments.",
+      "zh-CN": "用 PyTorch 自带的调度器代替上面的调度器，其参数写在调度器参数里。",
+    },
+    more: {
+      en: "StepLR: step_size, gamma. MultiStepLR: milestones, gamma. ConstantLR: factor, total_iters. LinearLR: start_factor, end_factor, "
+        + "total_iters. ExponentialLR: gamma. PolynomialLR: total_iters, power. CosineAnnealingLR: T_max, eta_min. "
+        + "CosineAnnealingWarmRestarts: T_0, T_mult, eta_min. All count updates and know no warmup. OneCycleLR and CyclicLR also "
+        + "move the optimizer's momentum and are not here.",
+      "zh-CN": "StepLR：step_size、gamma。MultiStepLR：milestones、gamma。ConstantLR：factor、total_iters。LinearLR：start_factor、end_factor、"
+        + "total_iters。ExponentialLR：gamma。PolynomialLR：total_iters、power。CosineAnnealingLR：T_max、eta_min。"
+        + "CosineAnnealingWarmRestarts：T_0、T_mult、eta_min。均按更新步计数，没有预热。OneCycleLR 和 CyclicLR 还会改变优化器的动量，未提供。",
+    },
+  }),
   lr_scheduler_args: list({
     default: [],
     group: "rates",
-    when: runs("cosine", "polynomial", "cosine_with_min_lr", "warmup_stable_decay", "piecewise_constant"),
+    when: (values) =>
+      isTorch(values) || runs("cosine", "polynomial", "cosine_with_min_lr", "warmup_stable_decay", "piecewise_constant")(values),
     label: { en: "Scheduler arguments", "zh-CN": "调度器参数" },
     hint: {
       en: "For example step_rules='1:100,0.5:200,0.1' for piecewise_constant.",
